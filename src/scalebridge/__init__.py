@@ -1,0 +1,1 @@
+"""scalebridge: pass parameters and information between scales, with unit, uncertainty, derivative and proof."""

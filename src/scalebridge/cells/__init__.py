@@ -1,0 +1,1 @@
+"""Unit-cell models and the plain functions that answer with them."""

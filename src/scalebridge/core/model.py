@@ -1,0 +1,87 @@
+"""Model: answers questions. Fine and coarse are roles of models, not kinds of them."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float, PyTree
+
+from scalebridge.core import precision as _precision  # noqa: F401
+from scalebridge.core.spec import Spec
+
+
+class Response(eqx.Module):
+    """A model's answer to one question.
+
+    Args:
+        answer: the flattened answers, in the order and with the sizes of the model's `answers`.
+        state: the state after the question; a model without memory hands back what it was given.
+        fields: fine-scale fields behind the answer (pytree of arrays), or None.
+        result: code of the `Outcome` of the numerical method.
+        stats: numbers about the work done, such as the iteration count.
+    """
+
+    answer: Float[Array, " answers"]
+    state: PyTree
+    fields: PyTree
+    result: Array
+    stats: dict[str, Any]
+
+
+class Model(eqx.Module):
+    """Something that can be asked: a load and a state in, an answer and a state out.
+
+    A final model is a pure function of its fields, the load and the state: asking twice gives the same answer,
+    and `state` is never changed in place, so that a trial can be thrown away. A model without memory uses the
+    empty tuple as its state.
+    """
+
+    @property
+    @abc.abstractmethod
+    def asks(self) -> Spec:
+        """What a load is."""
+
+    @property
+    @abc.abstractmethod
+    def answers(self) -> Spec:
+        """What an answer is."""
+
+    @abc.abstractmethod
+    def rest(self) -> PyTree:
+        """Return the state before any load."""
+
+    @abc.abstractmethod
+    def respond(self, load: Float[Array, " load"], state: PyTree) -> Response:
+        """Answer one question from a given state."""
+
+
+class LinearModel(Model):
+    """A model whose answer is linear in the load, and whose answers are weighted means of a fine field.
+
+    Such a model has an energy: a symmetric bilinear form of the fields of two load cases. At the exact fields
+    it equals load_i . tangent . load_j, and its error is the square of the fields' error; the mean of the
+    dual field (the `answer`) is the other form of the same number. Their gap is an algebraic error.
+
+    Its solve can be taken in pieces, `begin`, `advance`, `finish`, so that whoever drives it can show progress
+    and stop cleanly; `respond` is the three in one, and is differentiated implicitly.
+    """
+
+    @abc.abstractmethod
+    def energy(self, first: PyTree, second: PyTree) -> Float[Array, ""]:
+        """Return the mean energy of two load cases' fields (`Response.fields`)."""
+
+    @abc.abstractmethod
+    def begin(self, load: Float[Array, " load"]) -> PyTree:
+        """Return the work of a load case before its first step."""
+
+    @abc.abstractmethod
+    def advance(self, work: PyTree, steps: int | Array) -> PyTree:
+        """Do at most `steps` further steps of a solve."""
+
+    @abc.abstractmethod
+    def finish(self, load: Float[Array, " load"], work: PyTree) -> Response:
+        """Turn the work of a load case into its response."""
+
+    @abc.abstractmethod
+    def outlook(self, work: PyTree) -> tuple[bool, float, float]:
+        """Return whether the work is done, its estimated relative error, and the error wanted."""

@@ -1,0 +1,72 @@
+"""Units, parsed once at the face. Inside, every number is SI."""
+
+from functools import cache
+from typing import Any
+
+import pint
+
+from scalebridge.core.errors import UnitError
+
+
+@cache
+def registry() -> pint.UnitRegistry[Any]:
+    """Return the one registry of units, made on first use (it takes about 0.1 s)."""
+    return pint.UnitRegistry(cache_folder=None)
+
+
+def parse_quantity(value: str | float, unit: str, argument: str) -> float:
+    """Turn a quantity with a unit into a number in a wanted unit.
+
+    Args:
+        value: text such as "3 um" or "0.6 W/m/K". A bare number is refused unless `unit` is "1".
+        unit: the unit wanted, "1" for a dimensionless number.
+        argument: the argument's name, for errors.
+
+    Returns:
+        the magnitude in `unit`.
+
+    Raises:
+        UnitError: the text is not a quantity, has no unit, or has one of another dimension.
+
+    Example:
+        >>> round(parse_quantity("3 um", "m", "voxel"), 12)
+        3e-06
+    """
+    magnitude, given = split_quantity(value, argument)
+    if given is None:
+        if unit == "1":
+            return magnitude
+        raise UnitError(
+            argument,
+            got=repr(value),
+            wanted=f"a number with a unit of {unit}",
+            cure=f"write '{value} {unit}'",
+        )
+    try:
+        return float((magnitude * given).to("" if unit == "1" else unit).magnitude)
+    except pint.DimensionalityError as error:
+        raise UnitError(
+            argument, got=repr(value), wanted=f"a unit convertible to {unit}", cure=f"write it in {unit}"
+        ) from error
+
+
+def split_quantity(value: str | float, argument: str) -> tuple[float, Any]:
+    """Split text such as "3 um" into its magnitude and its pint unit (None for a bare number)."""
+    if isinstance(value, str):
+        try:
+            quantity = registry().Quantity(value)
+        except Exception as error:  # pint raises many kinds, tokenizer errors among them
+            raise UnitError(
+                argument,
+                got=repr(value),
+                wanted="a number and a unit",
+                cure="write for example '3 um' or '0.6 W/m/K'",
+            ) from error
+        bare = isinstance(quantity, int | float) or str(quantity.units) == "dimensionless"
+        return (float(quantity), None) if bare else (float(quantity.magnitude), quantity.units)
+    try:
+        return float(value), None
+    except (TypeError, ValueError) as error:
+        raise UnitError(
+            argument, got=repr(value), wanted="a number, or text with a unit", cure="write for example '3 um'"
+        ) from error

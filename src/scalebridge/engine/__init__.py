@@ -1,0 +1,1 @@
+"""Running work: progress and executors. Knows no physics."""

@@ -1,0 +1,1 @@
+"""Voxel images, regular periodic grids, and the discrete operators on them. Knows no physics."""

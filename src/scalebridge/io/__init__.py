@@ -1,0 +1,1 @@
+"""Images and volumes in, fields, tables and cards out. Knows no physics."""

@@ -1,0 +1,1 @@
+"""Pointwise constitutive laws, one small file each."""

@@ -1,0 +1,1 @@
+"""Preconditioned Krylov methods. Knows no physics and no grid."""

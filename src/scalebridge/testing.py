@@ -1,0 +1,135 @@
+"""Contract checks: what every implementor of an abstraction has to pass. Call them from a test of your own class."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from scalebridge.core.estimate import Estimate
+from scalebridge.core.model import LinearModel, Model
+from scalebridge.core.spec import Spec
+from scalebridge.core.transfer import Transfer
+from scalebridge.grids.coefficients import PhaseCoefficients
+from scalebridge.grids.discretisation import Discretisation, GreenOperator
+
+_ROUNDING = 1e-12  # some thousand operations in float64 on numbers of order one
+
+
+def check_spec(spec: Spec, value: Array) -> None:
+    """A Spec is hashable, maps a value to `size` free numbers and back, and back again from any numbers."""
+    assert hash(spec) == hash(spec)
+    coordinates = spec.to_unconstrained(value)
+    assert coordinates.shape == (spec.size,)
+    np.testing.assert_allclose(spec.from_unconstrained(coordinates), value, rtol=_ROUNDING, atol=_ROUNDING)
+    free = jnp.sin(jnp.arange(1.0, spec.size + 1))
+    np.testing.assert_allclose(
+        spec.to_unconstrained(spec.from_unconstrained(free)), free, rtol=1e-9, atol=1e-9
+    )
+
+
+def check_model(model: Model, load: Array) -> None:
+    """A Model answers with what it declares, twice the same, under jit as without, and leaves its state alone."""
+    state = model.rest()
+    first, second = model.respond(load, state), model.respond(load, state)
+    assert load.shape == (model.asks.size,)
+    assert first.answer.shape == (model.answers.size,)
+    assert bool(jnp.all(first.answer == second.answer)), "a model must be a pure function"
+    assert jax.tree.structure(first.state) == jax.tree.structure(state)
+    compiled = jax.jit(lambda q: model.respond(q, state).answer)(load)
+    np.testing.assert_allclose(compiled, first.answer, rtol=1e-8, atol=1e-10)
+
+
+def check_linear_model(model: LinearModel, load: Array, *, rtol: float) -> None:
+    """A LinearModel is linear, its energy is symmetric and that of its answer, and pieces give what one go gives.
+
+    Args:
+        model: the model.
+        load: a load that is not zero.
+        rtol: relative accuracy that the model's solver was asked for, of the answer.
+    """
+    check_model(model, load)
+    once, twice = model.respond(load, model.rest()), model.respond(2.0 * load, model.rest())
+    scale = float(jnp.max(jnp.abs(once.answer)))
+    np.testing.assert_allclose(twice.answer, 2.0 * once.answer, atol=10 * rtol * scale)
+    other = model.respond(jnp.roll(load, 1), model.rest())
+    forward, backward = model.energy(once.fields, other.fields), model.energy(other.fields, once.fields)
+    np.testing.assert_allclose(forward, backward, atol=_ROUNDING * scale)
+    np.testing.assert_allclose(model.energy(once.fields, once.fields), load @ once.answer, rtol=10 * rtol)
+    work, done = model.begin(load), False
+    while not done:
+        work = model.advance(work, 3)
+        done, _, _ = model.outlook(work)
+    np.testing.assert_allclose(
+        model.finish(load, work).answer, once.answer, rtol=_ROUNDING, atol=_ROUNDING * scale
+    )
+
+
+def check_transfer(transfer: Transfer, seed: int = 0) -> None:
+    """Restrict after prolong is the identity; restrict is the weighted adjoint of prolong; means are conserved."""
+    rng = np.random.default_rng(seed)
+    fine = jnp.asarray(rng.standard_normal(transfer.fine_shape))
+    coarse = jnp.asarray(rng.standard_normal(transfer.coarse_shape))
+    np.testing.assert_allclose(transfer.restrict(transfer.prolong(coarse)), coarse, atol=_ROUNDING)
+    up = transfer.inner_coarse(transfer.restrict(fine), coarse)
+    down = transfer.inner_fine(fine, transfer.prolong(coarse))
+    np.testing.assert_allclose(up, down, atol=_ROUNDING * fine.size)
+    ones = transfer.prolong(jnp.ones(transfer.coarse_shape))
+    np.testing.assert_allclose(
+        transfer.inner_fine(fine, ones),
+        transfer.inner_coarse(transfer.restrict(fine), jnp.ones(transfer.coarse_shape)),
+        atol=_ROUNDING * fine.size,
+    )
+
+
+def check_estimate(estimate: Estimate, key: Array) -> None:
+    """An Estimate samples what it says it knows, pushes the identity to itself, and narrows when it sees more."""
+    spec = estimate.specs[0]
+    draws = estimate.sample(key, 4000)[0]
+    assert draws.shape == (4000, *spec.shape)
+    # Five standard errors of a mean of 4000 draws.
+    np.testing.assert_allclose(
+        jnp.mean(draws, axis=0),
+        estimate.value[0],
+        atol=5 * float(jnp.max(estimate.std[0])) / 4000**0.5 + 1e-12,
+    )
+    pushed = estimate.push(lambda *values: values[0], spec)
+    np.testing.assert_allclose(pushed.value[0], estimate.value[0], rtol=1e-9)
+    np.testing.assert_allclose(pushed.std[0], estimate.std[0], rtol=1e-9)
+    matrix = jnp.zeros((1, sum(s.size for s in estimate.specs))).at[0, 0].set(1.0)
+    centre = spec.to_unconstrained(estimate.value[0])[:1]
+    seen = estimate.condition(matrix, centre, jnp.eye(1) * 1e-4)
+    assert float(jnp.ravel(seen.std[0])[0]) < float(jnp.ravel(estimate.std[0])[0])
+
+
+def check_discretisation(
+    make: Callable[[tuple[int, ...], tuple[float, ...]], Discretisation], dim: int
+) -> None:
+    """A Discretisation is the derivative of its energy, symmetric, exact on a homogeneous medium, and knows its symbol."""
+    rng = np.random.default_rng(dim)
+    shape, spacing = (4, 5, 6)[:dim], (1.0, 0.7, 1.3)[:dim]
+    grid = make(shape, spacing)
+    table = jnp.asarray([1.0, 7.0])
+    medium = PhaseCoefficients(table, jnp.asarray(rng.integers(0, 2, shape)))
+    u, v = (jnp.asarray(rng.standard_normal(shape)) for _ in range(2))
+    load, none = jnp.asarray(rng.standard_normal(dim)), jnp.zeros(dim)
+    size = u.size
+    forces = grid.forces(medium, u, load)
+    slope = jax.grad(lambda w: 0.5 * size * grid.energy(medium, (w, load), (w, load)))(u)
+    np.testing.assert_allclose(forces, slope, atol=_ROUNDING * 100)
+    np.testing.assert_allclose(forces.sum(), 0.0, atol=_ROUNDING * 100)
+    np.testing.assert_allclose(
+        jnp.vdot(v, grid.forces(medium, u, None)), jnp.vdot(u, grid.forces(medium, v, None)), rtol=1e-10
+    )
+    np.testing.assert_allclose(
+        jnp.vdot(v, grid.forces(medium, u, None)),
+        size * grid.energy(medium, (v, none), (u, none)),
+        rtol=1e-10,
+    )
+    field = grid.gradient_field(u, load).reshape(dim, -1)
+    np.testing.assert_allclose(field.mean(axis=1), load, atol=_ROUNDING)
+    uniform = PhaseCoefficients(jnp.asarray([2.0]), jnp.zeros(shape, int))
+    np.testing.assert_allclose(grid.forces(uniform, jnp.zeros(shape), load), 0.0, atol=_ROUNDING)
+    green = GreenOperator.of(grid, 2.0 * jnp.eye(dim))
+    np.testing.assert_allclose(green(grid.forces(uniform, u, None)), u - u.mean(), atol=1e-11)

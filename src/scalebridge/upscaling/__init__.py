@@ -1,0 +1,1 @@
+"""Generic passages between scales: tangent, bounds, propagation. Knows `Model`, never a physics."""

@@ -1,0 +1,174 @@
+"""The tangent upscaler: ask a linear model one unit question a component, and hand up the matrix of its answers.
+
+Conductivity, stiffness and permeability are tangents. The matrix is evaluated in energy form,
+T_ij = <energy of fields i and j>, whose error is the square of the fields' error, and in the form of mean answers; the gap between the
+two is an algebraic error. At the exact fields the energy is stationary, so that dT_ij follows from the load cases already solved: no adjoint
+solve is needed.
+"""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
+
+from scalebridge.core import precision as _precision  # noqa: F401
+from scalebridge.core.model import LinearModel, Response
+from scalebridge.core.results import Outcome
+
+Watch = Callable[[int, int, float, float], None]
+"""Called as watch(case, steps, error, wanted) while a solve runs."""
+
+
+class Tangent(eqx.Module):
+    """The tangent of a linear model, with the evidence behind it.
+
+    Args:
+        value: the tangent in energy form.
+        from_answers: the tangent in the form of mean answers, row i the answer's component i, column j the load.
+        responses: the response of every load case, in order; None for one that was not asked.
+    """
+
+    value: Float[Array, "n n"]
+    from_answers: Float[Array, "n n"]
+    responses: tuple[Response | None, ...]
+
+    @property
+    def gap(self) -> float:
+        """Largest difference of the two forms, relative to the largest component."""
+        scale = float(jnp.max(jnp.abs(self.value)))
+        return float(jnp.max(jnp.abs(self.value - self.from_answers))) / scale if scale > 0 else 0.0
+
+    @property
+    def codes(self) -> list[int]:
+        """How each case that was asked ended."""
+        return [int(r.result) for r in self.responses if r is not None]
+
+    @property
+    def algebraic_error(self) -> float:
+        """Largest estimated relative error of a diagonal component: what the stop watched."""
+        asked = [r for r in self.responses if r is not None]
+        return max((float(r.stats["errors"][r.stats["steps"]]) for r in asked), default=0.0)
+
+
+@eqx.filter_custom_jvp
+def differentiable_tangent(model: LinearModel) -> Float[Array, "n n"]:
+    """Return the tangent of a linear model as a function to be differentiated.
+
+    jax.grad and jax.jvp cost the load cases' solves and no more; higher derivatives are exact through the
+    implicit differentiation of `respond`.
+
+    Args:
+        model: a linear self-adjoint model; its inexact arrays are what is differentiated.
+
+    Returns:
+        the tangent in energy form.
+    """
+    return _pairs(model, _fields(model))
+
+
+@differentiable_tangent.def_jvp
+def _tangent_jvp(primals, tangents):
+    (model,), (t_model,) = primals, tangents
+    fields = _fields(model)
+    value, rate = eqx.filter_jvp(lambda m: _pairs(m, fields), (model,), (t_model,))
+    return value, rate
+
+
+def watched_tangent(
+    model: LinearModel, *, skip: tuple[int, ...] = (), chunk: int = 8, watch: Watch | None = None
+):
+    """Compute the tangent in pieces, so that progress shows and Ctrl-C stops between two of them.
+
+    Args:
+        model: the linear model.
+        skip: load cases whose answer is known to be zero; they are not solved.
+        chunk: steps between two looks.
+        watch: called with (case, steps done, error, error wanted) after every piece.
+
+    Returns:
+        the `Tangent`.
+    """
+    size = model.asks.size
+    responses: list[Response | None] = []
+    for case in range(size):
+        responses.append(None if case in skip else _watched_case(model, case, chunk, watch))
+    kept = [(i, r) for i, r in enumerate(responses) if r is not None]
+    value, answers = np.zeros((size, size)), np.zeros((size, size))
+    for i, first in kept:
+        answers[:, i] = np.asarray(first.answer)
+        for j, second in kept[: [k for k, _ in kept].index(i) + 1]:
+            value[i, j] = value[j, i] = float(_energy(model, first.fields, second.fields))
+    return Tangent(jnp.asarray(value), jnp.asarray(answers), tuple(responses))
+
+
+def sensitivity(model: LinearModel, tangent: Tangent) -> PyTree:
+    """Return dT_ij with respect to every inexact array of the model, from the load cases already solved.
+
+    Args:
+        model: the linear model.
+        tangent: its tangent, with the responses.
+
+    Returns:
+        a tree like the model, whose arrays carry two leading axes (i, j); zero where a case was not asked.
+
+    Cost: one energy evaluation and its transpose a pair of cases; no solve.
+    """
+    size = tangent.value.shape[0]
+    blank = jax.tree.map(jnp.zeros_like, eqx.filter(model, eqx.is_inexact_array))
+    rows = []
+    for i in range(size):
+        row = []
+        for j in range(size):
+            if j < i:
+                row.append(rows[j][i])
+                continue
+            first, second = tangent.responses[i], tangent.responses[j]
+            known = first is not None and second is not None
+            row.append(_energy_gradient(model, first.fields, second.fields) if known else blank)
+        rows.append(row)
+    return jax.tree.map(
+        lambda *leaves: jnp.stack(leaves).reshape(size, size, *leaves[0].shape), *sum(rows, [])
+    )
+
+
+def _watched_case(model: LinearModel, case: int, chunk: int, watch: Watch | None) -> Response:
+    load = jnp.eye(model.asks.size)[case]
+    work = _begin(model, load)
+    done = False
+    while not done:
+        work = _advance(model, work, jnp.asarray(chunk))
+        done, error, wanted = model.outlook(work)
+        if watch is not None:
+            watch(case, int(work.step), error, wanted)
+    return _finish(model, load, work)
+
+
+def _fields(model: LinearModel) -> PyTree:
+    """Solve every unit load case, one after the other so that memory stays at one solve."""
+    size = model.asks.size
+    return jax.lax.map(lambda load: model.respond(load, model.rest()).fields, jnp.eye(size))
+
+
+def _pairs(model: LinearModel, fields: PyTree) -> Float[Array, "n n"]:
+    size = model.asks.size
+    case = [jax.tree.map(lambda leaf, i=i: leaf[i], fields) for i in range(size)]
+    entries = {(i, j): model.energy(case[i], case[j]) for i in range(size) for j in range(i, size)}
+    return jnp.stack([jnp.stack([entries[min(i, j), max(i, j)] for j in range(size)]) for i in range(size)])
+
+
+# Compiled once a shape: the models are arguments, never closed over.
+_begin = eqx.filter_jit(lambda model, load: model.begin(load))
+_advance = eqx.filter_jit(lambda model, work, steps: model.advance(work, steps))
+_finish = eqx.filter_jit(lambda model, load, work: model.finish(load, work))
+_energy = eqx.filter_jit(lambda model, first, second: model.energy(first, second))
+_energy_gradient = eqx.filter_jit(
+    lambda model, first, second: eqx.filter_grad(lambda m: m.energy(first, second))(model)
+)
+
+
+def converged(codes: "list[int] | Int[Array, ' n']") -> bool:
+    """Whether every case reached its accuracy."""
+    return all(int(c) == Outcome.converged for c in codes)
