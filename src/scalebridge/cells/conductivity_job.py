@@ -1,0 +1,184 @@
+"""A conductivity job before it runs: settings checked, phases on voxels, cells built, size and percolation known."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from scalebridge.cells.conduction import ConductionCell, reference_for
+from scalebridge.cells.phases import Phase
+from scalebridge.core import precision as _precision  # noqa: F401
+from scalebridge.core.errors import InputError, PhaseError
+from scalebridge.engine.memory import refuse_too_large
+from scalebridge.grids.coefficients import PhaseCoefficients, as_tensors
+from scalebridge.grids.discretisation import Discretisation
+from scalebridge.grids.finite_volumes import FiniteVolumes
+from scalebridge.grids.hexahedra import Hexahedra
+from scalebridge.grids.image import VoxelImage
+from scalebridge.grids.percolation import Percolation, percolation
+from scalebridge.solvers.conjugate_gradients import ConjugateGradients
+
+Scheme = Literal["hexahedra", "finite-volume", "both"]
+Boundary = Literal["periodic", "mirrored"]
+Propagation = Literal["linear", "samples"]
+Precision = Literal["float64", "float32"]
+
+SCHEMES: dict[str, type[Discretisation]] = {"hexahedra": Hexahedra, "finite-volume": FiniteVolumes}
+_BYTES = {"hexahedra": 330.0, "finite-volume": 200.0}  # a voxel at the peak, float64, measured at 128^3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every option of a conductivity job that can change its numbers."""
+
+    scheme: Scheme = "hexahedra"
+    boundary: Boundary = "periodic"
+    rtol: float = 1e-6
+    residual_rtol: float | None = None
+    max_steps: int = 2000
+    uncertainty: Propagation = "linear"
+    samples: int = 32
+    seed: int = 0
+    dtype: Precision = "float64"
+
+    def __post_init__(self):
+        _one_of("scheme", self.scheme, get_args(Scheme))
+        _one_of("boundary", self.boundary, get_args(Boundary))
+        _one_of("uncertainty", self.uncertainty, get_args(Propagation))
+        _one_of("dtype", self.dtype, get_args(Precision))
+        _in_range("rtol", self.rtol, 0.0, 1.0)
+        if self.residual_rtol is not None:
+            _in_range("residual_rtol", self.residual_rtol, 0.0, 1.0)
+        _at_least("max_steps", self.max_steps, 1)
+        _at_least("samples", self.samples, 2)
+        _at_least("seed", self.seed, 0)
+
+    @property
+    def solver(self) -> ConjugateGradients:
+        """The solver; without a residual tolerance of its own it takes the root of the tensor's."""
+        residual = self.rtol**0.5 if self.residual_rtol is None else self.residual_rtol
+        return ConjugateGradients(self.rtol, residual, self.max_steps)
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The discretisations to run; the answer is that of the first."""
+        return ("hexahedra", "finite-volume") if self.scheme == "both" else (self.scheme,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, with the residual tolerance that is in force."""
+        return {**asdict(self), "residual_rtol": self.solver.residual_rtol}
+
+
+@dataclass(frozen=True)
+class Job:
+    """Image, phases and settings of one conductivity job.
+
+    Args:
+        image: the image that is solved on (mirrored already, if so asked).
+        phases: its phases, in the order of the image's labels.
+        unit: SI unit of the phases.
+        settings: the options.
+    """
+
+    image: VoxelImage
+    phases: tuple[Phase, ...]
+    unit: str
+    settings: Settings
+
+    @property
+    def dim(self) -> int:
+        """Number of space dimensions."""
+        return self.image.dim
+
+    def table(self, values: Mapping[int, Any] | None = None) -> Float[Array, "phases ..."]:
+        """Stack the phases' values as sparingly as the most general of them allows.
+
+        Args:
+            values: values by label that replace those of the job; isotropic.
+        """
+        used = [p.value if values is None else values.get(p.label, p.value) for p in self.phases]
+        rank = max(np.ndim(v) for v in used)
+        full = [_expand(jnp.asarray(v, self.settings.dtype), rank, self.dim) for v in used]
+        return jnp.stack(full)
+
+    def cell(self, scheme: str, table: Float[Array, "phases ..."] | None = None) -> ConductionCell:
+        """Build the cell model of a scheme."""
+        table = self.table() if table is None else table
+        index = np.searchsorted(np.asarray(self.image.phases), self.image.labels).astype(
+            _index_type(len(self.phases))
+        )
+        coefficients = PhaseCoefficients(table, jnp.asarray(index))
+        reference, floor = reference_for(as_tensors(table, self.dim), coefficients.mean(self.dim))
+        grid = SCHEMES[scheme](self.image.shape, self.image.aspect)
+        return ConductionCell(grid, coefficients, reference, floor, self.settings.solver)
+
+    def refuse_impossible(self, memory_limit: float | None) -> None:
+        """Refuse what cannot be computed: a scheme that cannot take the tensors, or too little memory."""
+        rank = max(np.ndim(p.value) for p in self.phases)
+        for scheme in self.settings.schemes:
+            why = SCHEMES[scheme](self.image.shape, self.image.aspect).refuses(rank)
+            if why is not None:
+                raise InputError(
+                    "scheme",
+                    got=f"{self.settings.scheme!r} with a full tensor",
+                    wanted=f"'hexahedra', because {why}",
+                    cure="pass scheme='hexahedra'",
+                )
+        size = 4 if self.settings.dtype == "float32" else 8
+        needed = max(_BYTES[s] for s in self.settings.schemes) * size / 8 * self.image.size
+        refuse_too_large(needed, f"image of {' x '.join(map(str, self.image.shape))} voxels", memory_limit)
+
+    def connection(self, scheme: str) -> Percolation | None:
+        """Return how the conducting phases are connected; None when every phase conducts.
+
+        Raises:
+            PhaseError: no phase conducts.
+        """
+        conducting = [p.label for p in self.phases if np.any(np.asarray(p.value) != 0)]
+        if not conducting:
+            raise PhaseError(
+                "phases",
+                got="0 for every phase",
+                wanted="a phase that conducts",
+                cure="give a phase a positive value",
+            )
+        if len(conducting) == len(self.phases):
+            return None
+        touching = self.dim if scheme == "hexahedra" else 1
+        return percolation(self.image.mask(*conducting), periodic=True, connectivity=touching)
+
+
+def _expand(value: Array, rank: int, dim: int) -> Array:
+    if value.ndim == rank:
+        return value
+    if rank == 1:
+        return jnp.full(dim, value)
+    return jnp.eye(dim, dtype=value.dtype) * value
+
+
+def _index_type(count: int) -> type[np.integer]:
+    return np.uint8 if count <= 256 else np.int32
+
+
+def _one_of(argument: str, got: Any, wanted: tuple[str, ...]) -> None:
+    if got not in wanted:
+        raise InputError(
+            argument, got=repr(got), wanted=" or ".join(map(repr, wanted)), cure="choose one of them"
+        )
+
+
+def _in_range(argument: str, got: Any, low: float, high: float) -> None:
+    if isinstance(got, bool) or not isinstance(got, int | float) or not low < got < high:
+        raise InputError(
+            argument, got=repr(got), wanted=f"a number between {low:g} and {high:g}", cure="pass 1e-6"
+        )
+
+
+def _at_least(argument: str, got: Any, low: int) -> None:
+    if isinstance(got, bool) or not isinstance(got, int) or got < low:
+        raise InputError(
+            argument, got=repr(got), wanted=f"an integer of at least {low}", cure=f"pass {low} or more"
+        )

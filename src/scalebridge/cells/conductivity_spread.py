@@ -1,0 +1,95 @@
+"""What the inputs' spread does to the effective conductivity: by derivatives, or by solving samples."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cells.conductivity_job import Job
+from scalebridge.cells.phases import Phase
+from scalebridge.core import precision as _precision  # noqa: F401
+from scalebridge.core.errors import PhaseError
+from scalebridge.core.estimate import Estimate, Gaussian, Samples
+from scalebridge.core.spec import Spec
+from scalebridge.core.upscaled import Contribution
+from scalebridge.upscaling.tangent import Watch, watched_tangent
+
+Derivatives = dict[str, np.ndarray | None]
+
+
+def uncertain(job: Job) -> tuple[Phase, ...]:
+    """Return the phases whose value has a spread."""
+    return tuple(p for p in job.phases if p.spread > 0)
+
+
+def propagate_linear(
+    job: Job, value: np.ndarray, derivatives: Derivatives, spec: Spec
+) -> tuple[Estimate, Contribution]:
+    """Push the spread through by the derivatives: exact to first order, at no further solve."""
+    phases = uncertain(job)
+    slopes = [jnp.asarray(derivatives[f"phase {p.label}"]) for p in phases]
+    centre = [float(p.value) for p in phases]
+
+    def straight(*values):
+        return value + sum(s * (v - c) for s, v, c in zip(slopes, values, centre, strict=True))
+
+    known = Gaussian.from_std(_specs(phases, job.unit), tuple(centre), tuple(p.spread for p in phases))
+    pushed = known.push(straight, spec)
+    method = (
+        "first order: derivatives times the standard deviations of the phases' values, taken as independent"
+    )
+    return pushed, Contribution(np.asarray(pushed.std[0]), method)
+
+
+def propagate_samples(
+    job: Job,
+    scheme: str,
+    skip: tuple[int, ...],
+    spec: Spec,
+    watch: Watch | None,
+    next_case: Callable[[], None],
+) -> tuple[Estimate, Contribution]:
+    """Solve the cell problem again for every joint sample of the phases' values."""
+    draws = draw_inputs(job)
+    solved = []
+    for row in range(next(iter(draws.values())).size):
+        values = {label: float(column[row]) for label, column in draws.items()}
+        solved.append(watched_tangent(job.cell(scheme, job.table(values)), skip=skip, watch=watch).value)
+        next_case()
+    found = Samples.from_values((spec,), (jnp.stack(solved),))
+    spread = np.std(np.asarray(jnp.stack(solved)), axis=0, ddof=1)
+    return found, Contribution(
+        spread, f"the cell problem solved for {len(solved)} samples of the phases' values"
+    )
+
+
+def sample_count(job: Job) -> int:
+    """Return how many solves `propagate_samples` will do."""
+    given = [p.samples.size for p in job.phases if p.samples is not None]
+    return given[0] if given else job.settings.samples
+
+
+def draw_inputs(job: Job) -> dict[int, np.ndarray]:
+    """Return joint samples by label: those given, and seeded log-normal draws where a std is given."""
+    given = {p.label: p.samples for p in job.phases if p.samples is not None}
+    sizes = {drawn.size for drawn in given.values()}
+    if len(sizes) > 1:
+        raise PhaseError(
+            "samples",
+            got=f"{sorted(sizes)} samples of different phases",
+            wanted="the same number for all, because row i of each belongs together",
+            cure="thin the longer list",
+        )
+    phases = tuple(p for p in uncertain(job) if p.samples is None)
+    if not phases:
+        return given
+    known = Gaussian.from_std(
+        _specs(phases, job.unit), tuple(float(p.value) for p in phases), tuple(p.std for p in phases)
+    )
+    drawn = known.sample(jax.random.key(job.settings.seed), sample_count(job))
+    return {**given, **{p.label: np.asarray(d) for p, d in zip(phases, drawn, strict=True)}}
+
+
+def _specs(phases: tuple[Phase, ...], unit: str) -> tuple[Spec, ...]:
+    return tuple(Spec(f"conductivity of phase {p.label}", unit, support="positive") for p in phases)
