@@ -1,1 +1,156 @@
-"""scalebridge: pass parameters and information between scales, with unit, uncertainty, derivative and proof."""
+"""Pass parameters between scales, with unit, uncertainty, derivative and proof of what was preserved.
+
+The names below load what they need on first use, so that `import scalebridge` is instant. The first numerical
+one switches JAX to 64-bit numbers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scalebridge.cells.conductivity import effective_conductivity
+    from scalebridge.cells.effective_laminate import effective_laminate
+    from scalebridge.cells.laminate import laminate_conductivity
+    from scalebridge.core.checks import Check
+    from scalebridge.core.errors import (
+        CaseError,
+        FileFormatError,
+        ImageError,
+        InputError,
+        MissingExtraError,
+        PhaseError,
+        ResourceError,
+        SolverError,
+        UnitError,
+    )
+    from scalebridge.core.estimate import Estimate, Gaussian, Samples
+    from scalebridge.core.model import LinearModel, Model, Response
+    from scalebridge.core.provenance import Provenance
+    from scalebridge.core.results import Outcome
+    from scalebridge.core.spec import Spec
+    from scalebridge.core.transfer import Transfer
+    from scalebridge.core.upscaled import Bound, Contribution, Upscaled, load_result
+    from scalebridge.grids.balls import cylinder_array, sphere_lattice, spheres_image
+    from scalebridge.grids.generators import checkerboard, laminate_image, random_voxels, square_inclusion
+    from scalebridge.grids.image import VoxelImage
+    from scalebridge.grids.operations import coarsen, crop, mirror, relabel
+    from scalebridge.grids.packing import random_spheres
+    from scalebridge.grids.percolation import percolation
+    from scalebridge.grids.thresholds import otsu_threshold, threshold
+    from scalebridge.io.cards import conductivity_card
+    from scalebridge.io.fields import write_fields
+    from scalebridge.io.read import read_volume
+    from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
+    from scalebridge.upscaling.schemes import estimate_bruggeman, estimate_maxwell
+
+    from . import report
+
+_HOMES = {
+    "cells.conductivity": ("effective_conductivity",),
+    "cells.effective_laminate": ("effective_laminate",),
+    "cells.laminate": ("laminate_conductivity",),
+    "core.checks": ("Check",),
+    "core.errors": (
+        "CaseError",
+        "FileFormatError",
+        "ImageError",
+        "InputError",
+        "MissingExtraError",
+        "PhaseError",
+        "ResourceError",
+        "SolverError",
+        "UnitError",
+    ),
+    "core.estimate": ("Estimate", "Gaussian", "Samples"),
+    "core.model": ("LinearModel", "Model", "Response"),
+    "core.provenance": ("Provenance",),
+    "core.results": ("Outcome",),
+    "core.spec": ("Spec",),
+    "core.transfer": ("Transfer",),
+    "core.upscaled": ("Bound", "Contribution", "Upscaled", "load_result"),
+    "grids.balls": ("cylinder_array", "sphere_lattice", "spheres_image"),
+    "grids.generators": ("checkerboard", "laminate_image", "random_voxels", "square_inclusion"),
+    "grids.image": ("VoxelImage",),
+    "grids.operations": ("coarsen", "crop", "mirror", "relabel"),
+    "grids.packing": ("random_spheres",),
+    "grids.percolation": ("percolation",),
+    "grids.thresholds": ("otsu_threshold", "threshold"),
+    "io.cards": ("conductivity_card",),
+    "io.fields": ("write_fields",),
+    "io.read": ("read_volume",),
+    "upscaling.bounds": ("bound_hashin_shtrikman", "bound_reuss", "bound_voigt", "bound_wiener"),
+    "upscaling.schemes": ("estimate_bruggeman", "estimate_maxwell"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Bound",
+    "CaseError",
+    "Check",
+    "Contribution",
+    "Estimate",
+    "FileFormatError",
+    "Gaussian",
+    "ImageError",
+    "InputError",
+    "LinearModel",
+    "MissingExtraError",
+    "Model",
+    "Outcome",
+    "PhaseError",
+    "Provenance",
+    "ResourceError",
+    "Response",
+    "Samples",
+    "SolverError",
+    "Spec",
+    "Transfer",
+    "UnitError",
+    "Upscaled",
+    "VoxelImage",
+    "bound_hashin_shtrikman",
+    "bound_reuss",
+    "bound_voigt",
+    "bound_wiener",
+    "checkerboard",
+    "coarsen",
+    "conductivity_card",
+    "crop",
+    "cylinder_array",
+    "effective_conductivity",
+    "effective_laminate",
+    "estimate_bruggeman",
+    "estimate_maxwell",
+    "laminate_conductivity",
+    "laminate_image",
+    "load_result",
+    "mirror",
+    "otsu_threshold",
+    "percolation",
+    "random_spheres",
+    "random_voxels",
+    "read_volume",
+    "relabel",
+    "report",
+    "sphere_lattice",
+    "spheres_image",
+    "square_inclusion",
+    "threshold",
+    "write_fields",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "report":
+        return import_module("scalebridge.report")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("scalebridge")
+    if name in _HOME_OF:
+        found = getattr(import_module(f"scalebridge.{_HOME_OF[name]}"), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module 'scalebridge' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,4 +1,7 @@
-"""Contract checks: what every implementor of an abstraction has to pass. Call them from a test of your own class."""
+"""Contract checks: what every implementor of an abstraction has to pass.
+
+Call them from a test of your own class.
+"""
 
 from collections.abc import Callable
 
@@ -30,7 +33,7 @@ def check_spec(spec: Spec, value: Array) -> None:
 
 
 def check_model(model: Model, load: Array) -> None:
-    """A Model answers with what it declares, twice the same, under jit as without, and leaves its state alone."""
+    """A Model answers with what it declares, twice the same, under jit too; its state is left alone."""
     state = model.rest()
     first, second = model.respond(load, state), model.respond(load, state)
     assert load.shape == (model.asks.size,)
@@ -42,7 +45,7 @@ def check_model(model: Model, load: Array) -> None:
 
 
 def check_linear_model(model: LinearModel, load: Array, *, rtol: float) -> None:
-    """A LinearModel is linear, its energy is symmetric and that of its answer, and pieces give what one go gives.
+    """A LinearModel is linear, its energy is that of its answer, and pieces give what one go gives.
 
     Args:
         model: the model.
@@ -67,7 +70,7 @@ def check_linear_model(model: LinearModel, load: Array, *, rtol: float) -> None:
 
 
 def check_transfer(transfer: Transfer, seed: int = 0) -> None:
-    """Restrict after prolong is the identity; restrict is the weighted adjoint of prolong; means are conserved."""
+    """Restrict after prolong is the identity, restrict is prolong's weighted adjoint, means are conserved."""
     rng = np.random.default_rng(seed)
     fine = jnp.asarray(rng.standard_normal(transfer.fine_shape))
     coarse = jnp.asarray(rng.standard_normal(transfer.coarse_shape))
@@ -84,7 +87,7 @@ def check_transfer(transfer: Transfer, seed: int = 0) -> None:
 
 
 def check_estimate(estimate: Estimate, key: Array) -> None:
-    """An Estimate samples what it says it knows, pushes the identity to itself, and narrows when it sees more."""
+    """An Estimate samples what it knows, pushes the identity to itself, and narrows when it sees more."""
     spec = estimate.specs[0]
     draws = estimate.sample(key, 4000)[0]
     assert draws.shape == (4000, *spec.shape)
@@ -106,7 +109,7 @@ def check_estimate(estimate: Estimate, key: Array) -> None:
 def check_discretisation(
     make: Callable[[tuple[int, ...], tuple[float, ...]], Discretisation], dim: int
 ) -> None:
-    """A Discretisation is the derivative of its energy, symmetric, exact on a homogeneous medium, and knows its symbol."""
+    """A Discretisation derives from its energy, is exact on a homogeneous medium, and knows its symbol."""
     rng = np.random.default_rng(dim)
     shape, spacing = (4, 5, 6)[:dim], (1.0, 0.7, 1.3)[:dim]
     grid = make(shape, spacing)

@@ -1,12 +1,13 @@
-"""The periodic cell problem of conduction:  div k (E + grad u) = 0,  u periodic;  the effective law is  <k (E + grad u)> = K E.
+"""The periodic cell problem of conduction.
 
-The gradient E + grad u and the flux k (E + grad u) are named for heat; charge (Ohm) and solute (Fick) obey the same equations. The
-flux here is along the gradient; the physical flux density is its negative.
+div k (E + grad u) = 0,  u periodic;  the effective law is  <k (E + grad u)> = K E.
+
+The gradient E + grad u and the flux k (E + grad u) are named for heat; charge (Ohm) and solute (Fick) obey
+the same equations. The flux here is along the gradient; the physical flux density is its negative.
 """
 
 import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -29,8 +30,8 @@ class ConductionCell(LinearModel):
         discretisation: how the energy is discretised on the voxels.
         coefficients: the conductivity in every voxel.
         reference: tensor of the homogeneous medium whose inverse is the preconditioner.
-        spectrum_floor: lower bound of the spectrum of the preconditioned stiffness, 0 if none is known: the smallest
-            eigenvalue of any phase in the metric of the reference.
+        spectrum_floor: lower bound of the spectrum of the preconditioned stiffness, 0 if none is known:
+            the smallest eigenvalue of any phase in the metric of the reference.
         solver: the conjugate gradients and their tolerances.
 
     Cost: one product with the stiffness and one real transform pair an iteration; about 10 fields of the
@@ -128,7 +129,8 @@ def reference_for(
         mean: their volume average.
 
     Returns:
-        the reference tensor, and the spectrum's lower bound (0 where a phase does not conduct in some direction).
+        the reference tensor, and the spectrum's lower bound (0 where a phase does not conduct in some
+        direction).
     """
     values, vectors = jnp.linalg.eigh(mean)
     largest = jnp.maximum(values[-1], jnp.finfo(mean.dtype).tiny)

@@ -1,4 +1,4 @@
-"""A conductivity job before it runs: settings checked, phases on voxels, cells built, size and percolation known."""
+"""A conductivity job before it runs: settings, phases on voxels, cells, size and percolation."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

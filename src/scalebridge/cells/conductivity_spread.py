@@ -13,6 +13,7 @@ from scalebridge.core.errors import PhaseError
 from scalebridge.core.estimate import Estimate, Gaussian, Samples
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Contribution
+from scalebridge.upscaling.propagation import propagate
 from scalebridge.upscaling.tangent import Watch, watched_tangent
 
 Derivatives = dict[str, np.ndarray | None]
@@ -28,18 +29,8 @@ def propagate_linear(
 ) -> tuple[Estimate, Contribution]:
     """Push the spread through by the derivatives: exact to first order, at no further solve."""
     phases = uncertain(job)
-    slopes = [jnp.asarray(derivatives[f"phase {p.label}"]) for p in phases]
-    centre = [float(p.value) for p in phases]
-
-    def straight(*values):
-        return value + sum(s * (v - c) for s, v, c in zip(slopes, values, centre, strict=True))
-
-    known = Gaussian.from_std(_specs(phases, job.unit), tuple(centre), tuple(p.spread for p in phases))
-    pushed = known.push(straight, spec)
-    method = (
-        "first order: derivatives times the standard deviations of the phases' values, taken as independent"
-    )
-    return pushed, Contribution(np.asarray(pushed.std[0]), method)
+    inputs = [(s, float(p.value), p.spread) for s, p in zip(_specs(phases, job.unit), phases, strict=True)]
+    return propagate(value, [np.asarray(derivatives[f"phase {p.label}"]) for p in phases], inputs, spec)
 
 
 def propagate_samples(

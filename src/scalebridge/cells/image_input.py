@@ -31,8 +31,8 @@ def as_image(
     Args:
         image: a VoxelImage, an integer array with axes (x, y) or (x, y, z), or a path that
             `scalebridge.io.read_volume` reads.
-        voxel: edge length of a voxel with its unit, or one an axis; it overrules the file. "cubic" says that only
-            the shape matters.
+        voxel: edge length of a voxel with its unit, or one an axis; it overrules the file. "cubic" says
+            that only the shape matters.
         threshold_at: for grey images, the threshold or thresholds, or "otsu".
         read_options: further arguments for `read_volume`.
 

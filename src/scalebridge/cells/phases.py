@@ -53,8 +53,8 @@ def parse_phases(
     """Read the conductivities of an image's phases.
 
     Args:
-        given: values by label; each a number, text with a unit, a list (diagonal or tensor), or a table with the
-            keys value, std, samples, unit and name.
+        given: values by label; each a number, text with a unit, a list (diagonal or tensor), or a table
+            with the keys value, std, samples, unit and name.
         labels: labels that occur in the image.
         names: names of labels, as the image knows them.
         dim: number of space dimensions.

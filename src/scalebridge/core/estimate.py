@@ -5,6 +5,7 @@ a positive quantity is log-normal, with the stated value as its median.
 """
 
 import abc
+import itertools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -214,7 +215,7 @@ def split(specs: tuple[Spec, ...], coordinates: Float[Array, "..."]) -> list[Arr
             cure="match the specs",
         )
     edges = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-    return [coordinates[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [coordinates[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def _slope(spec: Spec, value: Array) -> Float[Array, " n"]:

@@ -31,9 +31,9 @@ class Response(eqx.Module):
 class Model(eqx.Module):
     """Something that can be asked: a load and a state in, an answer and a state out.
 
-    A final model is a pure function of its fields, the load and the state: asking twice gives the same answer,
-    and `state` is never changed in place, so that a trial can be thrown away. A model without memory uses the
-    empty tuple as its state.
+    A final model is a pure function of its fields, the load and the state: asking twice gives the same
+    answer, and `state` is never changed in place, so that a trial can be thrown away. A model without
+    memory uses the empty tuple as its state.
     """
 
     @property
@@ -62,8 +62,8 @@ class LinearModel(Model):
     it equals load_i . tangent . load_j, and its error is the square of the fields' error; the mean of the
     dual field (the `answer`) is the other form of the same number. Their gap is an algebraic error.
 
-    Its solve can be taken in pieces, `begin`, `advance`, `finish`, so that whoever drives it can show progress
-    and stop cleanly; `respond` is the three in one, and is differentiated implicitly.
+    Its solve can be taken in pieces, `begin`, `advance`, `finish`, so that whoever drives it can show
+    progress and stop cleanly; `respond` is the three in one, and is differentiated implicitly.
     """
 
     @abc.abstractmethod

@@ -1,4 +1,7 @@
-"""Where a number comes from: inputs, settings, versions, time. Plain host data, never inside a traced tree."""
+"""Where a number comes from: inputs, settings, versions, time.
+
+Plain host data, never inside a traced tree.
+"""
 
 import platform
 import time

@@ -53,7 +53,7 @@ class Spec:
             raise InputError(
                 f"Spec '{self.name}'",
                 got=f"support={self.support!r}, shape={self.shape}, limits={self.limits}",
-                wanted="limits with an interval, a vector with a simplex, a square matrix with spd or symmetric",
+                wanted="limits with an interval, a vector with a simplex, a square matrix with spd",
                 cure="correct shape, support or limits",
             )
 

@@ -11,10 +11,10 @@ from scalebridge.core import precision as _precision  # noqa: F401
 class Transfer(eqx.Module):
     """Restriction and prolongation between a fine and a coarse level.
 
-    Contract, checked by `scalebridge.testing.check_transfer`: restrict after prolong is the identity; restrict is
-    the adjoint of prolong in the weighted inner products of the two levels, <restrict f, c>_coarse =
-    <f, prolong c>_fine; and the weighted mean is conserved both ways where the transfer says so. For the mean
-    and the affine lift of a cell problem this adjointness is Hill-Mandel's condition.
+    Contract, checked by `scalebridge.testing.check_transfer`: restrict after prolong is the identity;
+    restrict is the adjoint of prolong in the weighted inner products of the two levels, <restrict f,
+    c>_coarse = <f, prolong c>_fine; and the weighted mean is conserved both ways where the transfer says
+    so. For the mean and the affine lift of a cell problem this adjointness is Hill-Mandel's condition.
     """
 
     @property

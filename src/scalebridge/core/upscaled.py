@@ -27,7 +27,8 @@ class Bound:
     Args:
         lower: lower bound.
         upper: upper bound.
-        holds_for: what is bounded, in words: "the tensor" (Loewner order), or "the mean of the principal values".
+        holds_for: what is bounded, in words: "the tensor" (Loewner order), or "the mean of the principal
+            values".
         source: author and year.
     """
 
@@ -163,7 +164,7 @@ def load_result(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Turn arrays, tuples and NumPy numbers into what JSON knows; a number that is not finite becomes None."""
+    """Turn arrays, tuples and NumPy numbers into what JSON knows; what is not finite becomes None."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

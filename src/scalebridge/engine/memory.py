@@ -22,5 +22,5 @@ def refuse_too_large(needed: float, what: str, limit: float | None = None) -> No
             what,
             got=f"about {needed / 2**30:.2f} GiB needed",
             wanted=f"at most {available / 2**30:.2f} GiB",
-            cure="crop or coarsen the image, use scheme='finite-volume' or dtype='float32', or a larger machine",
+            cure="crop or coarsen the image, or use scheme='finite-volume' or dtype='float32'",
         )

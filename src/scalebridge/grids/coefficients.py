@@ -1,4 +1,4 @@
-"""Coefficient fields on a voxel grid: a symmetric second-order tensor in every voxel, stored as sparingly as it allows."""
+"""Coefficient fields on a voxel grid: a symmetric tensor in every voxel, stored as sparingly as it allows."""
 
 import abc
 

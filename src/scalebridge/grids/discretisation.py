@@ -14,8 +14,9 @@ from scalebridge.grids.coefficients import Coefficients
 class Discretisation(eqx.Module):
     """A symmetric discretisation of the energy of a scalar field with a mean gradient.
 
-    The unknown u is periodic with one value a voxel (at the voxel's low corner or at its centre); the local gradient is
-    E + grad u. All sums are over voxels, so that the stiffness K has entries of the size of A / spacing².
+    The unknown u is periodic with one value a voxel (at the voxel's low corner or at its centre); the
+    local gradient is E + grad u. All sums are over voxels, so that the stiffness K has entries of the size
+    of A / spacing².
 
     Args:
         shape: number of voxels along each axis.
@@ -29,7 +30,7 @@ class Discretisation(eqx.Module):
     def forces(
         self, coefficients: Coefficients, u: Float[Array, "..."], gradient: Float[Array, " dim"] | None
     ) -> Float[Array, "..."]:
-        """Return the derivative of half the energy in u: K u, plus the load's part where a mean gradient is given."""
+        """Return the derivative of half the energy in u: K u, plus the part of a mean gradient if given."""
 
     @abc.abstractmethod
     def energy(
@@ -79,7 +80,8 @@ def angles(shape: tuple[int, ...]) -> list[np.ndarray]:
 class GreenOperator(eqx.Module):
     """The inverse of a homogeneous medium's stiffness, by one forward and one inverse real transform.
 
-    Source: as a preconditioner of conjugate gradients, Moulinec & Suquet 1998 read as Zeman et al. 2010; with the
+    Source: as a preconditioner of conjugate gradients, Moulinec & Suquet 1998 read as Zeman et al. 2010;
+        with the
     stencil's own symbol, Ladecky et al., Appl. Math. Comput. 446 (2023) 127835.
 
     Args:

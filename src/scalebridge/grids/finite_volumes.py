@@ -1,8 +1,9 @@
-"""Staggered finite volumes: one value at each voxel's centre, one flux on each face, harmonic face coefficients.
+"""Staggered finite volumes: a value at each voxel's centre, a flux and a harmonic coefficient on each face.
 
-The flux through the face between two voxels in series is  2 a b / (a + b) (u_b - u_a) / h.  It is the lowest-order mixed method with its mass
-matrix lumped; a complementary energy that is only ever overestimated: the tensor it gives is never above the exact one of the
-same voxels, and rises to it as voxels are halved. Exact zeros close faces; contact is through faces only.
+The flux through the face between two voxels in series is  2 a b / (a + b) (u_b - u_a) / h.  It is the
+lowest-order mixed method with its mass matrix lumped; a complementary energy that is only ever
+overestimated: the tensor it gives is never above the exact one of the same voxels, and rises to it as
+voxels are halved. Exact zeros close faces; contact is through faces only.
 """
 
 import equinox as eqx

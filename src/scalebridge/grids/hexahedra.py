@@ -1,13 +1,14 @@
 """Trilinear hexahedra (bilinear quadrilaterals in 2-D), one a voxel, integrated exactly.
 
-On each axis a linear function is its mean s and its difference d:  u(x) = s + (x - 1/2) d,  with <(x - 1/2)²> = 1/12.
-In this basis of 2^dim corner modes the element stiffness of an isotropic material is diagonal: the mode with
-differences along the axes B has the energy  k |u_B|² sum_{i in B} h_i^-2 (1/12)^(|B| - 1).  An off-diagonal A_ij
-couples each mode with a difference along i to its twin with a difference along j. So a product with the stiffness is a walk to
-corner modes, a scaling, and the walk back; no gradient is stored.
+On each axis a linear function is its mean s and its difference d:  u(x) = s + (x - 1/2) d,  with <(x -
+1/2)²> = 1/12. In this basis of 2^dim corner modes the element stiffness of an isotropic material is
+diagonal: the mode with differences along the axes B has the energy  k |u_B|² sum_{i in B} h_i^-2
+(1/12)^(|B| - 1).  An off-diagonal A_ij couples each mode with a difference along i to its twin with a
+difference along j. So a product with the stiffness is a walk to corner modes, a scaling, and the walk
+back; no gradient is stored.
 
-A conforming method of a minimum principle: the tensor it gives is never below (in Loewner's order) the exact one of the
-same voxels, and falls to it as voxels are halved.
+A conforming method of a minimum principle: the tensor it gives is never below (in Loewner's order) the
+exact one of the same voxels, and falls to it as voxels are halved.
 """
 
 import itertools
@@ -81,7 +82,7 @@ class Hexahedra(Discretisation):
             total = total + reference[i, j] / (self.spacing[i] * self.spacing[j]) * pair * math.prod(others)
         return total.astype(reference.dtype)
 
-    def refuses(self, rank: int) -> str | None:  # noqa: ARG002 (every rank is welcome)
+    def refuses(self, rank: int) -> str | None:
         return None
 
     def _modes(self, u: Float[Array, "..."], gradient: Float[Array, " dim"] | None) -> Modes:

@@ -1,4 +1,7 @@
-"""The affine lift: a macroscopic vector down to a uniform field, a field up to its mean. Its adjointness is Hill-Mandel's condition."""
+"""The affine lift: a macroscopic vector down to a uniform field, a field up to its mean.
+
+That the two are adjoint is Hill-Mandel's condition.
+"""
 
 import math
 
@@ -13,8 +16,9 @@ from scalebridge.core.transfer import Transfer
 class AffineLift(Transfer):
     """Between `components` macroscopic numbers and a field of as many components on a periodic grid.
 
-    Prolong gives the uniform field (the gradient of an affine function); restrict gives the volume mean. With the mean inner product
-    on the fine side, <f . prolong E> = (restrict f) . E: the power of a field against an affine lift is that of its mean.
+    Prolong gives the uniform field (the gradient of an affine function); restrict gives the volume mean.
+    With the mean inner product on the fine side, <f . prolong E> = (restrict f) . E: the power of a field
+    against an affine lift is that of its mean.
 
     Args:
         shape: number of voxels along each axis.

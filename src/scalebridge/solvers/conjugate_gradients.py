@@ -1,15 +1,17 @@
 """Preconditioned conjugate gradients that watch the energy error, and stop on it.
 
-For  K x = b  with K symmetric positive semidefinite the energy  ½ x.K x - b.x  falls by  ½ α_k (r_k, z_k)  at step k.
-With  λ  a lower bound of the preconditioned operator's spectrum, the Gauss-Radau quadrature of the Lanczos process behind the iteration
-gives an upper bound of the energy error at the current step, at the price of a few scalar operations:
+For  K x = b  with K symmetric positive semidefinite the energy  ½ x.K x - b.x  falls by  ½ α_k (r_k, z_k)
+at step k. With  λ  a lower bound of the preconditioned operator's spectrum, the Gauss-Radau quadrature of
+the Lanczos process behind the iteration gives an upper bound of the energy error at the current step, at
+the price of a few scalar operations:
 
     g_0 = 1/λ,   g_{k+1} = (g_k - α_k) / (λ (g_k - α_k) + β_{k+1}),   |x - x_k|²_K <= g_k (r_k, z_k).
 
-Where no λ > 0 is known (exact zeros), the tail of the falls is summed as a geometric series with their recent ratio.
+Where no λ > 0 is known (exact zeros), the tail of the falls is summed as a geometric series with their
+recent ratio.
 
-Sources: Hestenes & Stiefel, J. Res. NBS 49 (1952) 409; Golub & Meurant, BIT 37 (1997) 687; Meurant & Tichy, Numer. Algorithms 62
-(2013) 163, eq. 3.5.
+Sources: Hestenes & Stiefel, J. Res. NBS 49 (1952) 409; Golub & Meurant, BIT 37 (1997) 687; Meurant &
+Tichy, Numer. Algorithms 62 (2013) 163, eq. 3.5.
 """
 
 from collections.abc import Callable
@@ -88,7 +90,8 @@ class ConjugateGradients(eqx.Module):
         Args:
             b: the right-hand side, in the range of the operator.
             precondition: the preconditioner.
-            energy: energy at the start, from which the falls are taken; what is left is the answer's diagonal.
+            energy: energy at the start, from which the falls are taken; what is left is the answer's
+                diagonal.
             spectrum_floor: lower bound of the preconditioned spectrum, 0 if none is known.
         """
         z = precondition(b)

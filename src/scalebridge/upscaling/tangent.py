@@ -1,11 +1,12 @@
-"""The tangent upscaler: ask a linear model one unit question a component, and hand up the matrix of its answers.
+"""The tangent upscaler: ask a linear model one unit question a component, hand up the matrix of answers.
 
 Conductivity, stiffness and permeability are tangents. The matrix is evaluated in energy form,
-T_ij = <energy of fields i and j>, whose error is the square of the fields' error, and in the form of mean answers; the gap between the
-two is an algebraic error. At the exact fields the energy is stationary, so that dT_ij follows from the load cases already solved: no adjoint
-solve is needed.
+T_ij = <energy of fields i and j>, whose error is the square of the fields' error, and in the form of mean
+answers; the gap between the two is an algebraic error. At the exact fields the energy is stationary, so
+that dT_ij follows from the load cases already solved: no adjoint solve is needed.
 """
 
+import itertools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -27,7 +28,8 @@ class Tangent(eqx.Module):
 
     Args:
         value: the tangent in energy form.
-        from_answers: the tangent in the form of mean answers, row i the answer's component i, column j the load.
+        from_answers: the tangent in the form of mean answers, row i the answer's component i, column j the
+            load.
         responses: the response of every load case, in order; None for one that was not asked.
     """
 
@@ -92,9 +94,7 @@ def watched_tangent(
         the `Tangent`.
     """
     size = model.asks.size
-    responses: list[Response | None] = []
-    for case in range(size):
-        responses.append(None if case in skip else _watched_case(model, case, chunk, watch))
+    responses = [None if case in skip else _watched_case(model, case, chunk, watch) for case in range(size)]
     kept = [(i, r) for i, r in enumerate(responses) if r is not None]
     value, answers = np.zeros((size, size)), np.zeros((size, size))
     for i, first in kept:
@@ -118,20 +118,13 @@ def sensitivity(model: LinearModel, tangent: Tangent) -> PyTree:
     """
     size = tangent.value.shape[0]
     blank = jax.tree.map(jnp.zeros_like, eqx.filter(model, eqx.is_inexact_array))
-    rows = []
-    for i in range(size):
-        row = []
-        for j in range(size):
-            if j < i:
-                row.append(rows[j][i])
-                continue
-            first, second = tangent.responses[i], tangent.responses[j]
-            known = first is not None and second is not None
-            row.append(_energy_gradient(model, first.fields, second.fields) if known else blank)
-        rows.append(row)
-    return jax.tree.map(
-        lambda *leaves: jnp.stack(leaves).reshape(size, size, *leaves[0].shape), *sum(rows, [])
-    )
+    found = {}
+    for i, j in itertools.combinations_with_replacement(range(size), 2):
+        first, second = tangent.responses[i], tangent.responses[j]
+        known = first is not None and second is not None
+        found[i, j] = found[j, i] = _energy_gradient(model, first.fields, second.fields) if known else blank
+    entries = [found[pair] for pair in itertools.product(range(size), repeat=2)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves).reshape(size, size, *leaves[0].shape), *entries)
 
 
 def _watched_case(model: LinearModel, case: int, chunk: int, watch: Watch | None) -> Response:

@@ -1,0 +1,245 @@
+"""A small ray-caster: an opaque picture of chosen phases of a voxel image, with one corner cut away if so wanted.
+
+Every pixel sends a parallel ray through the mask of the chosen phases, smoothed by less than a voxel, until the mask passes one
+half. The surface is lit by the mask's gradient there, or by the normal of the box where the ray meets the phase at
+once, and darkened where a wide blur of the mask says that little sky is seen.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from scipy.ndimage import gaussian_filter, map_coordinates, zoom
+
+from scalebridge.report.camera import Camera, Rays, View, corner, enter_box
+
+_SMOOTHING = 0.75  # standard deviation of the mask's blur, in voxels
+_STEP = 0.8  # of a ray, in voxels
+_LARGEST = 192  # longest edge that is drawn voxel by voxel; a larger image is thinned first
+_SKY = 0.028  # width of the blur behind the darkening, relative to the longest edge
+_LIGHT = (-0.42, 0.60, 0.68)  # direction to the light in the picture: right, up, towards the viewer
+_EDGE = np.array([0.50, 0.53, 0.56])
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What the rays of a view met.
+
+    Args:
+        pixel: numbers of the pixels that show something.
+        point: the points of the surface, in the length units of the box.
+        normal: outward unit normals.
+        depth: distance from the plane through the middle of the box, growing away from the camera.
+        label: the phase that is seen.
+    """
+
+    pixel: Int[np.ndarray, " n"]
+    point: Float[np.ndarray, "n 3"]
+    normal: Float[np.ndarray, "n 3"]
+    depth: Float[np.ndarray, " n"]
+    label: Int[np.ndarray, " n"]
+
+
+def render_volume(
+    labels: Int[np.ndarray, "x y z"],
+    colours: dict[int, tuple[float, float, float]],
+    *,
+    aspect: tuple[float, ...] = (1.0, 1.0, 1.0),
+    cut: float = 0.0,
+    camera: Camera | None = None,
+    light: tuple[float, float, float] = _LIGHT,
+    pixels: int = 560,
+    outline: bool = True,
+) -> UInt8[np.ndarray, "rows columns 4"]:
+    """Draw the chosen phases of an image as an opaque body.
+
+    Args:
+        labels: the image, x first.
+        colours: colour (red, green, blue in 0..1) by label of the phases to draw; all others are air.
+        aspect: edge lengths of a voxel, in any unit.
+        cut: edge of the corner that is cut away next to the camera, relative to the edges of the box.
+        camera: the camera; by default x goes to the right, y to the back and z up.
+        light: direction to the light: right, up, towards the viewer.
+        pixels: width of the picture.
+        outline: whether the edges of the box are drawn.
+
+    Returns:
+        pixels with transparency, as bytes.
+
+    Cost: some 2 s for 128^3 voxels and 560 pixels; about 30 bytes a voxel and 300 a pixel.
+    """
+    labels, aspect = _thinned(labels, aspect)
+    box = tuple(n * a for n, a in zip(labels.shape, aspect, strict=True))
+    view = View(camera or Camera(), box, 2 * pixels)
+    hits = find_surface(labels, tuple(colours), view, aspect, cut)
+    shade = _lit(hits, view, light) * _sky(labels, tuple(colours), hits, view, aspect, cut)
+    albedo = np.stack([colours[label] for label in colours])[np.searchsorted(sorted(colours), hits.label)]
+    return _picture(view, hits, _gamma(_linear(albedo) * shade[:, None]), outline)
+
+
+def find_surface(
+    labels: Int[np.ndarray, "x y z"],
+    shown: tuple[int, ...],
+    view: View,
+    aspect: tuple[float, ...] = (1.0, 1.0, 1.0),
+    cut: float = 0.0,
+) -> Hits:
+    """Find the first point of the shown phases on every ray of a view."""
+    field = gaussian_filter(np.isin(labels, shown).astype(np.float32), _SMOOTHING, mode="nearest")
+    ahead = -view.camera.axes[2]
+    rays = enter_box(view, cut)
+    at_once = _sample(field, rays.origin + (rays.start + 1e-3)[:, None] * ahead, aspect) >= 0.5
+    flat, deep = rays.keep(at_once), rays.keep(~at_once)
+    deep, depth = _march(field, deep, ahead, aspect)
+    depth = np.concatenate([flat.start, depth])
+    point = np.concatenate([flat.origin, deep.origin]) + depth[:, None] * ahead
+    faces = -np.sign(ahead)[flat.face, None] * np.eye(3)[flat.face]
+    normal = np.concatenate([faces, _normals(field, point[flat.pixel.size :], aspect)])
+    label = _labels_at(labels, shown, point, ahead, aspect)
+    return Hits(np.concatenate([flat.pixel, deep.pixel]), point, normal, depth, label)
+
+
+def _march(field, rays: Rays, ahead, aspect) -> tuple[Rays, Float[np.ndarray, " n"]]:
+    """Step along the rays until the field passes one half; return the rays that meet it, and the depths."""
+    step = _STEP * min(aspect)
+    found, depth = np.zeros(rays.pixel.size, bool), rays.start.copy()
+    before = np.zeros(rays.pixel.size, np.float32)
+    active = np.arange(rays.pixel.size)
+    while active.size:
+        depth[active] += step
+        active = active[depth[active] < rays.end[active]]
+        value = _sample(field, rays.origin[active] + depth[active, None] * ahead, aspect)
+        met = value >= 0.5
+        hit = active[met]
+        found[hit] = True
+        depth[hit] -= step * (value[met] - 0.5) / np.maximum(value[met] - before[hit], 1e-6)
+        before[active] = value
+        active = active[~met]
+    return rays.keep(found), depth[found]
+
+
+def _normals(field, point, aspect) -> Float[np.ndarray, "n 3"]:
+    """Unit vectors down the gradient of the field."""
+    slope = np.empty((point.shape[0], 3))
+    for axis in range(3):
+        offset = np.zeros(3)
+        offset[axis] = aspect[axis]
+        slope[:, axis] = _sample(field, point - offset, aspect) - _sample(field, point + offset, aspect)
+        slope[:, axis] /= aspect[axis]
+    return slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-12)
+
+
+def _labels_at(labels, shown: tuple[int, ...], point, ahead, aspect) -> Int[np.ndarray, " n"]:
+    """The label just behind the surface; where smoothing moved the surface into air, the first shown one behind it."""
+    found = np.full(point.shape[0], shown[0], dtype=np.int64)
+    if len(shown) == 1:
+        return found
+    missing = np.arange(point.shape[0])
+    for behind in (0.1, 0.7, 1.4, 2.1):
+        where = (point[missing] + behind * min(aspect) * ahead) / np.asarray(aspect)
+        index = np.clip(where.astype(np.int64), 0, np.array(labels.shape) - 1)
+        seen = labels[tuple(index.T)]
+        good = np.isin(seen, shown)
+        found[missing[good]] = seen[good]
+        missing = missing[~good]
+    return found
+
+
+def _lit(hits: Hits, view: View, light) -> Float[np.ndarray, " n"]:
+    """Light from one side, a weaker one from the other, and some from everywhere."""
+    facing = hits.normal @ view.camera.axes.T
+    key = np.asarray(light, float) / np.linalg.norm(light)
+    fill = key * np.array([-1.0, -0.4, 1.0])
+    return 0.30 + 0.74 * np.maximum(facing @ key, 0.0) + 0.16 * np.maximum(facing @ fill, 0.0)
+
+
+def _sky(
+    labels, shown: tuple[int, ...], hits: Hits, view: View, aspect, cut: float
+) -> Float[np.ndarray, " n"]:
+    """How much of the sky is seen, from the share of the shown phases in a ball before the surface."""
+    body = np.isin(labels, shown)
+    if cut > 0:
+        low, high = (np.rint(end / np.asarray(aspect)).astype(int) for end in corner(view, cut))
+        body[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = False
+    radius = _SKY * max(view.box)
+    coarse = _halved(body.astype(np.float32))
+    blurred = gaussian_filter(coarse, [radius / (2 * a) for a in aspect], mode="constant")
+    scale = tuple(a * n / m for a, n, m in zip(aspect, body.shape, coarse.shape, strict=True))
+    cover = _sample(blurred, hits.point + 0.6 * radius * hits.normal, scale)
+    return 1.0 - 0.85 * np.clip((cover - 0.27) / 0.73, 0.0, 1.0) ** 0.8
+
+
+def _picture(view: View, hits: Hits, colour, outline: bool) -> UInt8[np.ndarray, "rows columns 4"]:
+    """Put colours into pixels, draw the box, and average 2 x 2 pixels to one."""
+    size = view.height * view.width
+    image, depth = np.zeros((size, 4)), np.full(size, np.inf)
+    image[hits.pixel, :3], image[hits.pixel, 3] = colour, 1.0
+    depth[hits.pixel] = hits.depth
+    image = image.reshape(view.height, view.width, 4)
+    if outline:
+        _draw_box(image, depth.reshape(view.height, view.width), view)
+    rows, columns = view.height // 2 * 2, view.width // 2 * 2
+    image[..., :3] *= image[..., 3:]
+    small = image[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2, 4).mean(axis=(1, 3))
+    small[..., :3] /= np.maximum(small[..., 3:], 1e-6)
+    return np.rint(255 * np.clip(small, 0.0, 1.0)).astype(np.uint8)
+
+
+def _draw_box(image, depth, view: View) -> None:
+    """Draw the twelve edges of the box where nothing hides them."""
+    points = view.project(np.concatenate([_edge(view, *ends) for ends in _edge_ends()]))
+    inside = depth.shape
+    for right, down in itertools.product((-1, 0, 1), repeat=2):
+        columns = np.clip(points[:, 0].astype(int) + right, 0, inside[1] - 1)
+        rows = np.clip(points[:, 1].astype(int) + down, 0, inside[0] - 1)
+        free = points[:, 2] < depth[rows, columns] - 1e-3 * max(view.box)
+        image[rows[free], columns[free], :3] = _EDGE
+        image[rows[free], columns[free], 3] = 0.9
+
+
+def _edge(view: View, first, second) -> Float[np.ndarray, "n 3"]:
+    share = np.linspace(0.0, 1.0, 2 * view.width)[:, None]
+    return ((1 - share) * np.array(first) + share * np.array(second)) * np.asarray(view.box)
+
+
+def _edge_ends() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    corners = list(itertools.product((0, 1), repeat=3))
+    return [
+        (a, b)
+        for a, b in itertools.combinations(corners, 2)
+        if sum(x != y for x, y in zip(a, b, strict=True)) == 1
+    ]
+
+
+def _sample(field, point, aspect) -> Float[np.ndarray, " n"]:
+    """Interpolate linearly between the centres of voxels; beyond the box the last voxel goes on."""
+    where = (point / np.asarray(aspect) - 0.5).T
+    return map_coordinates(field, where, order=1, mode="nearest", prefilter=False)
+
+
+def _thinned(labels, aspect) -> tuple[Int[np.ndarray, "x y z"], tuple[float, ...]]:
+    """Keep every n-th voxel of a large image."""
+    factor = -(-max(labels.shape) // _LARGEST)
+    if factor == 1:
+        return labels, tuple(aspect)
+    thin = tuple(slice(min(factor // 2, n - 1), None, factor) for n in labels.shape)
+    kept = labels[thin]
+    return kept, tuple(a * n / m for a, n, m in zip(aspect, labels.shape, kept.shape, strict=True))
+
+
+def _halved(field: Float[np.ndarray, "x y z"]) -> Float[np.ndarray, "x y z"]:
+    return zoom(field, 0.5, order=1, prefilter=False) if min(field.shape) > 3 else field
+
+
+def _linear(colour):
+    return np.asarray(colour, float) ** 2.2
+
+
+def _gamma(colour):
+    return np.clip(colour, 0.0, 1.0) ** (1 / 2.2)
+
+
+def covered(pixels: UInt8[np.ndarray, "rows columns 4"]) -> Bool[np.ndarray, "rows columns"]:
+    """Return which pixels of a picture show more body than background."""
+    return pixels[..., 3] > 127
