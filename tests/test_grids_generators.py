@@ -89,7 +89,9 @@ def test_sphere_lattices_have_the_fraction_and_the_cubes_symmetry(kind, count, s
     assert sphere_lattice(kind, 48, radius=radius).content_hash() == image.content_hash()
 
 
-@pytest.mark.parametrize(("kind", "most"), [("sc", math.pi / 6), ("bcc", math.pi * 3**0.5 / 8), ("fcc", math.pi * 2**0.5 / 6)])
+@pytest.mark.parametrize(
+    ("kind", "most"), [("sc", math.pi / 6), ("bcc", math.pi * 3**0.5 / 8), ("fcc", math.pi * 2**0.5 / 6)]
+)
 def test_sphere_lattices_go_up_to_touching(kind, most):
     image = sphere_lattice(kind, 8, volume_fraction=most)
     assert image.source["volume_fraction"] == pytest.approx(most, rel=1e-12)
@@ -99,9 +101,9 @@ def test_sphere_lattices_go_up_to_touching(kind, most):
 
 @pytest.mark.parametrize(("dim", "order", "counts"), [(2, 1.5, [16, 32, 64, 128]), (3, 2.0, [8, 16, 32, 64])])
 def test_the_fraction_converges_at_the_order_of_lattice_points_in_a_random_ball(dim, order, counts):
-    # Kendall (1948), Quart. J. Math. 19, 1: the number of lattice points in a ball that lies anywhere has a standard
-    # deviation of R^((dim - 1) / 2), so the fraction has one of n^-(dim + 1) / 2. 200 places know each deviation to
-    # 5 %, and four of them the slope to 0.03: 0.15 is five times that.
+    # Kendall (1948), Quart. J. Math. 19, 1: the number of lattice points in a ball that lies anywhere has a
+    # standard deviation of order R^((dim - 1) / 2), so the fraction has one of order n^(-(dim + 1) / 2). 200
+    # places know each deviation to 5 %, and four of them the slope to 0.03: 0.15 is five times that.
     centres = np.random.default_rng(0).random((200, 1, dim))
     exact = (math.pi if dim == 2 else 4 / 3 * math.pi) * 0.3**dim
     errors = [[spheres_image(at, 0.3, n).fractions[1] - exact for at in centres] for n in counts]
@@ -133,7 +135,7 @@ def test_hexagonal_array_is_centred_and_its_cylinders_have_six_neighbours():
     assert np.array_equal(np.roll(image.labels, (10, 18), (0, 1)), image.labels)
     height = image.shape[1] * image.voxel[1] / (image.shape[0] * image.voxel[0])
     repeats = np.array([(i, j * height) for i in (-1, 0, 1) for j in (-1, 0, 1)])
-    centres = np.concatenate([repeats, repeats + [[0.5, height / 2]]])
+    centres = np.concatenate([repeats, repeats + np.array([0.5, height / 2])])
     assert np.sum(np.abs(np.linalg.norm(centres, axis=1) - 1) < 1e-12) == 6
 
 
@@ -186,7 +188,7 @@ def test_random_voxels_are_seeded_and_have_the_fraction_within_five_sigma():
 # Random packings
 
 
-@settings(max_examples=12, deadline=None)  # a packing takes from 0.01 to 1 s
+@settings(max_examples=12)
 @given(
     st.sampled_from([(3, 0.1), (3, 0.3), (3, 0.5), (2, 0.4), (2, 0.7)]),
     st.sampled_from([1, 2, 10, 40]),
@@ -240,8 +242,8 @@ def test_packings_fill_oblong_boxes_with_round_spheres():
 
 def test_dense_packings_have_the_contacts_of_the_hard_sphere_fluid():
     # Carnahan and Starling (1969), J. Chem. Phys. 51, 635: g at contact is (1 - phi/2) / (1 - phi)^3, which
-    # makes 24 phi 0.01 g neighbours within 1.01 diameters. 500 spheres have 180 such pairs: a standard error of
-    # 7.5 %, and 0.3 is four of them.
+    # makes 24 phi 0.01 g neighbours within 1.01 diameters. 500 spheres have 180 such pairs: a standard error
+    # of 7.5 %, and 0.3 is four of them.
     image = random_spheres(8, volume_fraction=0.5, count=500, seed=9)
     pairs = near_pairs(np.array(image.source["centres"]), np.ones(3))
     neighbours = 2 * np.sum(pairs < 1.01 * 2 * image.source["radius"]) / 500

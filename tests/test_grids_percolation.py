@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -61,7 +61,6 @@ def index_of(vectors, rank):
     return math.gcd(*minors)
 
 
-@settings(deadline=None)
 @given(masks(), st.data())
 def test_winding_agrees_with_a_walk_voxel_by_voxel(mask, data):
     connectivity = data.draw(st.integers(1, mask.ndim))
@@ -85,7 +84,6 @@ def test_winding_agrees_with_a_walk_voxel_by_voxel(mask, data):
         assert share == pytest.approx(along / max(mask.sum(), 1), abs=1e-15)
 
 
-@settings(deadline=None)
 @given(masks(sides=(2, 6)), st.data())
 def test_periodic_percolation_does_not_depend_on_the_origin(mask, data):
     shift = [data.draw(st.integers(0, n - 1)) for n in mask.shape]
@@ -100,7 +98,6 @@ def test_periodic_percolation_does_not_depend_on_the_origin(mask, data):
     assert np.array_equal(isolated(moved), np.roll(isolated(mask), shift, tuple(range(mask.ndim))))
 
 
-@settings(deadline=None)
 @given(masks(sides=(2, 6)), st.booleans(), st.data())
 def test_percolation_turns_with_the_axes(mask, periodic, data):
     order = data.draw(st.permutations(range(mask.ndim)))
@@ -111,7 +108,6 @@ def test_percolation_turns_with_the_axes(mask, periodic, data):
     assert (one.clusters, len(one.winding)) == (other.clusters, len(other.winding))
 
 
-@settings(deadline=None)
 @given(masks(sides=(2, 6)))
 def test_percolation_of_a_mirrored_box_is_that_of_the_box_with_faces(mask):
     doubled = mask

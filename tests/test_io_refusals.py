@@ -369,5 +369,5 @@ def test_a_header_is_judged_before_a_large_file_is_read(tmp_path):
     start = time.perf_counter()
     with pytest.raises(FileFormatError, match=r"shape=\(2000, 2000, 2000\) of uint8"):
         read_volume(path, shape=(1999, 2000, 2000), dtype="u1")
-    assert time.perf_counter() - start < 0.2
+    assert time.perf_counter() - start < 1
     shutil.rmtree(tmp_path)

@@ -124,7 +124,8 @@ def effective_conductivity(
     job = Job(mirror(given) if boundary == "mirrored" else given, parsed, unit, settings)
     job.refuse_impossible(memory_limit)
     if is_traced(phases):
-        return _traced(job)
+        value = differentiable_tangent(job.cell(settings.schemes[0]))
+        return Upscaled.traced(spec_of(job), value)
     connected = {s: job.connection(s) for s in settings.schemes}
     skip = {s: blocked_axes(found, job.dim) for s, found in connected.items()}
     _refuse_insulator(skip[settings.schemes[0]], job.dim)
@@ -170,14 +171,6 @@ def effective_conductivity(
         notes=tuple(notes_of(given, job, connected[first], voxel)),
         inputs=inputs_of(job),
         subject=given,
-    )
-
-
-def _traced(job: Job) -> Upscaled:
-    """Return the answer as a function that JAX differentiates; checks need numbers, which are not there."""
-    value = differentiable_tangent(job.cell(job.settings.schemes[0]))
-    return Upscaled(
-        spec_of(job), value, notes=("Traced by JAX: checks, bounds and derivatives were not computed.",)
     )
 
 

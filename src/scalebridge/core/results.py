@@ -32,17 +32,17 @@ _SENTENCES = {
     ),
     Outcome.breakdown: (
         "The method met a direction of zero or negative energy or a number that is not finite, as happens "
-        "a material tensor is not positive semidefinite; check the phases' values."
+        "when a material tensor is not positive semidefinite; check the phases' values."
     ),
     Outcome.stagnated: (
-        "The residual stopped falling at the limit of the arithmetic before the accuracy asked for was reached, "
-        "as happens at contrasts beyond 1e10 or in float32; loosen rtol, or use float64."
+        "The residual stopped falling at the limit of the arithmetic before the accuracy asked for was "
+        "reached, as happens at contrasts beyond 1e10 or in float32; loosen rtol, or use float64."
     ),
     Outcome.cancelled: "The work was stopped from outside; what was finished is kept.",
 }
 
 
-def worst_outcome(codes: "Int[Array, ' n'] | np.ndarray | list[int]") -> Outcome:
+def worst_outcome(codes: Int[Array, " n"] | np.ndarray | list[int]) -> Outcome:
     """Return the gravest of several outcomes (the one with the largest code)."""
     return Outcome(int(np.max(np.asarray(codes))))
 

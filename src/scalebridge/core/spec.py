@@ -66,7 +66,7 @@ class Spec:
             return self.shape[0] * (self.shape[0] + 1) // 2
         return math.prod(self.shape)
 
-    def to_unconstrained(self, value: "Float[Array, '...']") -> "Float[Array, ' size']":
+    def to_unconstrained(self, value: Float[Array, "..."]) -> Float[Array, " size"]:
         """Map a value to coordinates that may be any real numbers.
 
         positive: log; interval: logit; simplex: log-ratios to the last part; spd: Cholesky factor with the
@@ -88,7 +88,7 @@ class Spec:
             case _:
                 return value[self._triangle()] if self.symmetric else value.ravel()
 
-    def from_unconstrained(self, coordinates: "Float[Array, ' size']") -> "Float[Array, '...']":
+    def from_unconstrained(self, coordinates: Float[Array, " size"]) -> Float[Array, "..."]:
         """Map unconstrained coordinates back to a value: the inverse of `to_unconstrained`."""
         coordinates = jnp.asarray(coordinates)
         match self.support:

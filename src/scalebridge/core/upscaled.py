@@ -5,9 +5,10 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from jaxtyping import Array
 
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import FileFormatError
@@ -87,6 +88,12 @@ class Upscaled:
     notes: tuple[str, ...] = ()
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     subject: Any = None
+
+    @classmethod
+    def traced(cls, spec: Spec, value: Array) -> "Upscaled":
+        """Make the result of a call that JAX is tracing: checks need numbers, and there are none yet."""
+        note = "Traced by JAX: checks, bounds and derivatives were not computed."
+        return cls(spec, cast("np.ndarray", value), notes=(note,))
 
     @property
     def unit(self) -> str:

@@ -108,7 +108,7 @@ class Hexahedra(Discretisation):
         """Multiply corner modes by the element stiffness."""
         dual: Modes = {}
         for i in range(self.dim):
-            value = coefficients.component(i, i)
+            value = jnp.asarray(coefficients.component(i, i))
             for bits in (b for b in modes if b[i]):
                 term = value * modes[bits] * (_VARIANCE ** (sum(bits) - 1) / self.spacing[i] ** 2)
                 dual[bits] = dual[bits] + term if bits in dual else term

@@ -42,9 +42,7 @@ def conduction_flux(tensor: ArrayLike, gradient: ArrayLike) -> Float[Array, "d .
     return jnp.einsum("ij...,j...->i...", jnp.asarray(tensor), jnp.asarray(gradient))
 
 
-def conductivity_tensor(
-    value: ArrayLike | list, dim: int, argument: str = "conductivity"
-) -> Float[Array, "d d"]:
+def conductivity_tensor(value: Any, dim: int, argument: str = "conductivity") -> Float[Array, "d d"]:
     """Turn a number, the principal values along the axes, or a matrix into a conductivity tensor.
 
     Args:

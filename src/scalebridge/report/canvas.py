@@ -34,7 +34,7 @@ _VARIABLES = {
 }
 _PHASES = ("#4a78b5", "#dba95a", "#4fa39a", "#c45b45", "#8d6fb8", "#93a94c", "#b0769c", "#7d8a96")
 _PIXELS_PER_INCH = 96.0
-FONT_SIZE = 9.0  # points: 12 px at the drawing's own size
+FONT_SIZE = 9.5  # points: 12.7 px at the drawing's own size
 DIRECTIONS = {"x": "#d24f5d", "y": "#2f9e6e", "z": "#4a86d8"}
 DASHES = {"x": "solid", "y": (0, (5, 2)), "z": (0, (1.5, 1.5))}
 
@@ -166,7 +166,7 @@ def _fragment(text: str, key: str) -> str:
     text = re.sub(r"<svg\b[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r'<svg \1 aria-hidden="true">', text, count=1)
     text = text.replace("xlink:href", "href")
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{key}-", text)
-    text = re.sub(r"font: ([^;\"]*?)([\d.]+px) [^;\"]*", r"font: \1\2 var(--sans)", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", text)
     for code, variable in _VARIABLES.items():
         text = text.replace(code, f"var(--{variable})")
     return text.strip()

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.ndimage import gaussian_filter, map_coordinates, zoom
+from scipy.ndimage import distance_transform_cdt, gaussian_filter, map_coordinates
 
 from scalebridge.report.camera import Camera, Rays, View, corner, enter_box
 
-_SMOOTHING = 0.75  # standard deviation of the mask's blur, in voxels
+_SMOOTHING = 0.9  # standard deviation of the mask's blur, in voxels
 _STEP = 0.8  # of a ray, in voxels
 _LARGEST = 192  # longest edge that is drawn voxel by voxel; a larger image is thinned first
-_SKY = 0.028  # width of the blur behind the darkening, relative to the longest edge
+_SKY = 0.035  # width of the blur behind the darkening, relative to the longest edge
 _LIGHT = (-0.42, 0.60, 0.68)  # direction to the light in the picture: right, up, towards the viewer
 _EDGE = np.array([0.50, 0.53, 0.56])
 
@@ -101,22 +101,36 @@ def find_surface(
 
 
 def _march(field, rays: Rays, ahead, aspect) -> tuple[Rays, Float[np.ndarray, " n"]]:
-    """Step along the rays until the field passes one half; return the rays that meet it, and the depths."""
-    step = _STEP * min(aspect)
-    found, depth = np.zeros(rays.pixel.size, bool), rays.start.copy()
-    before = np.zeros(rays.pixel.size, np.float32)
-    active = np.arange(rays.pixel.size)
-    while active.size:
-        depth[active] += step
-        active = active[depth[active] < rays.end[active]]
-        value = _sample(field, rays.origin[active] + depth[active, None] * ahead, aspect)
+    """Step along the rays until the field passes one half; return the rays that meet it, and the depths.
+
+    A table of the distance to the body, counted in rings of voxels, tells how far a ray may jump.
+    """
+    rings = np.minimum(distance_transform_cdt(field < 0.5, "chessboard"), 255).astype(np.uint8)
+    pace = (ahead / np.asarray(aspect)).astype(np.float32)
+    across = 1.0 / float(np.abs(pace).max())  # depth within which a ray crosses one ring
+    step = np.full(rays.pixel.size, _STEP * min(aspect), np.float32)
+    origin = (rays.origin / np.asarray(aspect)).astype(np.float32)
+    where, end, depth = np.arange(rays.pixel.size), rays.end.astype(np.float32), rays.start.astype(np.float32)
+    before = np.zeros(where.size, np.float32)
+    found = np.full(where.size, np.nan)
+    while where.size:
+        point = origin + depth[:, None] * pace
+        gap = rings[tuple(np.clip(point.T.astype(np.int32), 0, np.array(field.shape)[:, None] - 1))]
+        near = np.flatnonzero(gap <= 1)
+        value = np.zeros(where.size, np.float32)
+        value[near] = _sample_index(field, point[near])
         met = value >= 0.5
-        hit = active[met]
-        found[hit] = True
-        depth[hit] -= step * (value[met] - 0.5) / np.maximum(value[met] - before[hit], 1e-6)
-        before[active] = value
-        active = active[~met]
-    return rays.keep(found), depth[found]
+        back = (value[met] - 0.5) / np.maximum(value[met] - before[met], 1e-6)
+        found[where[met]] = depth[met] - np.minimum(back, 1.0) * step[met]
+        # The blurred mask rises by less than a half a voxel, so this step cannot jump through a surface unseen.
+        step = np.clip((0.5 - value) / 0.5, 0.12, _STEP).astype(np.float32) * np.float32(min(aspect))
+        depth = depth + np.maximum(step, (gap.astype(np.float32) - 1.0) * np.float32(across))
+        on = ~met & (depth < end)
+        where, origin, end, depth, before, step = (
+            part[on] for part in (where, origin, end, depth, value, step)
+        )
+    hit = np.isfinite(found)
+    return rays.keep(hit), found[hit]
 
 
 def _normals(field, point, aspect) -> Float[np.ndarray, "n 3"]:
@@ -147,11 +161,13 @@ def _labels_at(labels, shown: tuple[int, ...], point, ahead, aspect) -> Int[np.n
 
 
 def _lit(hits: Hits, view: View, light) -> Float[np.ndarray, " n"]:
-    """Light from one side, a weaker one from the other, and some from everywhere."""
+    """Light from one side, a weaker one from the other, some from everywhere; what is far is darker."""
     facing = hits.normal @ view.camera.axes.T
     key = np.asarray(light, float) / np.linalg.norm(light)
     fill = key * np.array([-1.0, -0.4, 1.0])
-    return 0.30 + 0.74 * np.maximum(facing @ key, 0.0) + 0.16 * np.maximum(facing @ fill, 0.0)
+    near = np.clip(0.5 - hits.depth / np.linalg.norm(view.box), 0.0, 1.0)  # 1 at the front, 0 at the back
+    lit = 0.26 + 0.80 * np.maximum(facing @ key, 0.0) + 0.24 * np.maximum(facing @ fill, 0.0)
+    return lit * (0.62 + 0.42 * near)
 
 
 def _sky(
@@ -163,11 +179,12 @@ def _sky(
         low, high = (np.rint(end / np.asarray(aspect)).astype(int) for end in corner(view, cut))
         body[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = False
     radius = _SKY * max(view.box)
-    coarse = _halved(body.astype(np.float32))
-    blurred = gaussian_filter(coarse, [radius / (2 * a) for a in aspect], mode="constant")
-    scale = tuple(a * n / m for a, n, m in zip(aspect, body.shape, coarse.shape, strict=True))
-    cover = _sample(blurred, hits.point + 0.6 * radius * hits.normal, scale)
-    return 1.0 - 0.85 * np.clip((cover - 0.27) / 0.73, 0.0, 1.0) ** 0.8
+    width = int(np.ceil(2 * radius / min(aspect)))  # of air around the box
+    blurred = gaussian_filter(
+        np.pad(body.astype(np.float32), width), [radius / a for a in aspect], mode="constant", truncate=2.5
+    )
+    cover = _sample(blurred, hits.point + 0.6 * radius * hits.normal + width * np.asarray(aspect), aspect)
+    return 1.0 - 0.9 * np.clip((cover - 0.28) / 0.72, 0.0, 1.0) ** 0.75
 
 
 def _picture(view: View, hits: Hits, colour, outline: bool) -> UInt8[np.ndarray, "rows columns 4"]:
@@ -214,8 +231,11 @@ def _edge_ends() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 
 def _sample(field, point, aspect) -> Float[np.ndarray, " n"]:
     """Interpolate linearly between the centres of voxels; beyond the box the last voxel goes on."""
-    where = (point / np.asarray(aspect) - 0.5).T
-    return map_coordinates(field, where, order=1, mode="nearest", prefilter=False)
+    return _sample_index(field, point / np.asarray(aspect))
+
+
+def _sample_index(field, point) -> Float[np.ndarray, " n"]:
+    return map_coordinates(field, (point - 0.5).T, order=1, mode="nearest", prefilter=False)
 
 
 def _thinned(labels, aspect) -> tuple[Int[np.ndarray, "x y z"], tuple[float, ...]]:
@@ -226,10 +246,6 @@ def _thinned(labels, aspect) -> tuple[Int[np.ndarray, "x y z"], tuple[float, ...
     thin = tuple(slice(min(factor // 2, n - 1), None, factor) for n in labels.shape)
     kept = labels[thin]
     return kept, tuple(a * n / m for a, n, m in zip(aspect, labels.shape, kept.shape, strict=True))
-
-
-def _halved(field: Float[np.ndarray, "x y z"]) -> Float[np.ndarray, "x y z"]:
-    return zoom(field, 0.5, order=1, prefilter=False) if min(field.shape) > 3 else field
 
 
 def _linear(colour):

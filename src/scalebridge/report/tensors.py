@@ -94,6 +94,14 @@ def mean_of(value: np.ndarray) -> float:
     return float(np.trace(value) / value.shape[0]) if square else float(np.mean(value))
 
 
+def trusted_digits(result: Upscaled) -> int:
+    """Return how many significant digits the solver vouches for, 3 to 6; 6 for an exact formula."""
+    error = result.stats.get("algebraic error")
+    if not isinstance(error, int | float) or not 0 < error < math.inf:
+        return 6
+    return min(max(math.ceil(-math.log10(error)), 3), 6)
+
+
 def anisotropy(principals: list[Principal]) -> float:
     """Return (largest - smallest) / mean of the principal values, 0 for an isotropic tensor."""
     numbers = [p.value for p in principals]
@@ -115,6 +123,30 @@ def formation(result: Upscaled) -> Formation | None:
         return None
     spread = None if mean_std is None else np.append(np.diagonal(_std(result)), mean_std) / found**2
     return Formation(1.0 / found, spread, fraction)
+
+
+def relative_sensitivities(result: Upscaled) -> dict[str, np.ndarray]:
+    """Return (k / K_ii) dK_ii/dk for every input with a known derivative, by the input's name.
+
+    For a phase with a diagonal or a full tensor all its components are scaled together. The tensor is homogeneous of the
+    first degree in the phases' values, so that the sum over all phases is 1 (Euler).
+
+    Returns:
+        arrays (dim,), NaN where K_ii is zero.
+    """
+    if not is_space_tensor(result.value):
+        return {}
+    whole = np.diagonal(np.asarray(result.value, dtype=float))
+    found = {}
+    for name, slope in result.derivatives.items():
+        value = result.inputs.get(name, {}).get("value")
+        if slope is None or value is None:
+            continue
+        slope, value = np.asarray(slope, dtype=float), np.asarray(value, dtype=float)
+        if slope.ndim == 2 + value.ndim:
+            scaled = np.diagonal((slope * value).reshape(*slope.shape[:2], -1).sum(axis=2))
+            found[name] = np.divide(scaled, whole, out=np.full(whole.size, np.nan), where=whole != 0)
+    return found
 
 
 def _principal(number: float, vector: np.ndarray, parts: list[np.ndarray]) -> Principal:

@@ -64,7 +64,9 @@ def typeset_number(value: float, digits: int = 6) -> str:
     if -3 <= exponent < 6:
         return _signed(f"{value:.{max(digits - 1 - exponent, 0)}f}", trim=True)
     mantissa = _signed(f"{value / 10.0**exponent:.{digits - 1}f}", trim=True)
-    return power_of_ten(exponent) if mantissa == "1" else f"{mantissa}×{power_of_ten(exponent)}"
+    if mantissa.lstrip(_MINUS) == "1":
+        return mantissa[:-1] + power_of_ten(exponent)
+    return f"{mantissa}×{power_of_ten(exponent)}"
 
 
 def typeset_estimate(value: float, std: float | None, digits: int = 6) -> str:
@@ -87,21 +89,21 @@ def decimals_of(std: float) -> int:
     """Return how many decimals a standard deviation deserves: one or two significant digits of it.
 
     Two digits are kept where the first three lie in 100..354, one in 355..949, so that rounding never changes the
-    deviation by much more than a tenth; a second digit that is a zero is dropped. Source: the rule of the Particle
-    Data Group.
+    deviation by much more than a tenth (the rule of the Particle Data Group). One that has a single digit, as people
+    state it, keeps that one.
 
     Example:
-        >>> decimals_of(0.3), decimals_of(0.0371), decimals_of(0.123), decimals_of(40.0)
-        (1, 2, 2, 0)
+        >>> decimals_of(0.3), decimals_of(0.0371), decimals_of(0.123), decimals_of(0.197), decimals_of(40.0)
+        (1, 2, 2, 2, 0)
     """
     if std <= 0 or not math.isfinite(std):
         return 0
     mantissa, _, power = f"{std:.2e}".partition("e")
     exponent, leading = int(power), float(mantissa)
     if leading > 9.49:
-        return max(-exponent - 1, 0)  # becomes 10
-    two = leading < 3.55 and f"{leading:.1f}"[-1] != "0"
-    return max(int(two) - exponent, 0)
+        return max(-exponent, 0)  # becomes 10, of which both digits are kept
+    stated = math.isclose(std, float(f"{std:.0e}"), rel_tol=1e-9)
+    return max(int(leading < 3.55 and not stated) - exponent, 0)
 
 
 def align(values: np.ndarray, stds: np.ndarray | None = None, digits: int = 6) -> tuple[np.ndarray, int]:

@@ -34,7 +34,9 @@ def propagate(
     directions = [jnp.asarray(slope) for slope in slopes]
 
     def straight(*values):
-        return value + sum(s * (v - c) for s, v, c in zip(directions, values, centre, strict=True))
+        return jnp.asarray(value) + sum(
+            s * (v - c) for s, v, c in zip(directions, values, centre, strict=True)
+        )
 
     known = Gaussian.from_std(tuple(s for s, _, _ in inputs), centre, tuple(std for _, _, std in inputs))
     pushed = known.push(straight, spec)

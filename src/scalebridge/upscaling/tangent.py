@@ -121,8 +121,10 @@ def sensitivity(model: LinearModel, tangent: Tangent) -> PyTree:
     found = {}
     for i, j in itertools.combinations_with_replacement(range(size), 2):
         first, second = tangent.responses[i], tangent.responses[j]
-        known = first is not None and second is not None
-        found[i, j] = found[j, i] = _energy_gradient(model, first.fields, second.fields) if known else blank
+        if first is None or second is None:
+            found[i, j] = found[j, i] = blank
+        else:
+            found[i, j] = found[j, i] = _energy_gradient(model, first.fields, second.fields)
     entries = [found[pair] for pair in itertools.product(range(size), repeat=2)]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves).reshape(size, size, *leaves[0].shape), *entries)
 
@@ -162,6 +164,6 @@ _energy_gradient = eqx.filter_jit(
 )
 
 
-def converged(codes: "list[int] | Int[Array, ' n']") -> bool:
+def converged(codes: list[int] | Int[Array, " n"]) -> bool:
     """Whether every case reached its accuracy."""
     return all(int(c) == Outcome.converged for c in codes)

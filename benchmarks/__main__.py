@@ -1,0 +1,196 @@
+"""`python -m benchmarks`: ours beside public peers in one run; writes out/bench/conduction.json and .md."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import contest, startup, table
+from benchmarks.cases import Case, write_images
+from benchmarks.contest import Contender, ContenderFailed
+from benchmarks.environments import ROOT, PeerMissing, own_python, python_of
+from scalebridge.core.files import write_text
+
+Runner = tuple[Contender, str]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only rve64, without peers")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128], help="voxels an edge")
+    parser.add_argument("--contrasts", type=float, nargs="+", default=[10.0, 1000.0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=5, help="solves of which the best counts")
+    parser.add_argument(
+        "--budget", type=float, default=60.0, help="seconds after which a contender is not repeated"
+    )
+    parser.add_argument(
+        "--seconds-limit", type=float, default=60.0, help="for a direction of a relaxation peer"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.sizes = [64]
+    return chosen
+
+
+def main() -> None:
+    chosen = options()
+    images = write_images(chosen.out / "images", chosen.sizes)
+    load = os.getloadavg()[0]
+    notes: list[str] = []
+    runners, counts = admitted(chosen, images["laminate"], notes)
+    transforms = floors(chosen.sizes, counts)
+    rows = []
+    for case in cases_of(chosen, images):
+        for runner in runners:
+            rows.append(measured_row(runner, case, chosen, transforms))
+            print(table.line(rows[-1]), flush=True)
+    results = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": {**machine(), "load_before": load},
+        "rows": rows,
+        "notes": notes + agreement(rows),
+        "transforms": transforms,
+        "breakdown": breakdown(chosen, images),
+        "startup": startup.measured(),
+    }
+    results["machine"]["load_after"] = os.getloadavg()[0]
+    write_text(chosen.out / "conduction.json", json.dumps(results, indent=1))
+    written = write_text(chosen.out / "conduction.md", table.page(results))
+    print(f"\n{table.page(results)}\nWritten: {written} and conduction.json", flush=True)
+
+
+def admitted(chosen: argparse.Namespace, laminate: Path, notes: list[str]) -> tuple[list[Runner], list[int]]:
+    """Return the contenders that are right on the laminate with their interpreters, and their thread counts."""
+    runners: list[Runner] = []
+    for contender, python in candidates(chosen, notes):
+        label = f"{contender.name} ({contender.scheme}, {contender.stop} {contender.tolerance:g})"
+        try:
+            error = contest.laminate_error(contender, python, laminate)
+        except ContenderFailed as failure:
+            notes.append(f"{label} failed on the laminate and is left out: {failure}")
+            continue
+        right = error <= contender.laminate_rtol
+        verdict = "right" if right else "WRONG, left out"
+        notes.append(
+            f"Laminate, {contender.threads} threads, {label}: {verdict}, relative error {error:.1e}."
+        )
+        print(notes[-1], flush=True)
+        if right:
+            runners.append((contender, python))
+    return runners, sorted({contender.threads for contender, _ in runners})
+
+
+def candidates(chosen: argparse.Namespace, notes: list[str]) -> Iterator[Runner]:
+    """Yield everyone who may compete; a peer that cannot be installed leaves a note."""
+    for contender in contest.own(chosen.threads):
+        yield contender, own_python()
+    if chosen.quick:
+        return
+    if chosen.threads > 1:  # beside a peer that is serial
+        for contender in contest.own(1):
+            if contender.stop == "residual":
+                yield contender, own_python()
+    for peer, contenders in contest.peers(chosen.threads).items():
+        try:
+            python = python_of(peer)
+        except PeerMissing as reason:
+            notes.append(str(reason))
+            print(notes[-1], flush=True)
+            continue
+        for contender in contenders:
+            yield contender, python
+
+
+def floors(sizes: list[int], threads: list[int]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Return the seconds of a transform pair by threads, size and library."""
+    try:
+        python = python_of("transforms")
+    except PeerMissing as reason:
+        print(reason, flush=True)
+        python = own_python()
+    return {
+        str(count): contest.run_fresh(
+            "benchmarks.transforms", python, {"sizes": sizes, "threads": count}, count
+        )
+        for count in threads
+    }
+
+
+def cases_of(chosen: argparse.Namespace, images: dict[str, Path]) -> list[Case]:
+    return [
+        Case(f"rve{size}, 1:{contrast:g}", str(images[f"rve{size}"]), size, (1.0, contrast))
+        for size in chosen.sizes
+        for contrast in chosen.contrasts
+    ]
+
+
+def measured_row(
+    runner: Runner, case: Case, chosen: argparse.Namespace, transforms: dict[str, Any]
+) -> dict[str, Any]:
+    contender, python = runner
+    row: dict[str, Any] = {
+        "case": case.name,
+        "contender": contender.name,
+        "scheme": contender.scheme,
+        "stop": contender.stop,
+        "tolerance": contender.tolerance,
+        "threads": contender.threads,
+    }
+    try:
+        row |= contest.run(
+            contender,
+            python,
+            case,
+            repeat=chosen.repeat,
+            budget=chosen.budget,
+            seconds_limit=chosen.seconds_limit,
+        )
+    except ContenderFailed as failure:
+        return {**row, "reason": f"failed: {failure}"}
+    if contender.transforms:
+        times = transforms[str(contender.threads)][str(case.size)].values()
+        row["floor_seconds"] = sum(row["iterations"]) * min(t for t in times if t is not None)
+    return row
+
+
+def agreement(rows: list[dict[str, Any]]) -> list[str]:
+    """Return how far ours and muGrid's tensors are apart, where both solved the same equations."""
+    found = {
+        (row["case"], row["scheme"], row["contender"]): np.array(row["tensor"])
+        for row in rows
+        if row["stop"] == "residual" and "tensor" in row
+    }
+    notes = []
+    for (case, scheme, name), tensor in found.items():
+        ours = found.get((case, scheme, "scalebridge"))
+        if name == "muGrid" and ours is not None:
+            gap = np.max(np.abs(ours - tensor)) / np.max(np.abs(ours))
+            notes.append(f"{case}, {scheme}: ours and muGrid's tensors differ by {gap:.1e} relative.")
+    return notes
+
+
+def breakdown(chosen: argparse.Namespace, images: dict[str, Path]) -> dict[str, Any]:
+    job = {"images": {f"rve{size}": str(images[f"rve{size}"]) for size in chosen.sizes}}
+    return contest.run_fresh("benchmarks.breakdown", own_python(), job, chosen.threads)
+
+
+def machine() -> dict[str, Any]:
+    names = re.findall(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    return {
+        "processor": names[0] if names else platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What a contender measures of itself: wall and processor time, compile or set-up time, peak memory.
+
+This file and the contenders run in the peers' own environments too, so they need nothing but NumPy.
+"""
+
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Answer:
+    """What one solve of all load directions gave.
+
+    Args:
+        tensor: the effective conductivity; NaN where the contender does not give a component.
+        iterations: one number a load direction.
+        converged: whether the contender says that it met its own criterion in every direction.
+        setup_seconds: part of the solve that belongs to the set-up.
+    """
+
+    tensor: np.ndarray
+    iterations: list[int]
+    converged: bool
+    setup_seconds: float = 0.0
+
+
+def compete(
+    prepare: Callable[[dict[str, Any], np.ndarray], Any],
+    solve: Callable[[Any], Answer],
+    *,
+    compiles: bool = False,
+) -> None:
+    """Run the job named on the command line, and write what was measured.
+
+    The first solve of a contender that compiles is a warm-up, and what it takes longer than the best of the
+    others is called compile time. The processor time of the best solve tells how many cores were at work.
+
+    Args:
+        prepare: from the job and its labels to whatever `solve` takes.
+        solve: one solve of all load directions.
+        compiles: whether the first solve includes compilation.
+    """
+    job = json.loads(Path(sys.argv[1]).read_text())
+    labels = np.load(job["image"])
+    baseline = memory("VmRSS")
+    start = time.perf_counter()
+    ready = prepare(job, labels)
+    setup = time.perf_counter() - start
+    rounds = [_timed(solve, ready)]
+    deadline = time.perf_counter() + job["budget"]
+    while len(rounds) < job["repeat"] + compiles and (
+        time.perf_counter() < deadline or len(rounds) < 1 + compiles
+    ):
+        rounds.append(_timed(solve, ready))
+    counted = rounds[1:] if compiles else rounds
+    best = min(counted, key=lambda one: one["seconds"])
+    if compiles:
+        setup += max(rounds[0]["seconds"] - best["seconds"], 0.0)
+    result = {
+        **best,
+        "setup_seconds": setup + best["setup_seconds"],
+        "all_seconds": [one["seconds"] for one in counted],
+        "baseline_bytes": baseline,
+        "peak_bytes": memory("VmHWM") - baseline,
+        "bytes_per_voxel": (memory("VmHWM") - baseline) / labels.size,
+    }
+    Path(sys.argv[2]).write_text(json.dumps(result))
+
+
+def memory(field: str) -> int:
+    """Return the resident memory of this process (VmRSS) or its highest so far (VmHWM), in bytes.
+
+    VmHWM is the kernel's counter behind `ru_maxrss`; that one is not used because a child inherits it from
+    the parent that started it.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def best_seconds(work: Callable[[], Any], *, budget: float = 2.0, least: int = 5) -> float:
+    """Return the shortest time of a piece of work, repeated for some seconds after one warm-up."""
+    work()
+    times = []
+    deadline = time.perf_counter() + budget
+    while len(times) < least or time.perf_counter() < deadline:
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _timed(solve: Callable[[Any], Answer], ready: Any) -> dict[str, Any]:
+    gc.collect()
+    wall, processor = time.perf_counter(), time.process_time()
+    answer = solve(ready)
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    return {
+        "seconds": wall - answer.setup_seconds,
+        "setup_seconds": answer.setup_seconds,
+        "cores": processor / wall,
+        "tensor": np.asarray(answer.tensor, dtype=float).tolist(),
+        "iterations": [int(n) for n in answer.iterations],
+        "converged": bool(answer.converged),
+        "load": os.getloadavg()[0],
+    }

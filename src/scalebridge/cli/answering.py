@@ -1,0 +1,80 @@
+"""The end of every verb that has a result: print it, write it, and leave with the right code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from scalebridge.cli.case import ConductivityCase
+from scalebridge.cli.exits import Exit
+from scalebridge.cli.outputs import Outputs
+from scalebridge.cli.printing import console, show_result, show_written
+from scalebridge.cli.solving import Prepared, answer, finished, prepare
+from scalebridge.core.results import Outcome
+from scalebridge.core.upscaled import Upscaled
+
+
+def answer_case(
+    case: ConductivityCase,
+    folder: Path,
+    *,
+    inputs: tuple[Path, ...] = (),
+    as_json: bool = False,
+    progress: bool | None = None,
+    resume: bool = False,
+) -> None:
+    """Prepare, solve, print and write a case.
+
+    Args:
+        case: the case.
+        folder: what its paths are relative to.
+        inputs: files besides the image that must not be overwritten.
+        as_json: whether to print JSON alone.
+        progress: whether to draw a bar; None draws on a terminal.
+        resume: whether to leave finished outputs of the same request alone.
+
+    Raises:
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    prepared = prepare(case, folder, inputs)
+    stored = finished(prepared) if resume else None
+    if stored is not None:
+        _tell_finished(prepared, stored, as_json)
+        leave(bool(stored["passed"]), stored["outcome"]["code"] == Outcome.converged.name)
+        return
+    conclude(answer(prepared, progress), prepared.outputs, prepared.request, as_json)
+
+
+def conclude(result: Upscaled, outputs: Outputs, request: str, as_json: bool) -> None:
+    """Write a result's files, print it, and leave with its code."""
+    written = outputs.write(result, request)
+    if as_json:
+        typer.echo(result.to_json())
+    else:
+        show_result(console(), result, written)
+    leave(result.passed, result.outcome is Outcome.converged)
+
+
+def leave(passed: bool, converged: bool) -> None:
+    """Leave with the code of a result that was obtained, if it is not 0.
+
+    Raises:
+        typer.Exit: a check failed, or the solver did not converge.
+    """
+    if not converged:
+        raise typer.Exit(Exit.not_converged)
+    if not passed:
+        raise typer.Exit(Exit.check_failed)
+
+
+def _tell_finished(prepared: Prepared, stored: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        own = {key: value for key, value in stored.items() if key not in ("request", "files")}
+        typer.echo(json.dumps(own, indent=2))
+        return
+    out = console()
+    out.print(
+        "Nothing to do: answered before for this image, these settings and versions. --force does it again."
+    )
+    show_written(out, prepared.outputs.paths)

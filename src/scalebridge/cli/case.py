@@ -1,0 +1,149 @@
+"""What a case file may say: one model a table, with every unknown key refused. Loads pydantic.
+
+A case names a task; `TASKS` maps it to its model, so that a further task is a further model here.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic_core import core_schema
+
+from scalebridge.cli.text_values import value_from
+
+Label = Annotated[str, StringConstraints(pattern=r"^-?\d+$")]
+Lengths = Annotated[list[str], Field(min_length=2, max_length=3)]
+
+
+class Table(BaseModel):
+    """A table of a case file: frozen, nothing unknown, nothing of another kind made to fit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RawTable(Table):
+    """How a raw binary file is laid out."""
+
+    shape: list[int] = Field(description="lengths of the stored axes: (nz, ny, nx) in C order")
+    dtype: str = Field(description="number type, such as 'uint8', '<u2', '>f4'")
+    order: Literal["C", "F"] = Field(default="C", description="C: last axis fastest; F: first axis fastest")
+    offset: int = Field(default=0, ge=0, description="bytes of header to leave out")
+
+
+class CropTable(Table):
+    """A part of the image, in voxels."""
+
+    origin: list[int] = Field(description="first voxel along each axis, from 0")
+    size: list[int] = Field(description="voxels along each axis")
+
+
+class ImageTable(Table):
+    """The image, and how to read it."""
+
+    file: str = Field(description="image file or folder, relative to the case file")
+    voxel: str | Lengths | None = Field(
+        default=None, description="edge of a voxel with its unit, '3 um', one for each axis, or 'cubic'"
+    )
+    voxel_unit: str | None = Field(
+        default=None, description="unit of a spacing that the header gives without one"
+    )
+    threshold: float | list[float] | Literal["otsu"] | None = Field(
+        default=None, description="for grey images"
+    )
+    axes: str | None = Field(default=None, description="stored axes, slowest first, such as 'zyx'")
+    dataset: str | None = Field(default=None, description="which image, in files that hold several")
+    raw: RawTable | None = Field(default=None, description="for raw binary files")
+    crop: CropTable | None = None
+
+
+class PhaseTable(Table):
+    """One phase's conductivity: a value, or samples. Text alone stands for a value."""
+
+    value: float | str | list[float | str] | list[list[float]] | None = Field(
+        default=None, description="number, '0.6 W/m/K', list (diagonal in the image's axes), or tensor"
+    )
+    std: float | str | None = Field(
+        default=None, description="standard deviation in the unit of the value, or '5 %'"
+    )
+    samples: list[float] | None = Field(default=None, description="samples in place of a value")
+    unit: str | None = Field(default=None, description="unit of values without one")
+    name: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return value_from(given, "value")
+        return {"value": given} if isinstance(given, int | float) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Say in the JSON schema that text or a number may stand for the table."""
+        table = handler.resolve_ref_schema(handler(schema))
+        short = [{"type": "string", "examples": ["7.7 W/m/K +- 0.3"]}, {"type": "number"}]
+        return {"anyOf": [dict(table), *short], "description": cls.__doc__}
+
+
+class SolveTable(Table):
+    """How to solve. What is not said takes the default of `effective_conductivity`."""
+
+    scheme: Literal["hexahedra", "finite-volume", "both"] = "hexahedra"
+    boundary: Literal["periodic", "mirrored"] = "periodic"
+    rtol: float = Field(default=1e-6, description="wanted relative error of the tensor, of the solver alone")
+    residual_rtol: float | None = Field(default=None, description="wanted relative residual of the balance")
+    max_steps: int = Field(default=2000, description="limit of iterations a direction")
+    uncertainty: Literal["linear", "samples"] = Field(
+        default="linear", description="how spreads are pushed through"
+    )
+    samples: int = Field(default=32, description="how many samples, where they are drawn")
+    seed: int = 0
+    dtype: Literal["float64", "float32"] = "float64"
+
+
+class OutputTable(Table):
+    """Files to write, relative to `folder`, which is relative to the case file."""
+
+    folder: str = "."
+    result: str | None = Field(default=None, alias="json", description="the whole result as JSON")
+    report: str | None = Field(default=None, description="a page with pictures and proof, .html")
+    fields: str | None = Field(default=None, description="local fields, .vtkhdf, .vti or .h5")
+    card: str | None = Field(default=None, description="a material card, *CONDUCTIVITY")
+    dialect: Literal["calculix", "abaqus"] = "calculix"
+
+
+class ConductivityCase(Table):
+    """The effective conductivity tensor of an image."""
+
+    task: Literal["conductivity"]
+    title: str | None = None
+    image: ImageTable
+    phases: dict[Label, PhaseTable] = Field(
+        default_factory=dict, description="conductivity by label of the image"
+    )
+    phases_table: str | None = Field(
+        default=None,
+        description="CSV file with the columns phase, value, unit, std, name, in place of [phases]",
+    )
+    solve: SolveTable = Field(default_factory=SolveTable)
+    output: OutputTable = Field(default_factory=OutputTable)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ConductivityCase":
+        if bool(self.phases) == (self.phases_table is not None):
+            raise ValueError("either [phases.LABEL] tables or phases_table is needed, not both")
+        return self
+
+
+TASKS: dict[str, type[ConductivityCase]] = {"conductivity": ConductivityCase}
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of case files, for editors and other programs."""
+    models = [model.model_json_schema(by_alias=True) for model in TASKS.values()]
+    found = models[0] if len(models) == 1 else {"oneOf": models}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "scalebridge case",
+        **{key: value for key, value in found.items() if key != "title"},
+    }

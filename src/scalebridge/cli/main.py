@@ -1,0 +1,55 @@
+"""The scalebridge command."""
+
+from typing import Annotated
+
+import typer
+
+from scalebridge.cli.check import check
+from scalebridge.cli.conductivity import conductivity
+from scalebridge.cli.exits import EPILOG
+from scalebridge.cli.inspect import inspect
+from scalebridge.cli.laminate import laminate
+from scalebridge.cli.run import run
+from scalebridge.cli.schema import schema
+
+# Help is set by Typer alone: loading Rich for it takes three times as long as all the rest.
+app = typer.Typer(
+    name="scalebridge",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+_VERBS = {
+    conductivity: "The effective conductivity tensor of an image.",
+    laminate: "The same of a stack of layers, exactly.",
+    run: "Run a case file.",
+    inspect: "What is in an image file.",
+    check: "Solve problems with exact answers on this machine.",
+    schema: "What a case file may say, as a JSON schema.",
+}
+for _verb, _short in _VERBS.items():
+    app.command(epilog=EPILOG, short_help=_short)(_verb)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"scalebridge {version('scalebridge')}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EPILOG)
+def face(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Pass parameters between scales, with unit, uncertainty, derivative and proof of what was preserved."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,138 @@
+"""Options that several verbs share."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Scheme(StrEnum):
+    """Discretisations."""
+
+    hexahedra = "hexahedra"
+    finite_volume = "finite-volume"
+    both = "both"
+
+
+class Boundary(StrEnum):
+    """What lies beyond the image."""
+
+    periodic = "periodic"
+    mirrored = "mirrored"
+
+
+class Propagation(StrEnum):
+    """How a spread is pushed through."""
+
+    linear = "linear"
+    samples = "samples"
+
+
+class Precision(StrEnum):
+    """Number types."""
+
+    float64 = "float64"
+    float32 = "float32"
+
+
+class Dialect(StrEnum):
+    """Programs that read a material card."""
+
+    calculix = "calculix"
+    abaqus = "abaqus"
+
+
+class Order(StrEnum):
+    """Order of a raw array: last or first axis fastest."""
+
+    C = "C"
+    F = "F"
+
+
+Image = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="File, folder of .tif slices, quoted pattern, or .zarr folder.")
+]
+Voxel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--voxel",
+        metavar="LENGTH",
+        help="Edge of a voxel with its unit, '3 um', or one an axis, '3 um, 3 um, 5 um'; overrules the file. "
+        "'cubic': cubes whose size does not matter.",
+    ),
+]
+VoxelUnit = Annotated[
+    str | None,
+    typer.Option(metavar="UNIT", help="Unit of a spacing that the file's header gives without one."),
+]
+Threshold = Annotated[
+    str | None,
+    typer.Option(metavar="T", help="For grey images: '84', several '84, 150', or 'otsu'."),
+]
+Crop = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BOX", help="Part of the image in voxels, from:to along each axis: '0:64, 0:64, 10:74'."
+    ),
+]
+Axes = Annotated[
+    str | None, typer.Option(metavar="LETTERS", help="Stored axes, slowest first: 'zyx', 'xyz', 'yx'.")
+]
+Dataset = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Which image, in files that hold several (HDF5, Zarr).")
+]
+RawShape = Annotated[
+    str | None, typer.Option(metavar="N,N,N", help="Raw binary: lengths of the stored axes.")
+]
+RawDtype = Annotated[
+    str | None, typer.Option(metavar="TYPE", help="Raw binary: number type, 'uint8', '<u2', '>f4'.")
+]
+RawOrder = Annotated[Order, typer.Option(help="Raw binary: C (last axis fastest) or F.")]
+RawOffset = Annotated[int, typer.Option(metavar="BYTES", help="Raw binary: bytes of header to leave out.")]
+
+Scheme_ = Annotated[
+    Scheme,
+    typer.Option(
+        "--scheme",
+        help="hexahedra (from above), finite-volume (from below), or both, which brackets the answer.",
+    ),
+]
+Boundary_ = Annotated[
+    Boundary,
+    typer.Option("--boundary", help="mirrored reflects a sample that is not periodic along every axis."),
+]
+Rtol = Annotated[
+    float, typer.Option(metavar="NUMBER", help="Wanted relative error of the tensor, of the solver alone.")
+]
+MaxSteps = Annotated[int, typer.Option(metavar="N", help="Limit of iterations a direction.")]
+Uncertainty = Annotated[
+    Propagation, typer.Option(help="Push spreads through by derivatives, or by solving samples.")
+]
+Samples = Annotated[int, typer.Option(metavar="N", help="How many samples, where they are drawn.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the drawn samples.")]
+Dtype = Annotated[Precision, typer.Option(help="float32 halves the memory; use it with --rtol 1e-4.")]
+
+Out = Annotated[
+    str | None, typer.Option("--out", metavar="FILE.json", help="Write the whole result as JSON.")
+]
+Report = Annotated[
+    str | None, typer.Option("--report", metavar="FILE.html", help="Write a page with pictures and proof.")
+]
+Fields = Annotated[
+    str | None,
+    typer.Option(
+        "--fields",
+        metavar="FILE",
+        help="Write the local fields: .vtkhdf or .vti for ParaView, .h5 for arrays.",
+    ),
+]
+Card = Annotated[
+    str | None, typer.Option("--card", metavar="FILE.inp", help="Write a material card, *CONDUCTIVITY.")
+]
+Dialect_ = Annotated[Dialect, typer.Option("--dialect", help="Program that reads the card.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+Progress = Annotated[
+    bool | None,
+    typer.Option("--progress/--no-progress", help="Draw a progress bar.  [default: on a terminal]"),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

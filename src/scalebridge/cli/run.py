@@ -1,0 +1,36 @@
+"""scalebridge run: what a case file asks."""
+
+from typing import Annotated
+
+import typer
+
+from scalebridge.cli import options
+from scalebridge.cli.exits import refusals
+
+
+def run(
+    case: Annotated[
+        str, typer.Argument(metavar="CASE.toml", help="Case file; its paths are relative to it.")
+    ],
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it again, even if the outputs are there and finished.")
+    ] = False,
+    as_json: options.Json = False,
+    progress: options.Progress = None,
+    debug: options.Debug = False,
+) -> None:
+    """Run a case file; outputs that are finished for the same input and settings are left alone.
+
+    `scalebridge schema` says what a case may contain.
+    """
+    with refusals(debug):
+        from pathlib import Path
+
+        from scalebridge.cli.case_file import load_case
+
+        file = Path(case)
+        loaded = load_case(file)
+        from scalebridge.cli.answering import answer_case
+
+        answer_case(loaded, file.parent, inputs=(file,), as_json=as_json, progress=progress, resume=not force)

@@ -1,0 +1,143 @@
+"""From a case to its result: the image read, the outputs found finished or not, the question asked."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scalebridge.cells.conductivity import effective_conductivity
+from scalebridge.cells.conductivity_job import Settings
+from scalebridge.cells.image_input import SHAPE_ONLY, as_image
+from scalebridge.cli.case import ConductivityCase, ImageTable, OutputTable
+from scalebridge.cli.outputs import Outputs
+from scalebridge.core.errors import InputError
+from scalebridge.core.provenance import installed_versions
+from scalebridge.core.upscaled import Upscaled
+from scalebridge.grids.image import VoxelImage
+from scalebridge.grids.operations import crop
+from scalebridge.io.table import read_phase_table
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case with everything read and checked, before the long work.
+
+    Args:
+        case: the case.
+        image: the image, cropped.
+        phases: conductivities by label, as the face takes them.
+        outputs: where results go.
+        request: SHA-256 of all that decides the numbers: image, phases, settings and versions.
+    """
+
+    case: ConductivityCase
+    image: VoxelImage
+    phases: dict[Any, Any]
+    outputs: Outputs
+    request: str
+
+
+def prepare(case: ConductivityCase, folder: Path, inputs: tuple[Path, ...] = ()) -> Prepared:
+    """Check the settings and the places of the outputs, then read what the case names.
+
+    Args:
+        case: the case.
+        folder: what its paths are relative to.
+        inputs: further files that must not be overwritten, such as the case file.
+
+    Raises:
+        InputError: something cannot be right; nothing long has run.
+    """
+    Settings(**case.solve.model_dump())
+    image_file = folder / case.image.file
+    table = None if case.phases_table is None else folder / case.phases_table
+    named = [image_file, *inputs] + ([] if table is None else [table])
+    outputs = outputs_of(case.output, folder)
+    outputs.check(tuple(named))
+    phases: dict[Any, Any] = (
+        {label: phase.model_dump(exclude_none=True) for label, phase in case.phases.items()}
+        if table is None
+        else dict(read_phase_table(table))
+    )
+    image = read_image(case.image, folder)
+    outputs.check_dimension(image.dim)
+    return Prepared(case, image, phases, outputs, _request(case, image, phases))
+
+
+def answer(prepared: Prepared, progress: bool | None) -> Upscaled:
+    """Solve a prepared case. A solver that does not converge is told by the result's outcome."""
+    settings = prepared.case.solve.model_dump()
+    return effective_conductivity(
+        prepared.image,
+        prepared.phases,
+        voxel=SHAPE_ONLY if prepared.case.image.voxel == SHAPE_ONLY else None,
+        fields=prepared.outputs.needs_fields,
+        progress=progress,
+        throw=False,
+        **settings,
+    )
+
+
+def read_image(table: ImageTable, folder: Path) -> VoxelImage:
+    """Read and segment the image of a case, and cut out the part asked for."""
+    options: dict[str, Any] = {"axes": table.axes, "dataset": table.dataset, "voxel_unit": table.voxel_unit}
+    if table.raw is not None:
+        options |= table.raw.model_dump()
+    image = as_image(
+        folder / table.file, voxel=table.voxel, threshold_at=table.threshold, read_options=options
+    )
+    return image if table.crop is None else crop(image, table.crop.origin, table.crop.size)
+
+
+def outputs_of(table: OutputTable, folder: Path) -> Outputs:
+    """Return the outputs that a case asks for, their paths settled."""
+    base = folder / table.folder
+    paths = {name: getattr(table, name) for name in ("result", "report", "fields", "card")}
+    placed = {name: None if path is None else base / path for name, path in paths.items()}
+    return Outputs(**placed, dialect=table.dialect)
+
+
+def finished(prepared: Prepared) -> dict[str, Any] | None:
+    """Return the stored result if this very request was answered before and all its files are still there."""
+    stored = prepared.outputs.stored()
+    if stored is None or stored.get("request") != prepared.request:
+        return None
+    return stored if prepared.outputs.complete(stored.get("files", {})) else None
+
+
+def case_from(tables: dict[str, Any]) -> ConductivityCase:
+    """Make a case from options of the command line, leaving out what was not given.
+
+    Raises:
+        InputError: as for a case file.
+    """
+    from scalebridge.cli.case_file import validate_case
+
+    if bool(tables.get("phases")) == (tables.get("phases_table") is not None):
+        raise InputError(
+            "--phase",
+            got="neither --phase nor --phases-table" if not tables.get("phases") else "both",
+            wanted="the conductivity of every phase",
+            cure="give --phase '0=0.6 W/m/K' for every label, or --phases-table FILE.csv",
+        )
+    return validate_case({"task": "conductivity", **_without_none(tables)}, "command line")
+
+
+def _without_none(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+
+
+def _request(case: ConductivityCase, image: VoxelImage, phases: dict[Any, Any]) -> str:
+    told = {
+        "task": case.task,
+        "image": image.content_hash(),
+        "voxel": case.image.voxel if image.voxel is None else None,
+        "phases": {str(int(label)): phase for label, phase in phases.items()},
+        "solve": case.solve.model_dump(),
+        "versions": installed_versions(),
+    }
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,100 @@
+"""The report: one HTML file that needs nothing else."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from scalebridge.core.errors import InputError
+from scalebridge.core.files import write_text
+from scalebridge.core.upscaled import Upscaled
+from scalebridge.report.comparison import compare
+from scalebridge.report.sections import make_section
+
+_WANTED = "an Upscaled, or a list of them"
+
+
+def write_report(
+    result: Upscaled | Sequence[Upscaled], path: str | os.PathLike[str], *, title: str | None = None
+) -> Path:
+    """Write results as one self-contained HTML page, whole or not at all.
+
+    The page holds what was asked, the answer, pictures, local fields, checks, bounds, convergence, sensitivities,
+    uncertainty, notes, origin, and the result as JSON. It loads nothing from anywhere, follows the reader's light or dark
+    scheme, and prints.
+
+    Args:
+        result: a result, or several, which are then set beside each other on top of the page.
+        path: the file to write; its folder is made if absent.
+        title: heading of the page; by default what was found, of what.
+
+    Returns:
+        the path.
+
+    Raises:
+        InputError: there is no result, or the path is a folder.
+
+    Cost: about 8 s for an image of 128^3 voxels, most of it for two rendered volumes; the file has about 2 MB.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from scalebridge.core.spec import Spec
+        >>> found = Upscaled(Spec("effective conductivity", "W/m/K", (2, 2), symmetric=True), np.diag([1.5, 2.0]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     written = write_report(found, Path(folder) / "out.html")
+        ...     text = written.read_text(encoding="utf-8")
+        >>> "1.75" in text and "W/(m·K)" in text
+        True
+    """
+    results = _checked(result)
+    if Path(path).is_dir():
+        raise InputError(
+            "path", got=f"{path}, a folder", wanted="a file", cure="append a name, such as out.html"
+        )
+    return write_text(path, render_page(results, title=title))
+
+
+def render_page(results: Sequence[Upscaled], *, title: str | None = None) -> str:
+    """Return the page of some results as HTML text.
+
+    Args:
+        results: at least one result.
+        title: heading of the page.
+    """
+    sections = [make_section(result, number) for number, result in enumerate(results, 1)]
+    single = len(sections) == 1
+    heading = title or (sections[0].title if single else f"{len(sections)} results compared")
+    comparison = None if single else compare(list(results), sections)
+    template = _environment().get_template("page.html.j2")
+    return template.render(title=heading, sections=sections, comparison=comparison)
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("scalebridge.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _checked(result: Upscaled | Sequence[Upscaled]) -> list[Upscaled]:
+    results = (
+        [result]
+        if isinstance(result, Upscaled)
+        else list(result)
+        if isinstance(result, Sequence)
+        else [result]
+    )
+    wrong = [type(item).__name__ for item in results if not isinstance(item, Upscaled)]
+    if wrong or not results:
+        raise InputError(
+            "result",
+            got=wrong[0] if wrong else "an empty list",
+            wanted=_WANTED,
+            cure="pass what effective_conductivity returned",
+        )
+    return results

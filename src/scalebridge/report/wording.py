@@ -1,0 +1,106 @@
+"""Plain sentences about a result, for readers who do not read tensors."""
+
+import numpy as np
+
+from scalebridge.core.results import Outcome
+from scalebridge.core.upscaled import Upscaled
+from scalebridge.report.looks import Look, subject_name
+from scalebridge.report.tensors import (
+    AXES,
+    anisotropy,
+    is_space_tensor,
+    mean_of,
+    mean_value,
+    principal_values,
+    relative_sensitivities,
+)
+from scalebridge.report.typeset import count, typeset_estimate, typeset_number, typeset_unit
+
+_ISOTROPIC = 1e-6  # relative difference of principal values below which none is worth a word
+
+
+def answer_sentences(result: Upscaled, looks: dict[str, Look]) -> list[str]:
+    """Return the answer in words: the mean, the directions, what matters most, where it lies, whether it holds."""
+    said = [
+        _first(result),
+        _directions(result),
+        _lever(result, looks),
+        _between(result),
+        verdict_sentence(result),
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def headline(result: Upscaled) -> tuple[str, str, str]:
+    """Return number, unit and meaning of the one number that stands for the answer."""
+    value, std = mean_value(result)
+    single = np.ndim(result.value) == 0
+    meaning = "" if single else ("mean of the principal values" if is_space_tensor(result.value) else "mean")
+    return typeset_estimate(value, std, 4), typeset_unit(result.unit), meaning
+
+
+def verdict_sentence(result: Upscaled) -> str:
+    """Return whether the method ended well and which checks failed."""
+    ending = "" if result.outcome is Outcome.converged else f" {result.outcome.sentence}"
+    failed = [check.name for check in result.checks if not check.passed]
+    total = len(result.checks)
+    if not total:
+        return f"Nothing was checked.{ending}"
+    if not failed:
+        return ("The one check passed." if total == 1 else f"All {total} checks passed.") + ending
+    listed = ", ".join(failed)
+    return f"{len(failed)} of {count(total, 'check')} failed: {listed}.{ending}"
+
+
+def _first(result: Upscaled) -> str:
+    number, unit, meaning = headline(result)
+    where = f"On average over directions, the {result.spec.name}" if meaning else f"The {result.spec.name}"
+    return f"{where} of {subject_name(result)} is {number}{' ' * bool(unit)}{unit}."
+
+
+def _directions(result: Upscaled) -> str:
+    if not is_space_tensor(result.value):
+        return ""
+    principals = principal_values(result)
+    share = anisotropy(principals)
+    blocked = [a for a, open_ in zip(AXES, result.stats.get("percolating", ()), strict=False) if not open_]
+    if blocked:
+        return f"Nothing passes along {' and '.join(blocked)}: the conducting phases do not connect there."
+    if share < _ISOTROPIC:
+        return "It is the same in all directions."
+    high, low = principals[0], principals[-1]
+    return (
+        f"It is largest {_near(high.nearest, high.angle)} ({typeset_number(high.value, 4)}) and smallest "
+        f"{_near(low.nearest, low.angle)} ({typeset_number(low.value, 4)}), {typeset_number(100 * share, 2)} % apart."
+    )
+
+
+def _near(axis: str, angle: float) -> str:
+    return f"along {axis}" if angle < 0.5 else f"{angle:.0f}° off {axis}"
+
+
+def _lever(result: Upscaled, looks: dict[str, Look]) -> str:
+    shares = {key: float(np.mean(row)) for key, row in relative_sensitivities(result).items()}
+    shares = {key: share for key, share in shares.items() if np.isfinite(share)}
+    if len(shares) < 2:
+        return ""
+    key = max(shares, key=lambda name: shares[name])
+    name = looks[key].name if key in looks else key
+    return (
+        f"It depends most on {name}: one percent more there raises it by {typeset_number(shares[key], 2)} %."
+    )
+
+
+def _between(result: Upscaled) -> str:
+    for name in ("Hashin-Shtrikman", "Voigt-Reuss"):
+        bound = result.bounds.get(name)
+        if bound is None:
+            continue
+        low, high = mean_of(bound.lower), mean_of(bound.upper)
+        if high > low:
+            share = (mean_value(result)[0] - low) / (high - low)
+            outside = "" if -1e-6 <= share <= 1 + 1e-6 else ", outside them"
+            return (
+                f"It lies {100 * share:.0f} % of the way from the lower to the upper {name} bound{outside}."
+            )
+    return ""
