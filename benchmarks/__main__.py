@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def admitted(chosen: argparse.Namespace, laminate: Path, notes: list[str]) -> tuple[list[Runner], list[int]]:
-    """Return the contenders that are right on the laminate with their interpreters, and their thread counts."""
+    """Return the contenders that are right on the laminate with their interpreters, and thread counts."""
     runners: list[Runner] = []
     for contender, python in candidates(chosen, notes):
         label = f"{contender.name} ({contender.scheme}, {contender.stop} {contender.tolerance:g})"

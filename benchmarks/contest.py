@@ -133,7 +133,7 @@ def run_fresh(module: str, python: str, job: dict[str, Any], threads: int) -> An
 
 @contextmanager
 def _on_cores(threads: int) -> Iterator[None]:
-    """Bind what is started to some cores: children inherit it, and every library's thread pool respects it."""
+    """Bind what is started to some cores: children inherit it, and thread pools respect it."""
     if not hasattr(os, "sched_setaffinity"):  # not Linux
         yield
         return

@@ -61,10 +61,9 @@ def check_linear_model(model: LinearModel, load: Array, *, rtol: float) -> None:
     np.testing.assert_allclose(forward, backward, atol=_ROUNDING * scale)
     np.testing.assert_allclose(energy(model, once.fields, once.fields), load @ once.answer, rtol=10 * rtol)
     begin, advance = eqx.filter_jit(lambda m, q: m.begin(q)), eqx.filter_jit(lambda m, w, n: m.advance(w, n))
-    work, done = begin(model, load), False
-    while not done:
+    work = begin(model, load)
+    while not model.outlook(work).done:
         work = advance(model, work, jnp.asarray(3))
-        done, _, _ = model.outlook(work)
     finished = eqx.filter_jit(lambda m, q, w: m.finish(q, w))(model, load, work)
     # Pieces are compiled apart from the whole, which may order the roundings differently.
     np.testing.assert_allclose(finished.answer, once.answer, atol=10 * rtol * scale)

@@ -8,19 +8,28 @@ the same equations. The flux here is along the gradient; the physical flux densi
 
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from scalebridge.core import precision as _precision  # noqa: F401
-from scalebridge.core.model import LinearModel, Response
+from scalebridge.core.model import LinearModel, Outlook, Response
 from scalebridge.core.spec import Spec
 from scalebridge.grids.coefficients import Coefficients
 from scalebridge.grids.discretisation import Discretisation, GreenOperator
+from scalebridge.grids.lift import AffineLift
 from scalebridge.solvers.conjugate_gradients import CGState, ConjugateGradients
 
 Fields = tuple[Float[Array, "..."], Float[Array, " dim"]]
 _SMALLEST_EIGENVALUE = 1e-3  # of the reference tensor, relative to its largest
+
+
+class Work(eqx.Module):
+    """A load case under way: where the iteration stands, and its preconditioner."""
+
+    state: CGState
+    green: GreenOperator
 
 
 class ConductionCell(LinearModel):
@@ -62,33 +71,39 @@ class ConductionCell(LinearModel):
         The derivative of u follows from the linearised problem, solved by the same method: no iteration is
         traced, and forward and reverse mode both work, to any order.
         """
+        load = self._cast(load)
         green = self._green()
 
         def solve(_, b: Array) -> tuple[Array, CGState]:
-            work = self._begin_from(b, load, green)
-            work = self.solver.advance(work, self._stiffness, green, self.solver.max_steps)
-            return work.x, jax.lax.stop_gradient(work)
+            begun = self._begin_from(b, load, green)
+            done = self.solver.advance(begun, self._stiffness, green, self.solver.max_steps)
+            return done.x, jax.lax.stop_gradient(done)
 
         b = -self.discretisation.forces(self.coefficients, self._still(), load)
-        u, work = jax.lax.custom_linear_solve(self._stiffness, b, solve, symmetric=True, has_aux=True)
-        return self._response(load, u, work, state)
+        u, done = jax.lax.custom_linear_solve(self._stiffness, b, solve, symmetric=True, has_aux=True)
+        return self._response(load, u, done, state)
 
     def energy(self, first: Fields, second: Fields) -> Float[Array, ""]:
         return self.discretisation.energy(self.coefficients, first, second)
 
-    def begin(self, load: Float[Array, " dim"]) -> CGState:
+    def begin(self, load: Float[Array, " dim"]) -> Work:
+        load, green = self._cast(load), self._green()
         b = -self.discretisation.forces(self.coefficients, self._still(), load)
-        return self._begin_from(b, load, self._green())
+        return Work(self._begin_from(b, load, green), green)
 
-    def advance(self, work: CGState, steps: int | Array) -> CGState:
-        return self.solver.advance(work, self._stiffness, self._green(), steps)
+    def advance(self, work: Work, steps: int | Array) -> Work:
+        return Work(self.solver.advance(work.state, self._stiffness, work.green, steps), work.green)
 
-    def finish(self, load: Float[Array, " dim"], work: CGState) -> Response:
-        return self._response(load, work.x, work, ())
+    def finish(self, load: Float[Array, " dim"], work: Work) -> Response:
+        return self._response(self._cast(load), work.state.x, work.state, ())
 
-    def outlook(self, work: CGState) -> tuple[bool, float, float]:
-        error = max(float(work.errors[work.step]), float(work.residuals[work.step]) ** 2)
-        return int(work.code) >= 0, error, self.solver.rtol
+    def outlook(self, work: Work) -> Outlook:
+        now = work.state
+        error = max(float(now.errors[now.step]), float(now.residuals[now.step]) ** 2)
+        return Outlook(int(now.code) >= 0, int(now.step), error, self.solver.rtol)
+
+    def _cast(self, load: Float[Array, " dim"]) -> Float[Array, " dim"]:
+        return load.astype(self.reference.dtype)
 
     def _still(self) -> Float[Array, "..."]:
         return jnp.zeros(self.discretisation.shape, self.reference.dtype)
@@ -108,11 +123,11 @@ class ConductionCell(LinearModel):
         )
         return self.solver.init(b, green, start * math.prod(self.discretisation.shape), self.spectrum_floor)
 
-    def _response(self, load: Array, u: Array, work: CGState, state: tuple[()]) -> Response:
+    def _response(self, load: Array, u: Array, done: CGState, state: tuple[()]) -> Response:
         flux = self.discretisation.flux_field(self.coefficients, u, load)
-        stats = {"steps": work.step, "residuals": work.residuals, "errors": work.errors, "falls": work.falls}
-        answer = jnp.mean(flux.reshape(self.discretisation.dim, -1), axis=1)
-        return Response(answer, state, (u, load), work.code, stats)
+        stats = {"steps": done.step, "residuals": done.residuals, "errors": done.errors, "falls": done.falls}
+        mean = AffineLift(self.discretisation.shape, self.discretisation.dim).restrict(flux)
+        return Response(mean, state, (u, load), done.code, stats)
 
 
 def reference_for(

@@ -118,11 +118,14 @@ def effective_conductivity(
     """
     clock = Stopwatch()
     settings = Settings(scheme, boundary, rtol, residual_rtol, max_steps, uncertainty, samples, seed, dtype)
+    if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
+        settings.refuse_memory(image.shape, memory_limit)
     given = as_image(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
+    settings.refuse_memory(given.shape, memory_limit)
     parsed, unit = parse_phases(phases, given.phases, given.names, given.dim)
     _refuse_unknown_size(given, unit, voxel)
     job = Job(mirror(given) if boundary == "mirrored" else given, parsed, unit, settings)
-    job.refuse_impossible(memory_limit)
+    job.refuse_impossible()
     if is_traced(phases):
         value = differentiable_tangent(job.cell(settings.schemes[0]))
         return Upscaled.traced(spec_of(job), value)

@@ -1,5 +1,6 @@
 """A conductivity job before it runs: settings, phases on voxels, cells, size and percolation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -67,6 +68,13 @@ class Settings:
         """The discretisations to run; the answer is that of the first."""
         return ("hexahedra", "finite-volume") if self.scheme == "both" else (self.scheme,)
 
+    def refuse_memory(self, shape: tuple[int, ...], limit: float | None) -> None:
+        """Refuse an image of so many voxels if its job needs more memory than `limit` or the machine has."""
+        count = math.prod(shape) * (2 ** len(shape) if self.boundary == "mirrored" else 1)
+        share = 0.5 if self.dtype == "float32" else 1.0
+        needed = max(_BYTES[s] for s in self.schemes) * share * count
+        refuse_too_large(needed, f"image of {' x '.join(map(str, shape))} voxels", limit)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, with the residual tolerance that is in force."""
         return {**asdict(self), "residual_rtol": self.solver.residual_rtol}
@@ -115,8 +123,8 @@ class Job:
         grid = SCHEMES[scheme](self.image.shape, self.image.aspect)
         return ConductionCell(grid, coefficients, reference, floor, self.settings.solver)
 
-    def refuse_impossible(self, memory_limit: float | None) -> None:
-        """Refuse what cannot be computed: a scheme that cannot take the tensors, or too little memory."""
+    def refuse_impossible(self) -> None:
+        """Refuse a scheme that cannot take the tensors."""
         rank = max(np.ndim(p.value) for p in self.phases)
         for scheme in self.settings.schemes:
             why = SCHEMES[scheme](self.image.shape, self.image.aspect).refuses(rank)
@@ -127,9 +135,6 @@ class Job:
                     wanted=f"'hexahedra', because {why}",
                     cure="pass scheme='hexahedra'",
                 )
-        size = 4 if self.settings.dtype == "float32" else 8
-        needed = max(_BYTES[s] for s in self.settings.schemes) * size / 8 * self.image.size
-        refuse_too_large(needed, f"image of {' x '.join(map(str, self.image.shape))} voxels", memory_limit)
 
     def connection(self, scheme: str) -> Percolation | None:
         """Return how the conducting phases are connected; None when every phase conducts.

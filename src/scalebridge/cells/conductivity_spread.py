@@ -56,15 +56,12 @@ def propagate_samples(
 
 
 def sample_count(job: Job) -> int:
-    """Return how many solves `propagate_samples` will do."""
-    given = [p.samples.size for p in job.phases if p.samples is not None]
-    return given[0] if given else job.settings.samples
+    """Return how many solves `propagate_samples` will do.
 
-
-def draw_inputs(job: Job) -> dict[int, np.ndarray]:
-    """Return joint samples by label: those given, and seeded log-normal draws where a std is given."""
-    given = {p.label: p.samples for p in job.phases if p.samples is not None}
-    sizes = {drawn.size for drawn in given.values()}
+    Raises:
+        PhaseError: phases have different numbers of samples.
+    """
+    sizes = {p.samples.size for p in job.phases if p.samples is not None}
     if len(sizes) > 1:
         raise PhaseError(
             "samples",
@@ -72,6 +69,12 @@ def draw_inputs(job: Job) -> dict[int, np.ndarray]:
             wanted="the same number for all, because row i of each belongs together",
             cure="thin the longer list",
         )
+    return sizes.pop() if sizes else job.settings.samples
+
+
+def draw_inputs(job: Job) -> dict[int, np.ndarray]:
+    """Return joint samples by label: those given, and seeded log-normal draws where a std is given."""
+    given = {p.label: p.samples for p in job.phases if p.samples is not None}
     phases = tuple(p for p in uncertain(job) if p.samples is None)
     if not phases:
         return given

@@ -1,5 +1,6 @@
 """Images as people pass them, turned into a VoxelImage: a path, an array, or the image itself."""
 
+import inspect
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from scalebridge.io.spacing import parse_voxel
 
 _MOST_LABELS = 256  # more distinct values than this in a file are taken for grey values
 SHAPE_ONLY = "cubic"
+_NAMES = {"labels": "image", "grey": "image", "at": "threshold"}
 
 Threshold = float | Sequence[float] | str | None
 
@@ -41,7 +43,23 @@ def as_image(
 
     Raises:
         ImageError: the array is no image, or grey values came without a threshold.
+        InputError: an argument that does not belong to what came.
     """
+    if read_options and not isinstance(image, str | os.PathLike):
+        raise InputError(
+            "read_options",
+            got=f"{read_options!r} with an image that is not a file",
+            wanted="options of reading with a path",
+            cure="leave read_options out",
+        )
+    try:
+        return _as_image(image, voxel, threshold_at, read_options or {})
+    except ImageError as error:  # the parts have their own names for what the caller passed
+        name = _NAMES.get(error.argument, error.argument)
+        raise type(error)(name, got=error.got, wanted=error.wanted, cure=error.cure) from error
+
+
+def _as_image(image: Any, voxel: Any, threshold_at: Threshold, read_options: dict[str, Any]) -> VoxelImage:
     if isinstance(image, VoxelImage):
         if threshold_at is not None:
             raise InputError(
@@ -53,11 +71,24 @@ def as_image(
         return image if voxel is None else _with_voxel(image, voxel)
     if isinstance(image, str | os.PathLike):
         given = None if voxel == SHAPE_ONLY else voxel
-        volume = read_volume(Path(image), voxel=given, **(read_options or {}))
+        _refuse_unknown_options(read_options)
+        volume = read_volume(Path(image), voxel=given, **read_options)
         return _segment(volume.data, volume.voxel, threshold_at, volume.source)
     array = np.asarray(image)
     size = None if voxel is None or voxel == SHAPE_ONLY else parse_voxel(voxel, array.ndim)
     return _segment(array, size, threshold_at, {})
+
+
+def _refuse_unknown_options(given: dict[str, Any]) -> None:
+    known = set(inspect.signature(read_volume).parameters) - {"path", "voxel"}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise InputError(
+            "read_options",
+            got=repr(unknown[0]),
+            wanted=f"options among {sorted(known)}",
+            cure="correct its name",
+        )
 
 
 def _with_voxel(image: VoxelImage, voxel: str | Sequence[str]) -> VoxelImage:

@@ -66,7 +66,7 @@ def parse_phases(
         PhaseError: a phase is missing, not in the image, or has a value that physics forbids.
         UnitError: units that are unknown, of different kinds, or given for some phases only.
     """
-    asked = {_label(key): value for key, value in given.items()}
+    asked = _by_label(given)
     _refuse_mismatch(set(asked), set(labels))
     phases, units = [], {}
     for label in labels:
@@ -77,16 +77,40 @@ def parse_phases(
 
 def is_traced(given: Any) -> bool:
     """Whether any value in a table of phases is being traced by JAX."""
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(dict(given)))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(list(given.values())))
+
+
+def _by_label(given: Any) -> dict[int, Any]:
+    if not isinstance(given, Mapping):
+        raise PhaseError(
+            "phases",
+            got=f"a {type(given).__name__}",
+            wanted="a table of values by label",
+            cure="write for example {0: '0.6 W/m/K', 1: '7.7 W/m/K'}",
+        )
+    found = {}
+    for key, value in given.items():
+        label = _label(key)
+        if label in found:
+            raise PhaseError(
+                "phases", got=f"label {label} twice", wanted="each label once", cure="leave one out"
+            )
+        found[label] = value
+    return found
 
 
 def _label(key: Any) -> int:
     try:
-        return int(key)
-    except (TypeError, ValueError) as error:
-        raise PhaseError(
-            "phases", got=f"label {key!r}", wanted="integer labels of the image", cure=_HOW
-        ) from error
+        if int(key) == (int(key) if isinstance(key, str) else key) and not isinstance(key, bool):
+            return int(key)
+    except (TypeError, ValueError):
+        pass
+    raise PhaseError(
+        "phases",
+        got=f"label {key!r}",
+        wanted="integer labels of the image",
+        cure="look at the labels with `scalebridge inspect`",
+    )
 
 
 def _refuse_mismatch(asked: set[int], present: set[int]) -> None:
@@ -153,6 +177,8 @@ def _numbers(raw: Any, unit: str | None, argument: str) -> tuple[Any, float, str
         return [value for value, _, _ in parts], parts[0][1], parts[0][2]
     scale, si = _to_si(unit, argument)
     try:
+        if any(item is None or isinstance(item, bool) for item in flat):
+            raise TypeError
         return np.asarray(raw, dtype=float) * scale, scale, si
     except (TypeError, ValueError) as error:
         raise PhaseError(argument, got=repr(raw), wanted="numbers", cure=_HOW) from error

@@ -126,10 +126,10 @@ def _warnings(volume: Volume, told: dict[str, Any]) -> list[str]:
 def _grey_warning(volume: Volume, otsu: float | None) -> str:
     if otsu is None:
         return "Every voxel has the same value."
-    what = "Many different whole numbers" if volume.data.dtype.kind in "iub" else "Real numbers"
+    cure = "pass --labels" if volume.data.dtype.kind in "iub" else "save them as integers"
     return (
-        f"{what}, taken as grey values: a conductivity needs --threshold, for example {otsu:.6g} (Otsu); if "
-        "they are labels, save them as integers and pass --labels here."
+        f"Taken as grey values: a conductivity needs --threshold, for example {otsu:.6g} (Otsu). If they are "
+        f"labels, {cure}."
     )
 
 

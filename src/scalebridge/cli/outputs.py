@@ -33,6 +33,7 @@ class Outputs:
         fields: local fields.
         card: material card.
         dialect: program that reads the card.
+        title: heading of the page.
     """
 
     result: Path | None = None
@@ -40,6 +41,7 @@ class Outputs:
     fields: Path | None = None
     card: Path | None = None
     dialect: Dialect = "calculix"
+    title: str | None = None
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -105,7 +107,7 @@ class Outputs:
         if self.fields is not None:
             written["fields"] = _write_fields(self.fields, result)
         if self.report is not None:
-            written["report"] = _write_report(self.report, result)
+            written["report"] = _write_report(self.report, result, self.title)
         if self.card is not None and (card := _write_card(self.card, result, self.dialect)):
             written["card"] = card
         if self.result is not None:
@@ -205,10 +207,10 @@ def _write_fields(path: Path, result: Upscaled) -> Path:
     return write_fields(path, fields, voxel, units=units)
 
 
-def _write_report(path: Path, result: Upscaled) -> Path:
-    from scalebridge.report import report
+def _write_report(path: Path, result: Upscaled, title: str | None) -> Path:
+    from scalebridge.report.page import write_report
 
-    return Path(report(result, path))
+    return write_report(result, path, title=title)
 
 
 def _write_card(path: Path, result: Upscaled, dialect: Dialect) -> Path | None:

@@ -22,13 +22,13 @@ from scalebridge.report.typeset import (
 )
 
 _AXES = "xyz"
-_NARROW = 100  # columns without a terminal
+_NO_WRAP = 1000  # columns in a pipe: whoever reads them wants whole lines
 
 
 def console() -> Console:
-    """Return a console on standard output: colours on a terminal only, and lines of even width in a pipe."""
+    """Return a console on standard output: colours and wrapped lines on a terminal only."""
     found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=_NARROW)
+    return found if found.is_terminal else Console(highlight=False, width=_NO_WRAP)
 
 
 def show_result(out: Console, result: Upscaled, written: Mapping[str, Path]) -> None:

@@ -53,7 +53,7 @@ def prepare(case: ConductivityCase, folder: Path, inputs: tuple[Path, ...] = ())
     image_file = folder / case.image.file
     table = None if case.phases_table is None else folder / case.phases_table
     named = [image_file, *inputs] + ([] if table is None else [table])
-    outputs = outputs_of(case.output, folder)
+    outputs = outputs_of(case.output, folder, case.title)
     outputs.check(tuple(named))
     phases: dict[Any, Any] = (
         {label: phase.model_dump(exclude_none=True) for label, phase in case.phases.items()}
@@ -90,12 +90,12 @@ def read_image(table: ImageTable, folder: Path) -> VoxelImage:
     return image if table.crop is None else crop(image, table.crop.origin, table.crop.size)
 
 
-def outputs_of(table: OutputTable, folder: Path) -> Outputs:
+def outputs_of(table: OutputTable, folder: Path, title: str | None = None) -> Outputs:
     """Return the outputs that a case asks for, their paths settled."""
     base = folder / table.folder
     paths = {name: getattr(table, name) for name in ("result", "report", "fields", "card")}
     placed = {name: None if path is None else base / path for name, path in paths.items()}
-    return Outputs(**placed, dialect=table.dialect)
+    return Outputs(**placed, dialect=table.dialect, title=title)
 
 
 def finished(prepared: Prepared) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Model: answers questions. Fine and coarse are roles of models, not kinds of them."""
 
 import abc
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
@@ -26,6 +26,22 @@ class Response(eqx.Module):
     fields: PyTree
     result: Array
     stats: dict[str, Any]
+
+
+class Outlook(NamedTuple):
+    """Where a solve that is taken in pieces stands.
+
+    Args:
+        done: whether it has ended, well or not.
+        steps: steps done.
+        error: estimated relative error now.
+        wanted: error wanted.
+    """
+
+    done: bool
+    steps: int
+    error: float
+    wanted: float
 
 
 class Model(eqx.Module):
@@ -83,5 +99,5 @@ class LinearModel(Model):
         """Turn the work of a load case into its response."""
 
     @abc.abstractmethod
-    def outlook(self, work: PyTree) -> tuple[bool, float, float]:
-        """Return whether the work is done, its estimated relative error, and the error wanted."""
+    def outlook(self, work: PyTree) -> Outlook:
+        """Say where a solve stands."""

@@ -147,10 +147,33 @@ class Upscaled:
 def load_result(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a result that `Upscaled.save` wrote, as plain data with arrays for value and std.
 
+    Args:
+        path: the JSON file.
+
+    Returns:
+        what `Upscaled.to_dict` gave, in SI units; a number that was not finite is NaN in the arrays and None
+        elsewhere.
+
     Raises:
-        FileFormatError: the file is not JSON, or not a result of this schema.
+        FileFormatError: there is no such file, or it is not JSON, or not a result of this schema.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     saved = Upscaled(Spec("conductivity", "W/m/K"), np.asarray(2.5)).save(Path(folder) / "k.json")
+        ...     found = load_result(saved)
+        >>> found["quantity"], float(found["value"]), found["unit"]
+        ('conductivity', 2.5, 'W/m/K')
     """
-    text = Path(path).read_text(encoding="utf-8")
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(
+            "path",
+            got=f"{path}, which cannot be read: {error}",
+            wanted="a result in JSON",
+            cure="pass a file that Upscaled.save wrote",
+        ) from error
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:

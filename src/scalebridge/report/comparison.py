@@ -57,7 +57,7 @@ def _row(number: int, result: Upscaled, section: Section) -> Row:
     if is_space_tensor(result.value):
         principals = principal_values(result)
         low, high = (typeset_number(p.value, 4) for p in (principals[-1], principals[0]))
-        span, apart = f"{low} to {high}", f"{100 * anisotropy(principals):.2g} %"
+        span, apart = f"{low} to {high}", f"{typeset_number(100 * anisotropy(principals), 2)} %"
     shown = f"{typeset_estimate(mean, std, 5)} {unit}".strip()
     passed = sum(check.passed for check in result.checks)
     verdict = f"{'✓' if result.passed else '✗'} {passed} of {len(result.checks)}"
@@ -77,7 +77,7 @@ def _made_of(result: Upscaled) -> str:
     looks = looks_of(result)
     values = {key: result.inputs.get(key, {}).get("value") for key in looks}
     named = [
-        f"{shorten(look.name)} {typeset_number(float(values[key]), 4)}"
+        f"{shorten(look.name)}: {typeset_number(float(values[key]), 4)}"
         if isinstance(values[key], int | float)
         else shorten(look.name)
         for key, look in list(looks.items())[:4]

@@ -101,7 +101,7 @@ def _picture(result: Upscaled, found: FluxSlice, scale: ScalarMappable) -> Pictu
     pixels = enlarge(scale.to_rgba(found.plane, bytes=True), aspect)[..., :3]
     length = None if image is None or image.voxel is None else image.voxel[right] * image.shape[right]
     unit = typeset_unit(result.unit)
-    mean = f"{typeset_number(found.mean, 4)} {unit}".strip()
+    mean = f"{typeset_number(found.mean, 4, trim=False)} {unit}".strip()
     caption = (
         f"Gradient along {found.load}: mean flux {mean} × gradient, largest {typeset_number(found.peak, 3)} × the mean"
         f"  ·  {found.where}  ·  {AXES[right]} →, {AXES[up]} ↑"

@@ -41,6 +41,7 @@ _SETTINGS = {
     "seed": "Seed",
     "dtype": "Arithmetic",
 }
+_BOTH = "hexahedra, bracketed by finite volumes"
 _ONLY_DRAWN = ("samples", "seed")  # of no effect unless samples were drawn
 _MANDEL = ("xx", "yy", "zz", "yz", "xz", "xy")
 
@@ -213,13 +214,14 @@ def uncertainty_table(result: Upscaled) -> Table | None:
             (
                 name,
                 cells[i],
-                f"{(std / total) ** 2:.1%}" if total else MISSING,
+                f"{100 * (std / total) ** 2:.1f} %" if total else MISSING,
                 result.uncertainty[name].method,
             )
         )
         for i, (name, std) in enumerate(parts.items())
     ]
-    rows.append(Row(("total", cells[-1], "100.0%" if total else MISSING, "root of the sum of squares")))
+    if len(parts) > 1:
+        rows.append(Row(("total", cells[-1], "100.0 %" if total else MISSING, "root of the sum of squares")))
     head = ("part", f"std{_in_unit(result.unit, exponent)}", "share of the variance", "how it was found")
     return Table(
         "Standard deviation of the mean principal value", head, rows, frozenset({0, 3}), frozenset({3})
@@ -237,6 +239,8 @@ def asked_items(result: Upscaled) -> list[tuple[str, str]]:
     settings = result.provenance.settings
     idle = () if settings.get("uncertainty") == "samples" else _ONLY_DRAWN
     shown = {key: value for key, value in settings.items() if key not in idle}
+    if shown.get("scheme") == "both":
+        shown["scheme"] = _BOTH
     items += [(_SETTINGS.get(k, _capital(k.replace("_", " "))), plain_text(v)) for k, v in shown.items()]
     return items
 
@@ -347,7 +351,7 @@ def _components(part: np.ndarray, names: list[str]) -> list[float]:
 def _last_numbers(stored: Any, size: int) -> list[str]:
     histories = stored if isinstance(stored, list | tuple) and len(stored) == size else [[]] * size
     kept = [[x for x in h if x is not None and math.isfinite(x)] for h in histories]
-    return [typeset_number(float(h[-1]), 2) if h else MISSING for h in kept]
+    return [typeset_number(float(h[-1]), 2, trim=False) if h else MISSING for h in kept]
 
 
 def _component_names(size: int) -> list[str]:

@@ -49,8 +49,13 @@ def typeset_unit(unit: str) -> str:
     return f"{numerator}/({'·'.join(denominator)})"
 
 
-def typeset_number(value: float, digits: int = 6) -> str:
+def typeset_number(value: float, digits: int = 6, *, trim: bool = True) -> str:
     """Set a number with so many significant digits, with a power of ten where it is very large or small.
+
+    Args:
+        value: the number.
+        digits: significant digits.
+        trim: whether zeros at the end of the decimals are dropped.
 
     Example:
         >>> typeset_number(0.000123456, 3), typeset_number(-4.5), typeset_number(float("nan"))
@@ -62,8 +67,8 @@ def typeset_number(value: float, digits: int = 6) -> str:
         return "0"
     exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if -3 <= exponent < 6:
-        return _signed(f"{value:.{max(digits - 1 - exponent, 0)}f}", trim=True)
-    mantissa = _signed(f"{value / 10.0**exponent:.{digits - 1}f}", trim=True)
+        return _signed(f"{value:.{max(digits - 1 - exponent, 0)}f}", trim)
+    mantissa = _signed(f"{value / 10.0**exponent:.{digits - 1}f}", trim)
     if mantissa.lstrip(_MINUS) == "1":
         return mantissa[:-1] + power_of_ten(exponent)
     return f"{mantissa}×{power_of_ten(exponent)}"

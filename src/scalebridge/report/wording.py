@@ -28,7 +28,7 @@ def answer_sentences(result: Upscaled, looks: dict[str, Look]) -> list[str]:
         _between(result),
         verdict_sentence(result),
     ]
-    return [sentence for sentence in said if sentence]
+    return [_unbroken(sentence) for sentence in said if sentence]
 
 
 def headline(result: Upscaled) -> tuple[str, str, str]:
@@ -73,6 +73,13 @@ def _directions(result: Upscaled) -> str:
         f"It is largest {_near(high.nearest, high.angle)} ({typeset_number(high.value, 4)}) and smallest "
         f"{_near(low.nearest, low.angle)} ({typeset_number(low.value, 4)}), {typeset_number(100 * share, 2)} % apart."
     )
+
+
+def _unbroken(sentence: str) -> str:
+    """Keep numbers and what belongs to them on one line."""
+    for loose in (" %", " ± ", " W/", " S/", " m²/"):
+        sentence = sentence.replace(loose, loose.replace(" ", "\u00a0"))
+    return sentence
 
 
 def _near(axis: str, angle: float) -> str:

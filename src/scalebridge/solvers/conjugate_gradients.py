@@ -94,6 +94,7 @@ class ConjugateGradients(eqx.Module):
                 diagonal.
             spectrum_floor: lower bound of the preconditioned spectrum, 0 if none is known.
         """
+        energy, floor = energy.astype(b.dtype), spectrum_floor.astype(b.dtype)
         z = precondition(b)
         rz, norm_b = jnp.vdot(b, z), jnp.linalg.norm(b.ravel())
         history = jnp.full(self.max_steps + 1, jnp.nan, b.dtype)
@@ -103,14 +104,14 @@ class ConjugateGradients(eqx.Module):
             r=b,
             p=z,
             rz=rz,
-            floor=spectrum_floor,
-            radau=1.0 / spectrum_floor,
+            floor=floor,
+            radau=1.0 / floor,
             energy=energy,
             step=jnp.asarray(0),
             code=jnp.where(nothing, Outcome.converged, _RUNNING),
             falls=history,
             residuals=history.at[0].set(jnp.where(nothing, 0.0, 1.0)),
-            errors=history.at[0].set(jnp.where(nothing, 0.0, rz / (spectrum_floor * energy))),
+            errors=history.at[0].set(jnp.where(nothing, 0.0, rz / (floor * energy))),
             norm_b=norm_b,
         )
 

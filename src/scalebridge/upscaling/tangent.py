@@ -132,12 +132,10 @@ def sensitivity(model: LinearModel, tangent: Tangent) -> PyTree:
 def _watched_case(model: LinearModel, case: int, chunk: int, watch: Watch | None) -> Response:
     load = jnp.eye(model.asks.size)[case]
     work = _begin(model, load)
-    done = False
-    while not done:
-        work = _advance(model, work, jnp.asarray(chunk))
-        done, error, wanted = model.outlook(work)
+    while not (now := model.outlook(work)).done:
         if watch is not None:
-            watch(case, int(work.step), error, wanted)
+            watch(case, now.steps, now.error, now.wanted)
+        work = _advance(model, work, jnp.asarray(chunk))
     return _finish(model, load, work)
 
 
