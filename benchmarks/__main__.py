@@ -16,6 +16,7 @@ from benchmarks import contest, startup, table
 from benchmarks.cases import Case, write_images
 from benchmarks.contest import Contender, ContenderFailed
 from benchmarks.environments import ROOT, PeerMissing, own_python, python_of
+from benchmarks.measure import wait_until_idle
 from scalebridge.core.files import write_text
 
 Runner = tuple[Contender, str]
@@ -32,7 +33,10 @@ def options() -> argparse.Namespace:
         "--budget", type=float, default=60.0, help="seconds after which a contender is not repeated"
     )
     parser.add_argument(
-        "--seconds-limit", type=float, default=60.0, help="for a direction of a relaxation peer"
+        "--seconds-limit", type=float, default=30.0, help="for a direction of a relaxation peer"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="seconds to wait for an idle machine, each row"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
     chosen = parser.parse_args()
@@ -47,7 +51,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     notes: list[str] = []
     runners, counts = admitted(chosen, images["laminate"], notes)
-    transforms = floors(chosen.sizes, counts)
+    transforms = floors(chosen.sizes, counts, chosen.patience)
     rows = []
     for case in cases_of(chosen, images):
         for runner in runners:
@@ -110,13 +114,16 @@ def candidates(chosen: argparse.Namespace, notes: list[str]) -> Iterator[Runner]
             yield contender, python
 
 
-def floors(sizes: list[int], threads: list[int]) -> dict[str, dict[str, dict[str, float | None]]]:
+def floors(
+    sizes: list[int], threads: list[int], patience: float
+) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return the seconds of a transform pair by threads, size and library."""
     try:
         python = python_of("transforms")
     except PeerMissing as reason:
         print(reason, flush=True)
         python = own_python()
+    wait_until_idle(patience)
     return {
         str(count): contest.run_fresh(
             "benchmarks.transforms", python, {"sizes": sizes, "threads": count}, count
@@ -137,6 +144,7 @@ def measured_row(
     runner: Runner, case: Case, chosen: argparse.Namespace, transforms: dict[str, Any]
 ) -> dict[str, Any]:
     contender, python = runner
+    wait_until_idle(chosen.patience)
     row: dict[str, Any] = {
         "case": case.name,
         "contender": contender.name,
@@ -179,6 +187,7 @@ def agreement(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def breakdown(chosen: argparse.Namespace, images: dict[str, Path]) -> dict[str, Any]:
+    wait_until_idle(chosen.patience)
     job = {"images": {f"rve{size}": str(images[f"rve{size}"]) for size in chosen.sizes}}
     return contest.run_fresh("benchmarks.breakdown", own_python(), job, chosen.threads)
 

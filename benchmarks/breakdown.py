@@ -27,7 +27,7 @@ def parts(labels: np.ndarray, conductivities: list[float], scheme: str) -> dict[
     endless = ConjugateGradients(rtol=0.0, residual_rtol=0.0, max_steps=1000)
     cell = cell_of(scheme, labels, conductivities, endless)
     start = jax.block_until_ready(jax.jit(lambda c: c.begin(jnp.eye(3)[0]))(cell))
-    field = start.r
+    field = start.state.r
     loops = {
         "stiffness": jax.jit(_stiffness_loop),
         "transforms": jax.jit(_green_loop),
@@ -35,7 +35,7 @@ def parts(labels: np.ndarray, conductivities: list[float], scheme: str) -> dict[
         "whole step": jax.jit(lambda c, work: c.advance(work, _STEPS)),
     }
     values = jnp.asarray(conductivities)[labels]
-    inputs = {"vector operations": (endless, start, values), "whole step": (cell, start)}
+    inputs = {"vector operations": (endless, start.state, values), "whole step": (cell, start)}
     found = {}
     for name, loop in loops.items():
         work = inputs.get(name, (cell, field))

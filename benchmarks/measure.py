@@ -88,6 +88,23 @@ def memory(field: str) -> int:
     return 0
 
 
+def machine_seconds() -> float:
+    """Return the processor seconds that all processes of the machine have used since it started."""
+    numbers = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    user, nice, system, _, _, interrupts, soft_interrupts, stolen = (int(number) for number in numbers)
+    return (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_idle(patience: float, *, busy: float = 0.15) -> None:
+    """Wait until less than `busy` of a core is at work for two seconds, or patience is at its end."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        start, used = time.monotonic(), machine_seconds()
+        time.sleep(2.0)
+        if machine_seconds() - used < busy * (time.monotonic() - start):
+            return
+
+
 def best_seconds(work: Callable[[], Any], *, budget: float = 2.0, least: int = 5) -> float:
     """Return the shortest time of a piece of work, repeated for some seconds after one warm-up."""
     work()
@@ -102,13 +119,15 @@ def best_seconds(work: Callable[[], Any], *, budget: float = 2.0, least: int = 5
 
 def _timed(solve: Callable[[Any], Answer], ready: Any) -> dict[str, Any]:
     gc.collect()
-    wall, processor = time.perf_counter(), time.process_time()
+    wall, processor, machine = time.perf_counter(), time.process_time(), machine_seconds()
     answer = solve(ready)
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    machine = machine_seconds() - machine
     return {
         "seconds": wall - answer.setup_seconds,
         "setup_seconds": answer.setup_seconds,
         "cores": processor / wall,
+        "other_cores": max(machine - processor, 0.0) / wall,
         "tensor": np.asarray(answer.tensor, dtype=float).tolist(),
         "iterations": [int(n) for n in answer.iterations],
         "converged": bool(answer.converged),

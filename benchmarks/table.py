@@ -18,6 +18,7 @@ _COLUMNS = (
     "k_xx",
     "floor s",
     "solver/floor",
+    "other work, cores",
     "load",
 )
 
@@ -32,8 +33,8 @@ def page(results: dict[str, Any]) -> str:
         markdown(_COLUMNS, [_row(row) for row in results["rows"]]),
         "Solver s is the best of several solves of all three directions after warm-up. The floor is the "
         "iterations times one forward and one inverse real transform of that size in float64 by the fastest "
-        "library on the same number of threads. Load is the machine's load average at the best solve: above "
-        "the number of cores, other work was running.",
+        "library on the same number of threads. Other work is what other processes used of the cores during "
+        "the best solve: where it is not near 0, the row is worse than the contender.",
         "\n".join(f"- {note}" for note in results["notes"]),
         "## One real transform pair, float64, ms",
         _transforms(results["transforms"]),
@@ -77,6 +78,7 @@ def _row(row: dict[str, Any]) -> list[str]:
         f"{row['tensor'][0][0]:.7f}",
         _NONE if floor is None else f"{floor:.3g}",
         _NONE if floor is None else f"{row['seconds'] / floor:.2f}",
+        f"{row['other_cores']:.1f}",
         f"{row['load']:.1f}",
     ]
 

@@ -1,4 +1,4 @@
-"""What the reference pages have to know of this code's style: Equinox modules are dataclasses; "Example:" is code."""
+"""What the reference has to know of this code's style: Equinox modules are dataclasses; examples are code."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ _MODULE = "equinox.Module"
 class HouseStyle(griffe.Extension):
     """Gives every Equinox module its constructor, and lets its examples be shown as code."""
 
-    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:  # noqa: ARG002 (the hook's own signature)
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
         """Go over all that was loaded."""
         _visit(pkg)
 
@@ -45,7 +45,9 @@ def _set_constructor(found: griffe.Class) -> None:
                     default=_default(member),
                 )
     this = griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword)
-    constructor = griffe.Function("__init__", parameters=griffe.Parameters(this, *fields.values()), parent=found)
+    constructor = griffe.Function(
+        "__init__", parameters=griffe.Parameters(this, *fields.values()), parent=found
+    )
     found.set_member("__init__", constructor)
 
 

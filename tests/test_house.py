@@ -356,7 +356,7 @@ def test_no_file_speaks_of_the_machine_it_was_written_on():
     forbidden = [
         "/" + "work/",
         "/" + "root/",
-        "/tmp" + "/dev",
+        "/" + "tmp/dev",
         "/opt/" + "wheels",
         "../" + "shared",
         "index" + "-url=",
@@ -389,7 +389,8 @@ def test_every_dependency_is_explained():
     groups = [PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values()]
     groups += PROJECT["dependency-groups"].values()
     wanted = {named(item) for group in groups for item in group} - {"scalebridge"}
-    assert sorted(name for name in wanted if name not in text) == []
+    missing = [name for name in wanted if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)]
+    assert sorted(missing) == []
 
 
 def test_every_dependency_is_used_and_every_import_declared():

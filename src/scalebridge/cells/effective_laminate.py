@@ -77,8 +77,7 @@ def effective_laminate(
     """
     clock = Stopwatch()
     pairs = [_pair(layer, row) for row, layer in enumerate(_checked_layers(layers))]
-    direction = np.asarray(normal, dtype=float)
-    check_normal(direction, direction.size)
+    direction = _direction(normal)
     dim = direction.size
     thicknesses = _thicknesses([thickness for thickness, _ in pairs])
     given = {row: value for row, (_, value) in enumerate(pairs)}
@@ -134,6 +133,19 @@ def effective_laminate(
             tuple(direction.tolist()),
         ),
     )
+
+
+def _direction(normal: Any) -> np.ndarray:
+    try:
+        direction = np.asarray(normal, dtype=float)
+    except (TypeError, ValueError):
+        direction = np.zeros(0)
+    if direction.shape not in ((2,), (3,)):
+        raise InputError(
+            "normal", got=repr(normal), wanted="2 or 3 numbers", cure="write for example normal=(1, 0, 0)"
+        )
+    check_normal(direction, direction.size)
+    return direction
 
 
 def _checked_layers(layers: Any) -> list[Any]:

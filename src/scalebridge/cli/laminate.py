@@ -46,9 +46,8 @@ def laminate(
         from scalebridge.cli.answering import conclude
         from scalebridge.cli.outputs import Outputs
 
-        paths = {"result": out, "report": report, "card": card}
-        placed = {name: None if path is None else Path(path) for name, path in paths.items()}
-        outputs = Outputs(**placed, dialect=dialect.value)
+        result, page, text = (None if path is None else Path(path) for path in (out, report, card))
+        outputs = Outputs(result, page, card=text, dialect=dialect.value)
         outputs.check(())
         outputs.check_dimension(len(direction))
         conclude(effective_laminate(layers, normal=direction), outputs, "", as_json)

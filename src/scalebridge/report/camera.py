@@ -1,11 +1,11 @@
-"""The orthographic camera: where it looks from, how rays enter a box, and where a point lands in the picture."""
+"""The orthographic camera: where it looks from, how rays enter a box, where a point lands in the picture."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-_TINY = 1e-9
+_TINY = 1e-7
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class Camera:
     """A camera at infinity that looks at a box whose low corner is the origin; z is up.
 
     Args:
-        azimuth: where the camera stands, degrees from the x axis towards y. At -90 it looks along +y, x to the right.
+        azimuth: where the camera stands, degrees from the x axis towards y. At -90 it looks along +y, with x
+            to the right.
         elevation: height above the horizon in degrees, between -90 and 90.
     """
 
@@ -22,11 +23,16 @@ class Camera:
 
     @property
     def axes(self) -> Float[np.ndarray, "3 3"]:
-        """Rows: the picture's direction to the right, its direction up, and the direction towards the camera."""
+        """Rows: the picture's direction to the right, its direction up, the direction towards the camera."""
         a, e = np.radians([self.azimuth, self.elevation])
         right = np.array([-np.sin(a), np.cos(a), 0.0])
         towards = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
         return np.stack([right, np.cross(towards, right), towards])
+
+    @property
+    def ahead(self) -> Float[np.ndarray, " 3"]:
+        """The direction in which the camera looks."""
+        return -self.axes[2].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class View:
         up = (0.5 * self.height - np.arange(self.height) - 0.5) / self.scale
         right, upwards, _ = self.camera.axes
         plane = up[:, None, None] * upwards + across[None, :, None] * right
-        return plane.reshape(-1, 3) + 0.5 * np.asarray(self.box)
+        return (plane.reshape(-1, 3) + 0.5 * np.asarray(self.box)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -100,15 +106,15 @@ class Rays:
 
 
 def enter_box(view: View, cut: float = 0.0) -> Rays:
-    """Find where the rays of a view enter and leave its box, of which the corner next to the camera may be cut away.
+    """Find where the rays of a view enter and leave its box, whose corner next to the camera may be cut away.
 
     Args:
         view: the view.
         cut: edge of the removed corner relative to the edges of the box, 0 for none.
     """
-    direction = -view.camera.axes[2]
+    direction = view.camera.ahead
     origin = view.origins()
-    start, end, face = _cross(origin, direction, np.zeros(3), np.asarray(view.box))
+    start, end, face = _cross(origin, direction, np.zeros(3), view.box)
     rays = Rays(np.arange(start.size), origin, start, end, face).keep(end > start)
     if cut <= 0:
         return rays
@@ -133,15 +139,15 @@ def corner(view: View, cut: float) -> tuple[Float[np.ndarray, " 3"], Float[np.nd
 def _cross(origin, direction, low, high):
     """Depths at which rays enter and leave a box, and the axis of the face of entry (the slab method)."""
     ahead = _safe(direction)
-    near = np.where(ahead > 0, low, high)
-    entries = (near - origin) / ahead
+    entries = (np.where(ahead > 0, low, high).astype(np.float32) - origin) / ahead
     return entries.max(axis=1), _far(origin, direction, low, high).min(axis=1), entries.argmax(axis=1)
 
 
 def _far(origin, direction, low, high):
     ahead = _safe(direction)
-    return (np.where(ahead > 0, high, low) - origin) / ahead
+    return (np.where(ahead > 0, high, low).astype(np.float32) - origin) / ahead
 
 
 def _safe(direction):
-    return np.where(np.abs(direction) < _TINY, np.where(direction < 0, -_TINY, _TINY), direction)
+    tiny = np.where(direction < 0, -_TINY, _TINY)
+    return np.where(np.abs(direction) < _TINY, tiny, direction).astype(np.float32)

@@ -1,7 +1,8 @@
 """Drawing without global state: figures whose colours follow the page, and pictures as PNG.
 
-Plots become inline SVG whose text stays text and whose neutral colours are the page's CSS variables, so that one drawing
-serves light, dark and print. Each neutral colour is drawn in a code colour that stands for its variable.
+Plots become inline SVG whose text stays text and whose neutral colours are the page's CSS variables, so that
+one drawing serves light, dark and print. Each neutral colour is drawn in a code colour that stands for its
+variable.
 """
 
 import base64
@@ -9,13 +10,14 @@ import io
 import re
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.colors import to_rgb
+from matplotlib.colors import hsv_to_rgb, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.ticker import FuncFormatter
@@ -70,11 +72,10 @@ class Picture:
 
 
 def phase_colours(count: int) -> list[str]:
-    """Return colours for phases in the order of their labels: eight distinct ones, then a continuous map."""
-    if count <= len(_PHASES):
-        return list(_PHASES[:count])
-    shades = mpl.colormaps["turbo"](np.linspace(0.06, 0.94, count))
-    return [mpl.colors.to_hex(shade) for shade in shades]
+    """Return colours for phases in the order of their labels: eight chosen ones, then golden-ratio hues."""
+    hues = (np.arange(count - len(_PHASES)) * 0.6180339887 + 0.03) % 1.0
+    further = [to_hex(tuple(hsv_to_rgb((h, 0.45, 0.62 + 0.24 * (i % 2))))) for i, h in enumerate(hues)]
+    return [*_PHASES[:count], *further]
 
 
 def colour_table(colours: dict[int, str]) -> dict[int, tuple[float, float, float]]:
@@ -130,7 +131,7 @@ def as_svg(figure: Figure, key: str, alt: str, caption: str = "") -> Picture:
     """
     stream = io.StringIO()
     FigureCanvasSVG(figure)
-    settings = {"svg.fonttype": "none", "svg.hashsalt": key, "svg.image_inline": True}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": key, "svg.image_inline": True}
     with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the browser has other fonts
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})

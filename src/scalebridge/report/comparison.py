@@ -1,15 +1,18 @@
 """Several results beside each other, on top of their page."""
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.canvas import Picture
 from scalebridge.report.figures_plots import Point, draw_intervals
-from scalebridge.report.looks import looks_of, subject_name
+from scalebridge.report.looks import Look, looks_of, subject_name
 from scalebridge.report.sections import Section
 from scalebridge.report.tables import Row, Table
 from scalebridge.report.tensors import anisotropy, is_space_tensor, mean_value, principal_values
 from scalebridge.report.typeset import MISSING, shorten, typeset_estimate, typeset_number, typeset_unit
+from scalebridge.report.wording import headline
 
 
 @dataclass(frozen=True)
@@ -45,22 +48,25 @@ def compare(results: list[Upscaled], sections: list[Section]) -> Comparison:
     table = Table("The results beside each other", head, rows, frozenset({0, 1, 2, 6}), frozenset({2}))
     kinds: dict[tuple[str, str], list[Point]] = {}
     for i, result in enumerate(results, 1):
+        if not math.isfinite(mean_value(result)[0]):
+            continue
         kinds.setdefault((result.spec.name, result.unit), []).append(_point(i, result))
     drawn = [_plot(kind, points) for kind, points in kinds.items() if len(points) > 1]
     return Comparison(drawn, table)
 
 
 def _row(number: int, result: Upscaled, section: Section) -> Row:
-    mean, std = mean_value(result)
-    unit = typeset_unit(result.unit)
+    mean, unit, _ = headline(result)
     span, apart = MISSING, MISSING
     if is_space_tensor(result.value):
         principals = principal_values(result)
         low, high = (typeset_number(p.value, 4) for p in (principals[-1], principals[0]))
         span, apart = f"{low} to {high}", f"{typeset_number(100 * anisotropy(principals), 2)} %"
-    shown = f"{typeset_estimate(mean, std, 5)} {unit}".strip()
+    shown = f"{mean} {unit}" if mean and unit else mean or MISSING
     passed = sum(check.passed for check in result.checks)
-    verdict = f"{'✓' if result.passed else '✗'} {passed} of {len(result.checks)}"
+    verdict = MISSING
+    if section.passed is not None:
+        verdict = f"{'✓' if section.passed else '✗'} {passed} of {len(result.checks)}"
     cells = (
         f"{number}. {result.spec.name}",
         subject_name(result),
@@ -74,15 +80,14 @@ def _row(number: int, result: Upscaled, section: Section) -> Row:
 
 
 def _made_of(result: Upscaled) -> str:
-    looks = looks_of(result)
-    values = {key: result.inputs.get(key, {}).get("value") for key in looks}
-    named = [
-        f"{shorten(look.name)}: {typeset_number(float(values[key]), 4)}"
-        if isinstance(values[key], int | float)
-        else shorten(look.name)
-        for key, look in list(looks.items())[:4]
-    ]
+    looks = list(looks_of(result).values())
+    named = [_constituent(look, result.inputs.get(look.key, {}).get("value")) for look in looks[:4]]
     return ", ".join(named) + (f" and {len(looks) - 4} more" if len(looks) > 4 else "")
+
+
+def _constituent(look: Look, value: Any) -> str:
+    name = shorten(look.name)
+    return f"{name}: {typeset_number(float(value), 4)}" if isinstance(value, int | float) else name
 
 
 def _point(number: int, result: Upscaled) -> Point:

@@ -72,13 +72,13 @@ def draw_fluxes(result: Upscaled, key: str) -> list[Picture]:
         return []
     top = float(np.percentile(np.concatenate([s.plane.ravel() for s in slices]), _TOP)) or 1.0
     scale = ScalarMappable(Normalize(0.0, top), _MAP)
-    return [*(_picture(result, s, scale) for s in slices), _colour_bar(scale, key)]
+    return [*(_picture(result, s, scale) for s in slices), _colour_bar(scale, top, key)]
 
 
 def _cut(magnitude: np.ndarray, axis: int, mean: float) -> FluxSlice:
     load, peak = AXES[axis], float(magnitude.max())
     if magnitude.ndim == 2:
-        return FluxSlice(load, magnitude, (0, 1), "the image", mean, peak)
+        return FluxSlice(load, magnitude, (0, 1), "", mean, peak)
     across = 1 if axis == 2 else 2
     right, up = (i for i in range(3) if i != across)
     middle = magnitude.shape[across] // 2
@@ -103,14 +103,15 @@ def _picture(result: Upscaled, found: FluxSlice, scale: ScalarMappable) -> Pictu
     unit = typeset_unit(result.unit)
     mean = f"{typeset_number(found.mean, 4, trim=False)} {unit}".strip()
     caption = (
-        f"Gradient along {found.load}: mean flux {mean} × gradient, largest {typeset_number(found.peak, 3)} × the mean"
-        f"  ·  {found.where}  ·  {AXES[right]} →, {AXES[up]} ↑"
+        f"Gradient along {found.load}: mean flux {mean} × gradient, "
+        f"largest {typeset_number(found.peak, 3)} × the mean"
+        f"{f'  ·  {found.where}' if found.where else ''}  ·  {AXES[right]} →, {AXES[up]} ↑"
     )
     alt = f"Magnitude of the flux for a mean gradient along {found.load}, in the slice at {found.where}."
     return as_png(framed(pixels, length, found.plane.shape[0]), alt, caption)
 
 
-def _colour_bar(scale: ScalarMappable, key: str) -> Picture:
+def _colour_bar(scale: ScalarMappable, top: float, key: str) -> Picture:
     figure = new_figure(440, 62)
     axes = figure.add_subplot()
     bar = figure.colorbar(scale, cax=axes, orientation="horizontal", extend="max")
@@ -118,7 +119,7 @@ def _colour_bar(scale: ScalarMappable, key: str) -> Picture:
     axes.tick_params(colors=MUTED, labelsize=FONT_SIZE)
     plain_ticks(axes, "x")
     label_axes(axes, "magnitude of the flux / mean flux  (dimensionless)")
-    top = typeset_number(float(scale.norm.vmax or 0.0), 3)
+    end = typeset_number(top, 3)
     return as_svg(
-        figure, f"{key}-colour-bar", f"Colour scale from 0 to {top}; brighter is more; beyond, one colour."
+        figure, f"{key}-colour-bar", f"Colour scale from 0 to {end}; brighter is more; beyond, one colour."
     )

@@ -25,7 +25,7 @@ from scalebridge.report.typeset import round_length, shorten, typeset_length, ty
 
 _SLICE_WIDTH = 600  # pixels, at least; shown at about half of that
 _LARGEST_WIDTH = 1600
-_VOLUME_WIDTH = 540
+_VOLUME_WIDTH = 500
 _MATRIX = 0.4  # a phase of at least this fraction is drawn as the body in which the others lie
 _CUT = 0.5
 _NEUTRAL = "#7d868e"  # readable on white and on black
@@ -142,7 +142,7 @@ def _scale_bar(axes: Any, width: float, text: str, columns: int) -> None:
 
 
 def _slice(image: VoxelImage, looks: dict[int, Look], right: int, up: int, across: int | None) -> Picture:
-    plane, where = image.labels, "the image"
+    plane, where = image.labels, ""
     if across is not None:
         middle = image.shape[across] // 2
         plane = np.take(image.labels, middle, axis=across)
@@ -151,9 +151,14 @@ def _slice(image: VoxelImage, looks: dict[int, Look], right: int, up: int, acros
         plane, {label: look.colour for label, look in looks.items()}, (image.aspect[right], image.aspect[up])
     )
     length = None if image.voxel is None else image.voxel[right] * image.shape[right]
-    caption = f"{where}  ·  {'xyz'[right]} →, {'xyz'[up]} ↑"
+    axes = f"{'xyz'[right]} →, {'xyz'[up]} ↑"
+    caption = f"{where}  ·  {axes}" if where else axes
     shares = ", ".join(f"{looks[label].name} {np.mean(plane == label):.1%}" for label in list(looks)[:8])
-    return as_png(framed(pixels, length, plane.shape[0]), f"Slice at {where}. Phases: {shares}.", caption)
+    return as_png(
+        framed(pixels, length, plane.shape[0]),
+        f"{f'Slice at {where}' if where else 'The image'}. Phases: {shares}.",
+        caption,
+    )
 
 
 def _volume(image: VoxelImage, looks: dict[int, Look], shown: tuple[int, ...], cut: float) -> Picture:
@@ -182,7 +187,7 @@ def _with_axes(pixels: UInt8[np.ndarray, "rows columns 4"], image: VoxelImage) -
     for axis, (column, row, _) in enumerate(view.project(middles)):
         shift, side = (((-12, 20), "right"), ((12, 20), "left"), ((-6, 0), "right"))[axis]
         text = "xyz"[axis] if image.voxel is None else f"{'xyz'[axis]}  {_edge_text(image, axis)}"
-        turn = 90 if axis == 2 else 0
+        turn = 90 if axis == 2 and image.voxel is not None else 0
         axes.text(
             column + shift[0],
             row + shift[1],

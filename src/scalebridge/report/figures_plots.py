@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from scalebridge.report.canvas import (
     ACCENT,
@@ -21,6 +22,7 @@ from scalebridge.report.canvas import (
 from scalebridge.report.typeset import shorten, typeset_number
 
 _LOG_FROM = 20.0  # a ratio of the outermost numbers beyond which the axis is logarithmic
+_DECADES = 2.5  # of a logarithmic axis, below which ticks stand at 1, 2 and 5
 _MOST_ROWS = 12
 _LONG = 0.45  # share of the longest interval from which both end names fit above
 
@@ -64,6 +66,9 @@ def draw_intervals(
     figure, axes = new_plot(460, 74 + 38 * len(rows))
     if is_wide(intervals, points):
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(
+            LogLocator(subs=(1.0, 2.0, 5.0) if _decades(intervals, points) < _DECADES else (1.0,))
+        )
     for row, (interval, whole) in enumerate(zip(intervals, _shares(intervals, points), strict=True)):
         _interval(axes, row, interval, whole)
     for row, point in enumerate(points, len(intervals)):
@@ -77,9 +82,14 @@ def draw_intervals(
 
 def is_wide(intervals: list[Interval], points: list[Point]) -> bool:
     """Whether the numbers of an interval plot need a logarithmic axis."""
+    return _decades(intervals, points) > np.log10(_LOG_FROM)
+
+
+def _decades(intervals: list[Interval], points: list[Point]) -> float:
+    """Powers of ten between the smallest and the largest number; 0 where one is not positive."""
     numbers = [n for i in intervals for n in (i.low, i.high)]
-    numbers += [p.value - (p.std or 0.0) for p in points] + [p.value for p in points]
-    return min(numbers) > 0 and max(numbers) > _LOG_FROM * min(numbers)
+    numbers += [n for p in points for n in (p.value, p.value - (p.std or 0.0), *p.parts)]
+    return float(np.log10(max(numbers) / min(numbers))) if min(numbers) > 0 else 0.0
 
 
 def _shares(intervals: list[Interval], points: list[Point]) -> list[float]:
@@ -179,7 +189,11 @@ def _named_rows(axes: Axes, names: list[str]) -> None:
 
 def _bar_text(axes: Axes, row: float, number: float, direction: str) -> None:
     known = bool(np.isfinite(number))
-    text = f"{direction}  {typeset_number(float(number), 3)}" if known else f"{direction}  not defined"
+    text = (
+        f"{direction}  {typeset_number(float(number), 3, trim=False)}"
+        if known
+        else f"{direction}  not defined"
+    )
     place = (float(number) if known else 0.0, row)
     right = not known or number >= 0
     axes.annotate(

@@ -34,8 +34,8 @@ class Look:
 def looks_of(result: Upscaled) -> dict[str, Look]:
     """Return the look of every constituent by its key, image phases first in the order of their labels.
 
-    Inputs come with the name and the fraction that the caller gave; a phase of the image without an input takes
-    the image's.
+    Inputs come with the name and the fraction that the caller gave; a phase of the image without an input
+    takes the image's.
     """
     image = image_of(result)
     keys = [] if image is None else [f"phase {label}" for label in image.phases]

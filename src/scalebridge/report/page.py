@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -20,9 +21,9 @@ def write_report(
 ) -> Path:
     """Write results as one self-contained HTML page, whole or not at all.
 
-    The page holds what was asked, the answer, pictures, local fields, checks, bounds, convergence, sensitivities,
-    uncertainty, notes, origin, and the result as JSON. It loads nothing from anywhere, follows the reader's light or dark
-    scheme, and prints.
+    The page holds what was asked, the answer, pictures, local fields, checks, bounds, convergence,
+    sensitivities, uncertainty, notes, origin, and the result as JSON. It loads nothing from anywhere, follows
+    the reader's light or dark scheme, and prints.
 
     Args:
         result: a result, or several, which are then set beside each other on top of the page.
@@ -35,13 +36,14 @@ def write_report(
     Raises:
         InputError: there is no result, or the path is a folder.
 
-    Cost: about 8 s for an image of 128^3 voxels, most of it for two rendered volumes; the file has about 2 MB.
+    Cost: about 8 s for an image of 128^3 voxels, most of it for the two rendered volumes; the file has some
+        1 MB.
 
     Example:
         >>> import tempfile
         >>> import numpy as np
         >>> from scalebridge.core.spec import Spec
-        >>> found = Upscaled(Spec("effective conductivity", "W/m/K", (2, 2), symmetric=True), np.diag([1.5, 2.0]))
+        >>> found = Upscaled(Spec("conductivity", "W/m/K", (2, 2), symmetric=True), np.diag([1.5, 2.0]))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     written = write_report(found, Path(folder) / "out.html")
         ...     text = written.read_text(encoding="utf-8")
@@ -82,13 +84,7 @@ def _environment() -> Environment:
 
 
 def _checked(result: Upscaled | Sequence[Upscaled]) -> list[Upscaled]:
-    results = (
-        [result]
-        if isinstance(result, Upscaled)
-        else list(result)
-        if isinstance(result, Sequence)
-        else [result]
-    )
+    results: list[Upscaled] = [result] if isinstance(result, Upscaled) else _listed(result)
     wrong = [type(item).__name__ for item in results if not isinstance(item, Upscaled)]
     if wrong or not results:
         raise InputError(
@@ -98,3 +94,7 @@ def _checked(result: Upscaled | Sequence[Upscaled]) -> list[Upscaled]:
             cure="pass what effective_conductivity returned",
         )
     return results
+
+
+def _listed(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, list | tuple) else [given]

@@ -1,8 +1,8 @@
-"""A small ray-caster: an opaque picture of chosen phases of a voxel image, with one corner cut away if so wanted.
+"""A small ray-caster: an opaque picture of chosen phases of a voxel image, one corner cut away if so wanted.
 
-Every pixel sends a parallel ray through the mask of the chosen phases, smoothed by less than a voxel, until the mask passes one
-half. The surface is lit by the mask's gradient there, or by the normal of the box where the ray meets the phase at
-once, and darkened where a wide blur of the mask says that little sky is seen.
+Every pixel sends a parallel ray through the mask of the chosen phases, smoothed by less than a voxel, until
+the mask passes one half. The surface is lit by the mask's gradient there, or by the normal of the box where
+the ray meets the phase at once, and darkened where a wide blur of the mask says that little sky is seen.
 """
 
 import itertools
@@ -87,7 +87,7 @@ def find_surface(
 ) -> Hits:
     """Find the first point of the shown phases on every ray of a view."""
     field = gaussian_filter(np.isin(labels, shown).astype(np.float32), _SMOOTHING, mode="nearest")
-    ahead = -view.camera.axes[2]
+    ahead = view.camera.ahead
     rays = enter_box(view, cut)
     at_once = _sample(field, rays.origin + (rays.start + 1e-3)[:, None] * ahead, aspect) >= 0.5
     flat, deep = rays.keep(at_once), rays.keep(~at_once)
@@ -105,32 +105,44 @@ def _march(field, rays: Rays, ahead, aspect) -> tuple[Rays, Float[np.ndarray, " 
 
     A table of the distance to the body, counted in rings of voxels, tells how far a ray may jump.
     """
-    rings = np.minimum(distance_transform_cdt(field < 0.5, "chessboard"), 255).astype(np.uint8)
+    rings = np.asarray(distance_transform_cdt(field < 0.5, "chessboard")).clip(0, 255).astype(np.uint8)
     pace = (ahead / np.asarray(aspect)).astype(np.float32)
-    across = 1.0 / float(np.abs(pace).max())  # depth within which a ray crosses one ring
-    step = np.full(rays.pixel.size, _STEP * min(aspect), np.float32)
-    origin = (rays.origin / np.asarray(aspect)).astype(np.float32)
-    where, end, depth = np.arange(rays.pixel.size), rays.end.astype(np.float32), rays.start.astype(np.float32)
-    before = np.zeros(where.size, np.float32)
-    found = np.full(where.size, np.nan)
-    while where.size:
-        point = origin + depth[:, None] * pace
+    across = np.float32(1.0 / np.abs(pace).max())  # depth within which a ray crosses one ring
+    smallest = np.float32(min(aspect))
+    front = _Front(rays, np.asarray(aspect), float(_STEP * smallest))
+    found = np.full(rays.pixel.size, np.nan)
+    while front.ray.size:
+        point = front.origin + front.depth[:, None] * pace
         gap = rings[tuple(np.clip(point.T.astype(np.int32), 0, np.array(field.shape)[:, None] - 1))]
         near = np.flatnonzero(gap <= 1)
-        value = np.zeros(where.size, np.float32)
+        value = np.zeros(front.ray.size, np.float32)
         value[near] = _sample_index(field, point[near])
-        met = value >= 0.5
-        back = (value[met] - 0.5) / np.maximum(value[met] - before[met], 1e-6)
-        found[where[met]] = depth[met] - np.minimum(back, 1.0) * step[met]
-        # The blurred mask rises by less than a half a voxel, so this step cannot jump through a surface unseen.
-        step = np.clip((0.5 - value) / 0.5, 0.12, _STEP).astype(np.float32) * np.float32(min(aspect))
-        depth = depth + np.maximum(step, (gap.astype(np.float32) - 1.0) * np.float32(across))
-        on = ~met & (depth < end)
-        where, origin, end, depth, before, step = (
-            part[on] for part in (where, origin, end, depth, value, step)
-        )
+        met = np.flatnonzero(value >= 0.5)
+        back = (value[met] - 0.5) / np.maximum(value[met] - front.before[met], 1e-6)
+        found[front.ray[met]] = front.depth[met] - np.minimum(back, 1.0) * front.step[met]
+        # The blurred mask rises by less than one half in a voxel: no step jumps through a surface unseen.
+        step = np.clip((0.5 - value) / 0.5, 0.12, _STEP).astype(np.float32) * smallest
+        front.advance(value, step, np.maximum(step, (gap.astype(np.float32) - 1.0) * across))
     hit = np.isfinite(found)
     return rays.keep(hit), found[hit]
+
+
+class _Front:
+    """The rays that are still under way: their numbers, and where each is."""
+
+    def __init__(self, rays: Rays, aspect: np.ndarray, step: float):
+        self.ray = np.arange(rays.pixel.size)
+        self.origin = (rays.origin / aspect).astype(np.float32)
+        self.depth, self.end = rays.start.astype(np.float32), rays.end.astype(np.float32)
+        self.before = np.zeros(rays.pixel.size, np.float32)
+        self.step = np.full(rays.pixel.size, step, np.float32)
+
+    def advance(self, value: np.ndarray, step: np.ndarray, jump: np.ndarray) -> None:
+        """Go on, and leave behind the rays that have met the body or left the box."""
+        depth = self.depth + jump
+        on = np.flatnonzero((value < 0.5) & (depth < self.end))
+        self.ray, self.origin, self.end = self.ray[on], self.origin[on], self.end[on]
+        self.depth, self.before, self.step = depth[on], value[on], step[on]
 
 
 def _normals(field, point, aspect) -> Float[np.ndarray, "n 3"]:
@@ -145,7 +157,7 @@ def _normals(field, point, aspect) -> Float[np.ndarray, "n 3"]:
 
 
 def _labels_at(labels, shown: tuple[int, ...], point, ahead, aspect) -> Int[np.ndarray, " n"]:
-    """The label just behind the surface; where smoothing moved the surface into air, the first shown one behind it."""
+    """The label just behind the surface; the first shown one behind, where smoothing moved it into air."""
     found = np.full(point.shape[0], shown[0], dtype=np.int64)
     if len(shown) == 1:
         return found

@@ -29,7 +29,7 @@ from scalebridge.report.tables import (
 )
 from scalebridge.report.tensors import AXES, formation, is_space_tensor, mean_of, mean_value, principal_values
 from scalebridge.report.typeset import typeset_number, typeset_unit
-from scalebridge.report.wording import answer_sentences, headline, verdict_sentence
+from scalebridge.report.wording import answer_sentences, headline, outcome_of, verdict_sentence
 
 _BOUND_ENDS = {
     "Voigt-Reuss": ("Reuss", "Voigt"),
@@ -64,9 +64,9 @@ class Section:
     Args:
         key: anchor on the page, unique.
         title: what was found, of what.
-        passed: whether every check passed and the method converged.
+        passed: whether every check passed and the method converged; None when nothing was checked.
         verdict: the same in words.
-        number, unit, meaning: the one number that stands for the answer.
+        number, unit, meaning: the one number that stands for the answer; empty where there is none.
         sentences: the answer in words.
         answer: tables of the answer.
         cover: pictures beside the answer.
@@ -83,7 +83,7 @@ class Section:
 
     key: str
     title: str
-    passed: bool
+    passed: bool | None
     verdict: str
     number: str
     unit: str
@@ -117,7 +117,7 @@ def make_section(result: Upscaled, number: int) -> Section:
     return Section(
         key=key,
         title=f"{result.spec.name[:1].upper()}{result.spec.name[1:]} of {subject_name(result)}",
-        passed=result.passed,
+        passed=outcome_of(result),
         verdict=verdict_sentence(result),
         number=shown,
         unit=unit,
@@ -126,7 +126,7 @@ def make_section(result: Upscaled, number: int) -> Section:
         answer=[t for t in tables if t is not None],
         cover=volumes[:1] or pictures[:1],
         inset=volumes[1:],
-        legend=list(looks.values())[:12],
+        legend=list(looks.values()),
         asked=asked_items(result),
         phases=phase_table(result, looks),
         blocks=_blocks(result, looks, key, pictures if volumes else pictures[1:]),
@@ -214,8 +214,8 @@ def _sensitivity_block(result: Upscaled, looks: dict[str, Look], key: str) -> Bl
     names, values = sensitivity_rows(result, looks)
     table = sensitivity_table(result, looks)
     lead = (
-        "By how many percent the answer changes when a constituent conducts one percent more; the sum over all "
-        "constituents is 1."
+        "By how many percent the answer changes when a constituent conducts one percent more; the sum over "
+        "all constituents is 1."
     )
     pictures = []
     if names:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scalebridge.core.checks import Check
 from scalebridge.core.upscaled import Upscaled
-from scalebridge.report.looks import Look, image_of
+from scalebridge.report.looks import Look, image_of, is_stack
 from scalebridge.report.tensors import (
     AXES,
     Formation,
@@ -23,12 +23,14 @@ from scalebridge.report.typeset import (
     Cell,
     align,
     power_of_ten,
+    shorten,
     typeset_estimate,
     typeset_length,
     typeset_number,
     typeset_unit,
 )
 
+_LONGEST = 40  # characters of a name in a table
 _FEW = 3  # constituents that fit beside each other in a narrow table
 _SETTINGS = {
     "scheme": "Discretisation",
@@ -96,6 +98,7 @@ def principal_table(result: Upscaled) -> Table | None:
     spread = None if found[0].std is None else np.array([p.std for p in found])
     cells, exponent = align(np.array([p.value for p in found]), spread, trusted_digits(result))
     axes, _ = align(np.array([p.axis for p in found]), digits=4)
+    deviations = "" if spread is None else " (deviations: upper limits)"
     ordinal = ("largest", "smallest") if len(found) == 2 else ("largest", "middle", "smallest")
     head = (
         "principal value",
@@ -107,12 +110,15 @@ def principal_table(result: Upscaled) -> Table | None:
         Row((ordinal[i], cells[i], *axes[i], f"{p.angle:.1f}° from {p.nearest}")) for i, p in enumerate(found)
     ]
     return Table(
-        "Principal values, and their axes as unit vectors", head, rows, frozenset({0, len(head) - 1})
+        f"Principal values{deviations} and their axes as unit vectors",
+        head,
+        rows,
+        frozenset({0, len(head) - 1}),
     )
 
 
 def formation_table(found: Formation | None) -> Table | None:
-    """Formation factor, tortuosity factor and cementation exponent, where the phases are a conductor and insulators."""
+    """Formation factor, tortuosity factor and cementation exponent of a conductor among insulators."""
     if found is None:
         return None
     factors, _ = align(found.factors, found.stds, 5)
@@ -132,7 +138,8 @@ def phase_table(result: Upscaled, looks: dict[str, Look]) -> Table | None:
         return None
     unit = next((str(i["unit"]) for i in result.inputs.values() if i.get("unit")), result.unit)
     rows = [
-        Row((k.name, k.key, *_phase_cells(result.inputs.get(k.key, {}), k)), k.colour) for k in looks.values()
+        Row((shorten(k.name, _LONGEST), k.key, *_phase_cells(result.inputs.get(k.key, {}), k)), k.colour)
+        for k in looks.values()
     ]
     head = ("constituent", "input", f"value{_in_unit(unit, 0)}", "volume fraction")
     return Table("Constituents, values ± standard deviation", head, rows, frozenset({0, 1}))
@@ -186,14 +193,13 @@ def sensitivity_table(result: Upscaled, looks: dict[str, Look]) -> Table | None:
     dim = np.asarray(result.value).shape[0]
     names = [n for n in _MANDEL if all(c in AXES[:dim] for c in n)]
     found = [
-        (looks[key].name if key in looks else key, suffix, looks.get(key), part)
+        (shorten(looks[key].name, _LONGEST) if key in looks else key, suffix, looks.get(key), part)
         for key, slope in result.derivatives.items()
         for suffix, part in _slope_parts(slope)
     ]
     numbers = [[math.nan] * len(names) if part is None else _components(part, names) for *_, part in found]
-    cells, exponent = align(np.array(numbers), digits=5)
-    power = f", in {power_of_ten(exponent)}" if exponent else ""
-    caption = f"Derivatives dK/dk{power} (dimensionless)"
+    cells = _digits(np.array(numbers))
+    caption = "Derivatives dK/dk (dimensionless)"
     if len(found) <= _FEW:
         head = ("component", *(f"{n}, {w}" if w != "k" else n for n, w, *_ in found))
         return Table(caption, head, [Row((f"K{n}", *cells[:, i])) for i, n in enumerate(names)])
@@ -236,6 +242,13 @@ def asked_items(result: Upscaled) -> list[tuple[str, str]]:
     if described.get("file"):
         items.append(("Image", str(described["file"])))
     items += _size_items(result, described)
+    if is_stack(result.subject):
+        items.append(("Layers", str(len(result.subject.thicknesses))))
+    items += [
+        (_capital(key), plain_text(value))
+        for key, value in result.provenance.inputs.items()
+        if key not in ("image", "phases", "layers")
+    ]
     settings = result.provenance.settings
     idle = () if settings.get("uncertainty") == "samples" else _ONLY_DRAWN
     shown = {key: value for key, value in settings.items() if key not in idle}
@@ -310,7 +323,11 @@ def _lengths(lengths: Any) -> str:
     )
 
 
-def _phase_cells(given: dict[str, Any], look: Look) -> tuple[str | Cell, ...]:
+def _phase_row(given: dict[str, Any], look: Look) -> Row:
+    return Row((shorten(look.name, _LONGEST), look.key, *_phase_cells(given, look)), look.colour)
+
+
+def _phase_cells(given: dict[str, Any], look: Look) -> tuple[str, str]:
     fraction = MISSING if look.fraction is None else f"{look.fraction:.4f}"
     value = given.get("value")
     if value is None:
@@ -319,7 +336,17 @@ def _phase_cells(given: dict[str, Any], look: Look) -> tuple[str | Cell, ...]:
     if array.ndim == 0:
         return typeset_estimate(float(array), given.get("std") or None), fraction
     rows = np.atleast_2d(array)
-    return "; ".join(", ".join(typeset_number(float(x), 6) for x in row) for row in rows), fraction
+    text = "; ".join(", ".join(typeset_number(float(x), 6) for x in row) for row in rows)
+    return f"diag({text})" if array.ndim == 1 else f"[{text}]", fraction
+
+
+def _digits(numbers: np.ndarray, digits: int = 4) -> np.ndarray:
+    """Set every number with its own significant digits; rounding noise becomes a zero."""
+    noise = 1e-13 * np.nanmax(np.abs(numbers), initial=0.0)
+    texts = np.empty(numbers.shape, dtype=object)
+    for at, number in np.ndenumerate(numbers):
+        texts[at] = "0" if abs(number) <= noise else typeset_number(float(number), digits, trim=False)
+    return texts
 
 
 def _check_row(check: Check) -> Row:
@@ -332,7 +359,7 @@ def _check_row(check: Check) -> Row:
 
 
 def _slope_parts(slope: Any) -> list[tuple[str, np.ndarray | None]]:
-    """Split a derivative into (dim, dim) parts: one for a number, one a component for a diagonal or a tensor."""
+    """Split a derivative into (dim, dim) parts: one for a number, one a component for anything else."""
     if slope is None:
         return [("not defined", None)]
     array = np.asarray(slope, dtype=float)

@@ -1,4 +1,4 @@
-"""What a reader wants to know of a tensor: principal values, axes, mean, anisotropy, and the formation factor."""
+"""What a reader wants to know of a tensor: principal values, axes, mean, anisotropy, formation factor."""
 
 import math
 from dataclasses import dataclass
@@ -34,7 +34,8 @@ class Formation:
     """A conductor in an insulating frame: what its geometry costs.
 
     Args:
-        factors: formation factor F = 1 / k along each image axis (diagonal of K), then of the mean principal value.
+        factors: formation factor F = 1 / k along each image axis (diagonal of K), and of the mean principal
+            value.
         stds: their standard deviations, None without any.
         fraction: volume fraction of the conductor (the porosity, if it is the pore fluid).
     """
@@ -78,7 +79,8 @@ def principal_values(result: Upscaled) -> list[Principal]:
 def mean_value(result: Upscaled) -> tuple[float, float | None]:
     """Return the mean of the principal values (a third of the trace in space) and its standard deviation.
 
-    Within a part of the uncertainty the diagonal components are taken to move together, which is never too small.
+    Within a part of the uncertainty the diagonal components are taken to move together, which is never too
+    small.
     """
     value = np.asarray(result.value, dtype=float)
     if not result.uncertainty:
@@ -110,7 +112,7 @@ def anisotropy(principals: list[Principal]) -> float:
 
 
 def formation(result: Upscaled) -> Formation | None:
-    """Return the formation factor, or None unless the phases are one conductor of 1 and insulators of exactly 0."""
+    """Return the formation factor; None unless the phases are conductors of 1 and insulators of exactly 0."""
     inputs = list(result.inputs.values())
     values = [item.get("value") for item in inputs]
     pure = all(isinstance(v, int | float) and v in (0, 1) for v in values)
@@ -128,8 +130,8 @@ def formation(result: Upscaled) -> Formation | None:
 def relative_sensitivities(result: Upscaled) -> dict[str, np.ndarray]:
     """Return (k / K_ii) dK_ii/dk for every input with a known derivative, by the input's name.
 
-    For a phase with a diagonal or a full tensor all its components are scaled together. The tensor is homogeneous of the
-    first degree in the phases' values, so that the sum over all phases is 1 (Euler).
+    For a phase with a diagonal or a full tensor all its components are scaled together. The tensor is
+    homogeneous of the first degree in the phases' values, so that the sum over all phases is 1 (Euler).
 
     Returns:
         arrays (dim,), NaN where K_ii is zero.
@@ -142,9 +144,9 @@ def relative_sensitivities(result: Upscaled) -> dict[str, np.ndarray]:
         value = result.inputs.get(name, {}).get("value")
         if slope is None or value is None:
             continue
-        slope, value = np.asarray(slope, dtype=float), np.asarray(value, dtype=float)
-        if slope.ndim == 2 + value.ndim:
-            scaled = np.diagonal((slope * value).reshape(*slope.shape[:2], -1).sum(axis=2))
+        terms = np.asarray(slope, dtype=float) * np.asarray(value, dtype=float)
+        if terms.ndim == 2 + np.ndim(value):
+            scaled = np.diagonal(terms.reshape(*terms.shape[:2], -1).sum(axis=2))
             found[name] = np.divide(scaled, whole, out=np.full(whole.size, np.nan), where=whole != 0)
     return found
 

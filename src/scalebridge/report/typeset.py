@@ -1,4 +1,4 @@
-"""Numbers and units as they are printed: rounded by their spread, aligned on the decimal point, powers of ten in superscript."""
+"""Numbers and units as they are printed: rounded by their spread, aligned on the decimal point."""
 
 import math
 import re
@@ -19,7 +19,7 @@ class Cell:
 
     Args:
         value: the number, padded so that decimal points stand below each other in a right-aligned column.
-        std: its standard deviation, padded too; empty without one.
+        std: its standard deviation, padded too; empty, or only room for one, where there is none.
     """
 
     value: str
@@ -91,24 +91,20 @@ def typeset_estimate(value: float, std: float | None, digits: int = 6) -> str:
 
 
 def decimals_of(std: float) -> int:
-    """Return how many decimals a standard deviation deserves: one or two significant digits of it.
+    """Return how many decimals a standard deviation deserves: two significant digits of it.
 
-    Two digits are kept where the first three lie in 100..354, one in 355..949, so that rounding never changes the
-    deviation by much more than a tenth (the rule of the Particle Data Group). One that has a single digit, as people
-    state it, keeps that one.
+    One that has a single digit, as people state it, keeps that one. Source: Guide to the Expression of
+    Uncertainty in Measurement (JCGM 100:2008), 7.2.6.
 
     Example:
-        >>> decimals_of(0.3), decimals_of(0.0371), decimals_of(0.123), decimals_of(0.197), decimals_of(40.0)
-        (1, 2, 2, 2, 0)
+        >>> decimals_of(0.3), decimals_of(0.0371), decimals_of(0.197), decimals_of(40.0)
+        (1, 3, 2, 0)
     """
     if std <= 0 or not math.isfinite(std):
         return 0
-    mantissa, _, power = f"{std:.2e}".partition("e")
-    exponent, leading = int(power), float(mantissa)
-    if leading > 9.49:
-        return max(-exponent, 0)  # becomes 10, of which both digits are kept
+    exponent = int(f"{std:.1e}".partition("e")[2])
     stated = math.isclose(std, float(f"{std:.0e}"), rel_tol=1e-9)
-    return max(int(leading < 3.55 and not stated) - exponent, 0)
+    return max(int(not stated) - exponent, 0)
 
 
 def align(values: np.ndarray, stds: np.ndarray | None = None, digits: int = 6) -> tuple[np.ndarray, int]:
@@ -128,7 +124,7 @@ def align(values: np.ndarray, stds: np.ndarray | None = None, digits: int = 6) -
     exponent = _exponent(size, step=3)
     most = max(digits - 1 - _floor_log(size / 10.0**exponent), 0)
     pairs = [
-        _rounded(v / 10.0**exponent, s / 10.0**exponent, most)
+        _rounded(v / 10.0**exponent, s / 10.0**exponent, most, 1e-13 * size / 10.0**exponent)
         for v, s in zip(values.ravel(), spread.ravel(), strict=True)
     ]
     cells = [Cell(*pair) for pair in zip(*(_padded([p[i] for p in pairs]) for i in (0, 1)), strict=True)]
@@ -208,9 +204,11 @@ def _largest(values: np.ndarray, spread: np.ndarray) -> float:
     return float(finite.max()) if finite.size else 0.0
 
 
-def _rounded(value: float, std: float, most: int) -> tuple[str, str]:
+def _rounded(value: float, std: float, most: int, zero: float) -> tuple[str, str]:
     if not math.isfinite(value):
         return MISSING, ""
+    if abs(value) <= zero and std <= zero:
+        return "0", ""
     known = math.isfinite(std) and std >= 0.5 * 10.0**-most
     places = min(decimals_of(std), most) if known else most
     return _signed(f"{value:.{places}f}"), f"{std:.{places}f}" if known else ""
@@ -218,10 +216,10 @@ def _rounded(value: float, std: float, most: int) -> tuple[str, str]:
 
 def _padded(texts: list[str]) -> list[str]:
     fractions = [len(text.partition(".")[2]) for text in texts]
-    longest = max(fractions, default=0)
+    longest, width = max(fractions, default=0), max(map(len, texts), default=0)
     return [
-        text
-        if length == longest or not text
-        else text + (_POINT_SPACE if length == 0 else "") + _DIGIT_SPACE * (longest - length)
+        text + _POINT_SPACE * (length == 0 < longest) + _DIGIT_SPACE * (longest - length)
+        if text
+        else _DIGIT_SPACE * width
         for text, length in zip(texts, fractions, strict=True)
     ]

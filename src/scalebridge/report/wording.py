@@ -8,6 +8,7 @@ from scalebridge.report.looks import Look, subject_name
 from scalebridge.report.tensors import (
     AXES,
     anisotropy,
+    formation,
     is_space_tensor,
     mean_of,
     mean_value,
@@ -16,13 +17,16 @@ from scalebridge.report.tensors import (
 )
 from scalebridge.report.typeset import count, typeset_estimate, typeset_number, typeset_unit
 
+_BRACKETS = ("Hashin-Shtrikman", "Voigt-Reuss")  # the tightest first
+_FACTOR = 1.5  # of principal values from which their ratio says more than their difference
 _ISOTROPIC = 1e-6  # relative difference of principal values below which none is worth a word
 
 
 def answer_sentences(result: Upscaled, looks: dict[str, Look]) -> list[str]:
-    """Return the answer in words: the mean, the directions, what matters most, where it lies, whether it holds."""
+    """Return the answer in words: mean, directions, what matters most, where it lies, whether it holds."""
     said = [
         _first(result),
+        _formation(result),
         _directions(result),
         _lever(result, looks),
         _between(result),
@@ -32,11 +36,23 @@ def answer_sentences(result: Upscaled, looks: dict[str, Look]) -> list[str]:
 
 
 def headline(result: Upscaled) -> tuple[str, str, str]:
-    """Return number, unit and meaning of the one number that stands for the answer."""
-    value, std = mean_value(result)
+    """Return number, unit and meaning of the number that stands for the answer; empty if there is none.
+
+    A tensor is stood for by the mean of its principal values.
+    """
     single = np.ndim(result.value) == 0
-    meaning = "" if single else ("mean of the principal values" if is_space_tensor(result.value) else "mean")
+    if not (single or is_space_tensor(result.value)) or not np.all(np.isfinite(np.asarray(result.value))):
+        return "", "", ""
+    value, std = mean_value(result)
+    meaning = "" if single else "mean of the principal values"
     return typeset_estimate(value, std, 4), typeset_unit(result.unit), meaning
+
+
+def outcome_of(result: Upscaled) -> bool | None:
+    """Return whether everything passed; None when nothing was checked."""
+    if not result.checks and result.outcome is Outcome.converged:
+        return None
+    return result.passed
 
 
 def verdict_sentence(result: Upscaled) -> str:
@@ -54,8 +70,25 @@ def verdict_sentence(result: Upscaled) -> str:
 
 def _first(result: Upscaled) -> str:
     number, unit, meaning = headline(result)
-    where = f"On average over directions, the {result.spec.name}" if meaning else f"The {result.spec.name}"
-    return f"{where} of {subject_name(result)} is {number}{' ' * bool(unit)}{unit}."
+    what = f"the {result.spec.name} of {subject_name(result)}"
+    if not number:
+        found = np.all(np.isfinite(np.asarray(result.value)))
+        shape = " × ".join(map(str, np.shape(result.value)))
+        return _capital(f"{what} has {shape} components, given below." if found else f"{what} was not found.")
+    where = "on average over directions, " if meaning else ""
+    return _capital(f"{where}{what} is {number}{' ' * bool(unit)}{unit}.")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _formation(result: Upscaled) -> str:
+    found = formation(result)
+    if found is None:
+        return ""
+    std = None if found.stds is None else float(found.stds[-1])
+    return f"That is a formation factor of {typeset_estimate(float(found.factors[-1]), std, 4)}."
 
 
 def _directions(result: Upscaled) -> str:
@@ -69,9 +102,12 @@ def _directions(result: Upscaled) -> str:
     if share < _ISOTROPIC:
         return "It is the same in all directions."
     high, low = principals[0], principals[-1]
+    apart = f"{typeset_number(100 * share, 2)} % apart"
+    if low.value > 0 and high.value > _FACTOR * low.value:
+        apart = f"a factor of {typeset_number(high.value / low.value, 2)} apart"
     return (
         f"It is largest {_near(high.nearest, high.angle)} ({typeset_number(high.value, 4)}) and smallest "
-        f"{_near(low.nearest, low.angle)} ({typeset_number(low.value, 4)}), {typeset_number(100 * share, 2)} % apart."
+        f"{_near(low.nearest, low.angle)} ({typeset_number(low.value, 4)}), {apart}."
     )
 
 
@@ -99,7 +135,7 @@ def _lever(result: Upscaled, looks: dict[str, Look]) -> str:
 
 
 def _between(result: Upscaled) -> str:
-    for name in ("Hashin-Shtrikman", "Voigt-Reuss"):
+    for name in _BRACKETS:
         bound = result.bounds.get(name)
         if bound is None:
             continue
