@@ -94,6 +94,16 @@ def test_an_identity_takes_one_step():
     assert int(done.step) == 1
 
 
+def test_few_eigenvalues_take_few_steps_and_that_is_known_without_a_floor():
+    # Three eigenvalues: conjugate gradients are exact after three steps, before the falls show any ratio.
+    matrix, b = jnp.diag(jnp.asarray([1.0, 2.0, 7.0] * SIZE)[:SIZE]), spd(1.0)[1]
+    done = advance(started(matrix, b), matrix, STEPS)
+    assert outcome(done) is Outcome.converged
+    assert int(done.step) == 3
+    np.testing.assert_allclose(done.x, b / jnp.diagonal(matrix), rtol=1e-13)
+    assert 0.0 <= float(done.errors[3]) < 1e-28
+
+
 @pytest.mark.parametrize("values", [(1.0, -1.0), (-1.0, -2.0)])
 def test_an_indefinite_operator_breaks_down(values):
     b = spd(1.0)[1]
@@ -176,7 +186,7 @@ def check_bound(true, energy, final: CGState):
 
 # --------------------------------------------------------------------------------------- conduction
 
-CELLS = 8
+CELLS = 12
 
 
 def spots(seed, share):

@@ -14,13 +14,8 @@ from jaxtyping import Array, Float
 
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError, PhaseError
-from scalebridge.upscaling.bounds import (
-    as_phases,
-    as_scalar_phases,
-    bound_reuss,
-    bound_voigt,
-    series_gradients,
-)
+from scalebridge.upscaling.bounds import bound_reuss, bound_voigt, series_gradients
+from scalebridge.upscaling.mixture import as_phases, as_scalar_phases
 
 # Below this many roundings of a layer's own conductivity its normal conductivity is the rounding of a zero.
 _ROUNDINGS = 64

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError, PhaseError
-from scalebridge.upscaling.bounds import check_dim, check_positive
+from scalebridge.upscaling.mixture import check_dim, check_positive
 
 
 def conduction_flux(tensor: ArrayLike, gradient: ArrayLike) -> Float[Array, "d ..."]:

@@ -137,10 +137,7 @@ def phase_table(result: Upscaled, looks: dict[str, Look]) -> Table | None:
     if not looks:
         return None
     unit = next((str(i["unit"]) for i in result.inputs.values() if i.get("unit")), result.unit)
-    rows = [
-        Row((shorten(k.name, _LONGEST), k.key, *_phase_cells(result.inputs.get(k.key, {}), k)), k.colour)
-        for k in looks.values()
-    ]
+    rows = [_phase_row(result.inputs.get(key, {}), look) for key, look in looks.items()]
     head = ("constituent", "input", f"value{_in_unit(unit, 0)}", "volume fraction")
     return Table("Constituents, values ± standard deviation", head, rows, frozenset({0, 1}))
 

@@ -177,7 +177,7 @@ class ConjugateGradients(eqx.Module):
         code = jnp.where(step >= self.max_steps, Outcome.step_limit, _RUNNING)
         code = jnp.where(stuck, Outcome.stagnated, code)
         code = jnp.where(sound, code, Outcome.breakdown)
-        return jnp.where(converged & jnp.isfinite(residual), Outcome.converged, code)
+        return jnp.where(converged & sound & jnp.isfinite(residual), Outcome.converged, code)
 
 
 def _next_radau(radau: Array, floor: Array, alpha: Array, beta: Array) -> Array:

@@ -14,13 +14,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from scalebridge.core import precision as _precision  # noqa: F401
-from scalebridge.core.errors import InputError, PhaseError
+from scalebridge.upscaling.mixture import as_phases, as_scalar_phases, check_dim
 
 # A pivot this many roundings above zero, relative to the entries it is the difference of, is taken as zero.
 _ROUNDINGS = 64
@@ -47,7 +45,7 @@ def bound_voigt(fractions: ArrayLike, values: ArrayLike) -> Float[Array, "..."]:
     Source: W. Voigt, Lehrbuch der Kristallphysik (1910); O. Wiener, Abh. Sächs. Akad. Wiss. 32 (1912) 507.
 
     Example:
-        >>> round(float(bound_voigt(np.array([0.7, 0.3]), np.array([1.0, 10.0]))), 12)
+        >>> round(float(bound_voigt(jnp.array([0.7, 0.3]), jnp.array([1.0, 10.0]))), 12)
         3.7
     """
     fractions, values = as_phases(fractions, values)
@@ -80,9 +78,9 @@ def bound_reuss(fractions: ArrayLike, values: ArrayLike) -> Float[Array, "..."]:
     Anderson and R. J. Duffin, J. Math. Anal. Appl. 26 (1969) 576.
 
     Example:
-        >>> float(bound_reuss(np.array([0.5, 0.5]), np.array([1.0, 3.0])))
+        >>> float(bound_reuss(jnp.array([0.5, 0.5]), jnp.array([1.0, 3.0])))
         1.5
-        >>> float(bound_reuss(np.array([0.5, 0.5]), np.array([1.0, 0.0])))
+        >>> float(bound_reuss(jnp.array([0.5, 0.5]), jnp.array([1.0, 0.0])))
         0.0
     """
     fractions, values = as_phases(fractions, values)
@@ -108,7 +106,7 @@ def bound_wiener(fractions: ArrayLike, values: ArrayLike) -> tuple[Float[Array, 
     Source: O. Wiener, Abh. Sächs. Akad. Wiss. 32 (1912) 507.
 
     Example:
-        >>> [float(b) for b in bound_wiener(np.array([0.5, 0.5]), np.array([1.0, 3.0]))]
+        >>> [float(b) for b in bound_wiener(jnp.array([0.5, 0.5]), jnp.array([1.0, 3.0]))]
         [1.5, 2.0]
     """
     return bound_reuss(fractions, values), bound_voigt(fractions, values)
@@ -139,7 +137,7 @@ def bound_hashin_shtrikman(
     Source: Z. Hashin and S. Shtrikman, J. Appl. Phys. 33 (1962) 3125, doi:10.1063/1.1728579.
 
     Example:
-        >>> low, high = bound_hashin_shtrikman(np.array([0.7, 0.3]), np.array([1.0, 10.0]), dim=3)
+        >>> low, high = bound_hashin_shtrikman(jnp.array([0.7, 0.3]), jnp.array([1.0, 10.0]), dim=3)
         >>> f"{low:.4f} {high:.4f}"
         '1.8710 3.0769'
     """
@@ -176,7 +174,7 @@ def mean_with_reference(
     Source: L. J. Walpole, J. Mech. Phys. Solids 14 (1966) 151.
 
     Example:
-        >>> float(mean_with_reference(np.array([0.5, 0.5]), np.array([2.0, 2.0]), 7.0, dim=3))
+        >>> float(mean_with_reference(jnp.array([0.5, 0.5]), jnp.array([2.0, 2.0]), 7.0, dim=3))
         2.0
     """
     check_dim(dim)
@@ -201,7 +199,7 @@ def series_gradients(fractions: ArrayLike, values: ArrayLike) -> Float[Array, " 
         (n,) numbers, non-negative, whose mean over the fractions is 1.
 
     Example:
-        >>> series_gradients(np.array([0.5, 0.5]), np.array([0.0, 3.0])).tolist()
+        >>> series_gradients(jnp.array([0.5, 0.5]), jnp.array([0.0, 3.0])).tolist()
         [2.0, 0.0]
     """
     fractions, values = jnp.asarray(fractions), jnp.asarray(values)
@@ -259,141 +257,3 @@ def _generalized_inverse(matrix: Float[Array, "d d"]) -> Float[Array, "d d"]:
         cleared = matrix.at[k].set(0.0).at[:, k].set(0.0)
         matrix = jnp.where(usable, swept, cleared)
     return matrix
-
-
-def as_phases(
-    fractions: ArrayLike, values: ArrayLike, argument: str = "values"
-) -> tuple[Float[Array, " n"], Float[Array, "n *shape"]]:
-    """Check fractions and phase values as far as they are known now; return floating-point arrays."""
-    check_fractions(fractions)
-    check_values(values, np.shape(fractions)[0], argument)
-    return _floating(fractions), _floating(values)
-
-
-def as_scalar_phases(
-    fractions: ArrayLike, conductivities: ArrayLike
-) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Do the same for isotropic phases, one number each."""
-    if len(np.shape(conductivities)) != 1:
-        raise PhaseError(
-            "conductivities",
-            got=f"shape {np.shape(conductivities)}",
-            wanted="one number a phase",
-            cure="use bound_wiener for anisotropic phases",
-        )
-    return as_phases(fractions, conductivities, "conductivities")
-
-
-def check_dim(dim: int) -> None:
-    """Refuse a number of space dimensions other than 2 and 3."""
-    if dim not in (2, 3):
-        raise InputError(
-            "dim", got=repr(dim), wanted="2 or 3", cure="use the layers' formulas in one dimension"
-        )
-
-
-def check_fractions(fractions: ArrayLike) -> None:
-    """Refuse fractions that are not a vector of finite, non-negative numbers with sum 1.
-
-    The sum may be off by `rounding_slack`. Traced fractions pass.
-    """
-    shape = np.shape(fractions)
-    wanted = "a vector of finite, non-negative numbers with sum 1"
-    if len(shape) != 1 or shape[0] == 0:
-        raise InputError("fractions", got=f"shape {shape}", wanted=wanted, cure="give one fraction a phase")
-    if isinstance(fractions, Tracer):
-        return
-    numbers = _real("fractions", fractions)
-    bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
-    if bad.size:
-        raise InputError(
-            f"fractions[{bad[0]}]",
-            got=numbers[bad[0]],
-            wanted=wanted,
-            cure=f"correct the fraction of phase {bad[0]}",
-        )
-    if abs(numbers.sum() - 1.0) > rounding_slack(fractions):
-        raise InputError(
-            "fractions",
-            got=f"sum {float(numbers.sum())!r}",
-            wanted=wanted,
-            cure="divide the fractions by their sum",
-        )
-
-
-def check_values(values: ArrayLike, count: int, argument: str = "values") -> None:
-    """Refuse phase values that are not `count` non-negative numbers or positive semidefinite tensors.
-
-    Traced values pass, once their shape is right.
-    """
-    shape = np.shape(values)
-    if len(shape) not in (1, 3) or shape[1:] not in ((), (2, 2), (3, 3)):
-        raise PhaseError(
-            argument,
-            got=f"shape {shape}",
-            wanted="shape (n,), (n, 2, 2) or (n, 3, 3)",
-            cure="give one value a phase",
-        )
-    if shape[0] != count:
-        raise PhaseError(
-            argument,
-            got=f"{shape[0]} values",
-            wanted=f"{count}, one a fraction",
-            cure="match fractions and values",
-        )
-    if not isinstance(values, Tracer):
-        for index, value in enumerate(_real(argument, values)):
-            check_positive(value, f"phase {index}", rounding_slack(values))
-
-
-def check_positive(value: np.ndarray | np.floating, argument: str, relative_slack: float = 1e-12) -> None:
-    """Refuse a number or a square matrix that is not finite, symmetric and positive semidefinite.
-
-    Asymmetry, and a negative eigenvalue, are forgiven up to `relative_slack` of the largest entry: they are
-    the rounding of a rotation. A plain number must not be negative at all.
-    """
-    tensor = np.atleast_2d(value)
-    wanted = "a finite, non-negative number" if np.ndim(value) == 0 else "a finite, symmetric tensor"
-    if not np.all(np.isfinite(tensor)):
-        raise PhaseError(
-            argument, got=_text(value), wanted=wanted, cure="replace NaN and infinity by real values"
-        )
-    slack = relative_slack * np.max(np.abs(tensor))
-    if np.max(np.abs(tensor - tensor.T)) > slack:
-        raise PhaseError(
-            argument, got=_text(value), wanted=wanted, cure="pass (K + K.T) / 2 if this is rounding"
-        )
-    lowest = float(np.linalg.eigvalsh(tensor)[0])
-    if lowest < (0.0 if tensor.size == 1 else -slack):
-        raise PhaseError(
-            argument,
-            got=f"{_text(value)}, lowest eigenvalue {lowest:.6g}",
-            wanted="no negative eigenvalue (exact zero is an insulator)",
-            cure="correct the sign or the off-diagonal entries",
-        )
-
-
-def rounding_slack(values: ArrayLike) -> float:
-    """Relative error forgiven in the input: 1e-12, or a few roundings of numbers in single precision."""
-    return max(1e-12, 8 * float(jnp.finfo(_floating(values).dtype).eps))
-
-
-def _real(argument: str, values: ArrayLike) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype.kind not in "iuf":
-        raise InputError(
-            argument,
-            got=f"{array.dtype} values",
-            wanted="real numbers",
-            cure="convert units and types beforehand",
-        )
-    return array.astype(float)
-
-
-def _floating(values: ArrayLike) -> Float[Array, "..."]:
-    array = jnp.asarray(values)
-    return array.astype(jnp.result_type(array, float))
-
-
-def _text(value: np.ndarray | np.floating) -> str:
-    return str(np.asarray(value).tolist())

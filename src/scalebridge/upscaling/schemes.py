@@ -13,7 +13,8 @@ from jaxtyping import Array, Bool, Float
 
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError
-from scalebridge.upscaling.bounds import as_scalar_phases, check_dim, mean_with_reference
+from scalebridge.upscaling.bounds import mean_with_reference
+from scalebridge.upscaling.mixture import as_scalar_phases, check_dim
 
 _MOST_STEPS = 200
 
