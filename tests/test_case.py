@@ -5,10 +5,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cli_helpers import CASE, invoke, layers, save, write_case
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli_helpers import CASE, invoke, layers, save, write_case
 from scalebridge.cli.case import TASKS, json_schema
 from scalebridge.cli.case_file import line_of, load_case, validate_case
 from scalebridge.cli.solving import prepare
@@ -16,43 +16,46 @@ from scalebridge.core.errors import CaseError, InputError
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "berea_conductivity.toml"
 
-# What is replaced in the good case, by what, the place that the refusal names, and what it says.
+# What is replaced in the good case, by what, the place and line that the refusal names, and what it says.
 ROWS = [
-    ("a key misspelt", 'voxel = "3 um"', 'voxle = "3 um"', "image.voxle (case.toml, line 4)", "did you mean 'voxel'?"),
-    ("a table misspelt", "[solve]", "[slove]", "slove (case.toml, line 11)", "did you mean 'solve'?"),
-    ("a key of a phase", "std = 0.3", "sdt = 0.3", "phases.1.sdt (case.toml, line 10)", "did you mean 'std'?"),
-    ("an output misspelt", 'json = "', 'jsno = "', "output.jsno (case.toml, line 15)", "did you mean 'json'?"),
-    ("a key without a likeness", "rtol = 1e-7", "colour = 3", "solve.colour (case.toml, line 12)", "there are: scheme"),
-    ("a top key in a table", "rtol = 1e-7", 'title = "x"', "solve.title (case.toml, line 12)", "above the first [table]"),
-    ("no task", 'task = "conductivity"', 'title = "x"', "task (case.toml)", "in the first line"),
-    ("task misspelt as a key", "task =", "tsk =", "task (case.toml)", "the key 'tsk'"),
-    ("an unknown task", '"conductivity"', '"conductance"', "task (case.toml, line 1)", "did you mean 'conductivity'?"),
-    ("a task that is a number", '"conductivity"', "3", "task (case.toml, line 1)", "'conductivity'"),
-    ("no image", '[image]\nfile = "image.npy"\nvoxel = "3 um"\n', "", "image (case.toml)", "add image"),
-    ("no file", 'file = "image.npy"\n', "", "image.file (case.toml, line 2)", "add file"),
-    ("a number as a file", '"image.npy"', "3", "image.file (case.toml, line 3)", "a valid string"),
-    ("a bare number as a voxel", '"3 um"', "3", "image.voxel (case.toml, line 4)", "a valid string, or a valid list"),
-    ("a number in quotes", "1e-7", '"1e-7"', "solve.rtol (case.toml, line 12)", "without quotes"),
-    ("a truth value as a number", "1e-7", "true", "solve.rtol (case.toml, line 12)", "a valid number"),
-    ("half a step", "rtol = 1e-7", "max_steps = 2.5", "solve.max_steps (case.toml, line 12)", "a valid integer"),
-    ("an unknown scheme", "rtol = 1e-7", 'scheme = "hex"', "solve.scheme (case.toml, line 12)", "'finite-volume'"),
-    ("a label that is a name", '0 = "1 W/m/K"', 'pore = "1 W/m/K"', "phases.pore (case.toml, line 6)", "[phases.0]"),
-    ("a phase that is true", '0 = "1 W/m/K"', "0 = true", "phases.0 (case.toml, line 6)", "a valid number"),
-    ("a spread without a number", '"1 W/m/K"', '"1 W/m/K +- "', "phases.0 (case.toml, line 6)", "VALUE [UNIT]"),
-    ("two sources of phases", "[image]", 'phases_table = "p.csv"\n[image]', "case (case.toml)", "not both"),
-    ("a word as a threshold", 'voxel = "3 um"', 'threshold = "half"', "image.threshold (case.toml, line 4)", "'otsu'"),
-    ("half a raw layout", 'voxel = "3 um"', "raw = {shape = [8, 8, 8]}", "image.raw.dtype (case.toml, line 4)", "add dtype"),
-    ("half a crop", 'voxel = "3 um"', "crop = {origin = [0, 0, 0]}", "image.crop.size (case.toml, line 4)", "add size"),
+    ("a key misspelt", 'voxel = "3 um"', 'voxle = "3 um"', "image.voxle", 4, "did you mean 'voxel'?"),
+    ("a table misspelt", "[solve]", "[slove]", "slove", 11, "did you mean 'solve'?"),
+    ("a key of a phase", "std = 0.3", "sdt = 0.3", "phases.1.sdt", 10, "did you mean 'std'?"),
+    ("an output misspelt", 'json = "', 'jsno = "', "output.jsno", 15, "did you mean 'json'?"),
+    ("a key without a likeness", "rtol = 1e-7", "colour = 3", "solve.colour", 12, "there are: scheme"),
+    ("a top key in a table", "rtol = 1e-7", 'title = "x"', "solve.title", 12, "above the first [table]"),
+    ("no task", 'task = "conductivity"', 'title = "x"', "task", None, "in the first line"),
+    ("task misspelt as a key", "task =", "tsk =", "task", None, "the key 'tsk'"),
+    ("an unknown task", '"conductivity"', '"conductance"', "task", 1, "did you mean 'conductivity'?"),
+    ("a task that is a number", '"conductivity"', "3", "task", 1, "'conductivity'"),
+    ("no image", '[image]\nfile = "image.npy"\nvoxel = "3 um"\n', "", "image", None, "add image"),
+    ("no file", 'file = "image.npy"\n', "", "image.file", 2, "add file"),
+    ("a number as a file", '"image.npy"', "3", "image.file", 3, "a valid string"),
+    ("a bare number as a voxel", '"3 um"', "3", "image.voxel", 4, "a valid string, or a valid list"),
+    ("a number in quotes", "1e-7", '"1e-7"', "solve.rtol", 12, "without quotes"),
+    ("a truth value as a number", "1e-7", "true", "solve.rtol", 12, "a valid number"),
+    ("half a step", "rtol = 1e-7", "max_steps = 2.5", "solve.max_steps", 12, "a valid integer"),
+    ("an unknown scheme", "rtol = 1e-7", 'scheme = "hex"', "solve.scheme", 12, "'finite-volume'"),
+    ("a label that is a name", '0 = "1 W/m/K"', 'pore = "1 W/m/K"', "phases.pore", 6, "[phases.0]"),
+    ("a phase that is true", '0 = "1 W/m/K"', "0 = true", "phases.0", 6, "a valid number"),
+    ("a spread without a number", '"1 W/m/K"', '"1 W/m/K +- "', "phases.0", 6, "VALUE [UNIT]"),
+    ("two sources of phases", "[image]", 'phases_table = "p.csv"\n[image]', "case", None, "not both"),
+    ("a word as a threshold", 'voxel = "3 um"', 'threshold = "half"', "image.threshold", 4, "'otsu'"),
+    ("half a raw layout", 'voxel = "3 um"', "raw = {shape = [8, 8, 8]}", "image.raw.dtype", 4, "add dtype"),
+    ("half a crop", 'voxel = "3 um"', "crop = {origin = [0, 0, 0]}", "image.crop.size", 4, "add size"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "place", "said"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
-def test_a_wrong_case_is_refused_with_its_place_and_the_cure(old, new, place, said):
+@pytest.mark.parametrize(
+    ("old", "new", "place", "line", "said"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
+)
+def test_a_wrong_case_is_refused_with_its_place_and_the_cure(old, new, place, line, said):
     assert old in CASE
     text = CASE.replace(old, new, 1)
     with pytest.raises(CaseError) as caught:
         validate_case(tomllib.loads(text), "case.toml", text)
-    assert caught.value.argument.startswith(place)
+    at = "" if line is None else f", line {line}"
+    assert caught.value.argument.startswith(f"{place} (case.toml{at})")
     assert said in str(caught.value)
 
 
@@ -121,7 +124,9 @@ def test_the_request_depends_on_what_decides_the_numbers_and_on_nothing_else(tmp
         return prepare(load_case(write_case(tmp_path, text)), tmp_path).request
 
     plain = request(CASE)
-    assert request(CASE.replace("result.json", "other.json").replace("[image]", 'title = "t"\n[image]')) == plain
+    assert (
+        request(CASE.replace("result.json", "other.json").replace("[image]", 'title = "t"\n[image]')) == plain
+    )
     others = [("1e-7", "1e-6"), ("0.3", "0.2"), ('"3 um"', '"4 um"'), ("grain", "sand")]
     assert len({plain, *(request(CASE.replace(*change)) for change in others)}) == 1 + len(others)
     save(tmp_path, 1 - layers())

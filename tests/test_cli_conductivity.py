@@ -5,8 +5,8 @@ import json
 import h5py
 import numpy as np
 import pytest
-from cli_helpers import PHASES, invoke, layers, save
 
+from cli_helpers import PHASES, invoke, layers, save
 from scalebridge.cells.conductivity import effective_conductivity
 from scalebridge.core.upscaled import load_result
 
@@ -48,7 +48,9 @@ def test_spread_is_the_derivative_times_the_deviation(image):
 
 
 def test_every_output_is_written(image, tmp_path):
-    places = {name: tmp_path / file for name, file in (("fields", "f.h5"), ("report", "p.html"), ("card", "c.inp"))}
+    places = {
+        name: tmp_path / file for name, file in (("fields", "f.h5"), ("report", "p.html"), ("card", "c.inp"))
+    }
     options = [part for name, path in places.items() for part in (f"--{name}", path)]
     found = invoke("conductivity", image, *PHASES, "--voxel", "3 um", *options, "--dialect", "abaqus")
     assert found.exit_code == 0
@@ -82,7 +84,18 @@ def test_phases_from_a_table_and_a_crop(tmp_path):
 def test_raw_binary_with_a_voxel_size_for_each_axis(tmp_path):
     raw = tmp_path / "scan.raw"
     layers().T.tofile(raw)  # stored z, y, x
-    layout = ("--raw-shape", "8,8,8", "--raw-dtype", "uint8", "--voxel", "3 um", "--voxel", "3 um", "--voxel", "3 um")
+    layout = (
+        "--raw-shape",
+        "8,8,8",
+        "--raw-dtype",
+        "uint8",
+        "--voxel",
+        "3 um",
+        "--voxel",
+        "3 um",
+        "--voxel",
+        "3 um",
+    )
     told = json.loads(invoke("conductivity", raw, *PHASES, *layout, "--json").stdout)
     np.testing.assert_allclose(told["provenance"]["inputs"]["image"]["voxel"], [3e-6] * 3)
     np.testing.assert_allclose(np.diag(told["value"]), [SERIES, PARALLEL, PARALLEL], rtol=1e-10)
@@ -91,7 +104,9 @@ def test_raw_binary_with_a_voxel_size_for_each_axis(tmp_path):
 def test_grey_image_is_cut_by_a_threshold(tmp_path):
     grey = save(tmp_path, np.where(layers() == 1, 200.5, 10.5))
     for cut in ("100", "otsu"):
-        told = json.loads(invoke("conductivity", grey, *PHASES, "--voxel", "1 um", "--threshold", cut, "--json").stdout)
+        told = json.loads(
+            invoke("conductivity", grey, *PHASES, "--voxel", "1 um", "--threshold", cut, "--json").stdout
+        )
         np.testing.assert_allclose(told["value"][0][0], SERIES, rtol=1e-10)
 
 
@@ -148,6 +163,8 @@ def test_a_report_that_fails_leaves_the_numbers(image, tmp_path, monkeypatch):
 
     monkeypatch.setattr("scalebridge.cli.outputs._write_report", fail)
     out = tmp_path / "r.json"
-    found = invoke("conductivity", image, *PHASES, "--voxel", "3 um", "--out", out, "--report", tmp_path / "p.html")
+    found = invoke(
+        "conductivity", image, *PHASES, "--voxel", "3 um", "--out", out, "--report", tmp_path / "p.html"
+    )
     assert found.exit_code == 70
     assert load_result(out)["value"][0, 0] == pytest.approx(SERIES, rel=1e-10)

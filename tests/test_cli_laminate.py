@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from cli_helpers import invoke
 
+from cli_helpers import invoke
 from scalebridge.core.upscaled import load_result
 
 WALL = ("--layer", "24 cm:brick=0.5 W/m/K +- 10 %", "--layer", "12 cm:wool=0.04 W/m/K")

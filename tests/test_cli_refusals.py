@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 import pytest
-from cli_helpers import PHASES, invoke, layers, save
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli_helpers import PHASES, invoke, layers, save
 from scalebridge.cli.text_values import (
     crop_from,
     layer_from,
@@ -19,6 +19,7 @@ from scalebridge.cli.text_values import (
 from scalebridge.core.errors import InputError
 
 SIZE = ("--voxel", "3 um")
+TENSOR = ("--phase", "0=[[2, 1, 0], [1, 2, 0], [0, 0, 1]]")
 ONE, TWO = ("--phase", "0=1"), ("--phase", "1=2")
 
 # Options behind `scalebridge conductivity image.npy`, and what the block has to say.
@@ -53,7 +54,7 @@ ROWS = [
     ("no steps", (*ONE, *TWO, "--max-steps", "0"), "at least 1"),
     ("one sample", (*ONE, *TWO, "--samples", "1"), "at least 2"),
     ("a negative seed", (*ONE, *TWO, "--seed", "-1"), "at least 0"),
-    ("a tensor for finite volumes", ("--phase", "0=[[2, 1, 0], [1, 2, 0], [0, 0, 1]]", *TWO, "--scheme", "finite-volume"), "hexahedra"),
+    ("a tensor for finite volumes", (*TENSOR, *TWO, "--scheme", "finite-volume"), "hexahedra"),
     ("a crop outside", (*ONE, *TWO, "--crop", "0:9, 0:8, 0:8"), "inside the image"),
     ("a crop backwards", (*ONE, *TWO, "--crop", "5:3, 0:8, 0:8"), "FROM:TO"),
     ("a crop of two axes", (*ONE, *TWO, "--crop", "0:4, 0:4"), "3 whole numbers"),

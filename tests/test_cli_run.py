@@ -9,8 +9,8 @@ import sys
 import time
 
 import pytest
-from cli_helpers import CASE, invoke, layers, save, write_case
 
+from cli_helpers import CASE, invoke, layers, save, write_case
 from scalebridge.core.upscaled import load_result
 
 DONE = "Nothing to do"
@@ -24,7 +24,9 @@ def test_outputs_go_where_the_case_says_and_a_second_run_leaves_them_alone(tmp_p
     assert DONE not in first.stdout
     result, card = tmp_path / "out" / "result.json", tmp_path / "out" / "rock.inp"
     stored = json.loads(result.read_text())
-    assert load_result(result)["value"][0, 0] == pytest.approx(1.5, rel=1e-10)  # equal layers of 1 and 3 in series
+    assert load_result(result)["value"][0, 0] == pytest.approx(
+        1.5, rel=1e-10
+    )  # equal layers of 1 and 3 in series
     assert set(stored["files"]) == {"card"}
 
     before = result.stat().st_mtime_ns, card.stat().st_mtime_ns
@@ -70,7 +72,7 @@ def test_a_stored_result_that_failed_ends_with_the_same_code(tmp_path):
 
 
 def test_ctrl_c_ends_a_long_solve_with_130_and_no_half_written_file(tmp_path):
-    image = save(tmp_path, layers(2)[:4, :4])
+    image = save(tmp_path, layers(2)[2:6, :4])
     command = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"  # a shell's '&' ignores it
         "from scalebridge.cli.main import main; main()"
@@ -85,7 +87,8 @@ def test_ctrl_c_ends_a_long_solve_with_130_and_no_half_written_file(tmp_path):
     os.close(child_end)
     seen = b""
     while b"case" not in seen:  # the progress bar, which a terminal shows while the solver works
-        seen += os.read(terminal, 4096)
+        seen += _read_some(terminal)
+        assert child.poll() is None, seen.decode()
     child.send_signal(signal.SIGINT)
     sent = time.perf_counter()
     while child.poll() is None and time.perf_counter() - sent < 20:

@@ -177,11 +177,15 @@ def test_a_floor_that_is_too_low_is_only_more_careful():
 def check_bound(true, energy, final: CGState):
     """The estimate is never below the true relative energy error, and not uselessly above it."""
     relative, bound = true / energy, np.asarray(final.errors)[1 : STEPS + 1]
-    seen = relative > VISIBLE
+    seen = visible(relative)
     assert seen.sum() >= 3
     assert np.all(bound[seen] >= relative[seen] * (1 - 1e-6))
     assert np.all(bound[seen] <= relative[seen] * PESSIMISM)
-    return bound[seen] / relative[seen]
+
+
+def visible(relative):
+    """The steps before the error drowns in rounding for the first time; what follows says nothing."""
+    return np.cumsum(relative < VISIBLE) == 0
 
 
 # --------------------------------------------------------------------------------------- conduction
@@ -201,7 +205,7 @@ MEDIA = {
     "fibres": (spots(5, 0.5), {0: 1.0, 1: FIBRE}, "hexahedra"),
     "finite volumes": (spots(5, 0.5), {0: 1.0, 1: 1e3}, "finite-volume"),
 }
-POROUS = [spots(seed, share) for seed, share in ((7, 0.1), (8, 0.15), (9, 0.25), (10, 0.35))]
+POROUS = [spots(seed, share) for seed, share in ((7, 0.2), (8, 0.3), (9, 0.35), (10, 0.3))]
 
 
 def cell_of(image, values, scheme):
@@ -247,13 +251,14 @@ def test_the_tail_covers_the_error_with_voids_in_most_steps():
         assert float(cell.spectrum_floor) == 0.0, "no bound is known"
         true, energy, final = true_errors(cell, 0)
         relative, estimate = true / energy, np.asarray(final.errors)[1 : STEPS + 1]
-        seen = (relative > VISIBLE) & np.isfinite(estimate)
+        seen = visible(relative) & np.isfinite(estimate)
         assert not np.any(np.isfinite(estimate[:4])), "nothing is claimed before the falls show a ratio"
-        assert seen.sum() >= 5
+        assert seen.sum() >= 3
         covered += (estimate[seen] >= relative[seen]).tolist()
         lowest.append(np.min(estimate[seen] / relative[seen]))
-    assert np.mean(covered) >= 0.8
-    assert min(lowest) >= 0.1, "and where it is below, it is not far below"
+    assert len(covered) > 30
+    assert np.mean(covered) >= 0.9
+    assert min(lowest) >= 0.1, "where it is below the error, it is not far below"
 
 
 def test_the_spectrum_is_above_its_floor():

@@ -9,8 +9,9 @@ import typer
 from scalebridge.cli.case import ConductivityCase
 from scalebridge.cli.exits import Exit
 from scalebridge.cli.outputs import Outputs
-from scalebridge.cli.printing import console, show_result, show_written
+from scalebridge.cli.printing import show_result
 from scalebridge.cli.solving import Prepared, answer, finished, prepare
+from scalebridge.cli.terminal import console, show_written
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
 

@@ -82,7 +82,7 @@ def _print_json(verdicts: list[Any]) -> None:
 
 
 def _print_table(verdicts: list[Any]) -> None:
-    from scalebridge.cli.printing import console, plain_table, verdict_text
+    from scalebridge.cli.terminal import console, plain_table, verdict_text
     from scalebridge.core.provenance import installed_versions, this_machine
 
     out = console()

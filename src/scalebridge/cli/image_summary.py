@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.core.errors import ImageError
 from scalebridge.grids.image import VoxelImage, slabs
 from scalebridge.grids.percolation import Percolation, percolation
 from scalebridge.grids.thresholds import otsu_threshold, threshold
@@ -40,22 +41,27 @@ def summarise(volume: Volume, image: VoxelImage | None) -> dict[str, Any]:
         volume: what was read.
         image: its labels, None for grey values.
     """
+    finite = _finite(volume.data)
     told: dict[str, Any] = {
         "schema": SCHEMA,
         **{key: volume.source.get(key) for key in ("path", "format", "sha256", "dataset")},
-        "stored": {key: volume.source.get(key) for key in ("shape", "axes", "dtype")},
+        "stored": {
+            "shape": list(volume.source["shape"]),
+            "axes": volume.source["axes"],
+            "dtype": volume.source["dtype"],
+        },
         "shape": list(volume.shape),
         "voxel": None if volume.voxel is None else list(volume.voxel),
         "voxel_from": volume.source.get("voxel_from"),
         "kind": "grey" if image is None else "labels",
-        "range": [float(np.nanmin(volume.data)), float(np.nanmax(volume.data))],
+        "range": [float(finite.min()), float(finite.max())],
     }
     if image is not None:
         told["content_sha256"] = image.content_hash()
         told["threshold"] = image.source.get("threshold")
         told["phases"] = [_phase(image, label) for label in image.phases]
     if image is None or told["threshold"] is not None:
-        told["grey"] = _grey(volume.data)
+        told["grey"] = {**_grey(finite), "not_finite": int(volume.data.size - finite.size)}
     told["warnings"] = _warnings(volume, told)
     return told
 
@@ -88,10 +94,21 @@ def _connection(found: Percolation) -> dict[str, Any]:
     }
 
 
-def _grey(data: np.ndarray) -> dict[str, Any]:
-    finite = data[np.isfinite(data)] if data.dtype.kind == "f" else data
+def _finite(data: np.ndarray) -> np.ndarray:
+    """Return the values that are numbers; the image itself where all are."""
+    if data.dtype.kind != "f":
+        return data
+    found = np.isfinite(data)
+    if not found.any():
+        raise ImageError(
+            "image", got="only NaN and infinite values", wanted="numbers", cure="check what wrote the file"
+        )
+    return data if found.all() else data[found]
+
+
+def _grey(finite: np.ndarray) -> dict[str, Any]:
     low, high = float(finite.min()), float(finite.max())
-    whole = data.dtype.kind in "iub" and high - low < _BINS
+    whole = finite.dtype.kind in "iub" and high - low < _BINS
     edges = np.arange(low, high + 2) - 0.5 if whole else np.linspace(low, high, _BINS + 1)
     counts = sum(np.histogram(slab, edges)[0] for slab in slabs(finite))
     cut = otsu_threshold(finite) if low < high else None
@@ -103,7 +120,6 @@ def _grey(data: np.ndarray) -> dict[str, Any]:
         "bright_fraction_at_otsu": None
         if cut is None
         else float(np.count_nonzero(finite > cut) / finite.size),
-        "not_finite": int(data.size - finite.size),
     }
 
 

@@ -65,15 +65,13 @@ def inspect(
         if as_json:
             import json
 
-            from scalebridge.core.upscaled import plain
-
-            typer.echo(json.dumps(plain(told), indent=2))
+            typer.echo(json.dumps(told, indent=2, allow_nan=False))
         else:
             _show(told, target)
 
 
 def _check_picture(target: Any, source: Any) -> None:
-    from scalebridge.cli.outputs import check_place
+    from scalebridge.cli.places import check_place
     from scalebridge.core.errors import InputError
 
     check_place("picture", target, (source,))
@@ -87,8 +85,8 @@ def _check_picture(target: Any, source: Any) -> None:
 
 
 def _show(told: dict[str, Any], picture: Any) -> None:
-    from scalebridge.cli.printing import console, show_written
     from scalebridge.cli.summary_printing import show_summary
+    from scalebridge.cli.terminal import console, show_written
 
     out = console()
     show_summary(out, told)

@@ -1,7 +1,6 @@
 """The files that a verb writes: their places checked before the work, each written whole or not at all."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.cli.exits import say_error
+from scalebridge.cli.places import check_place
 from scalebridge.core.errors import InputError, MissingExtraError
 from scalebridge.core.files import sha256_of, write_text
 from scalebridge.core.results import Outcome
@@ -130,43 +130,6 @@ class Outputs:
         return all(
             kind in files and path.is_file() and sha256_of(path) == files[kind]["sha256"]
             for kind, path in others.items()
-        )
-
-
-def check_place(name: str, path: Path, inputs: tuple[Path, ...]) -> None:
-    """Refuse a path that cannot be written, or that is an input.
-
-    Args:
-        name: what is to be written there, for the error.
-        path: the file to write.
-        inputs: files that must not be overwritten.
-
-    Raises:
-        InputError: the path is a folder, an input, or not writable.
-    """
-    if any(path.resolve() == other.resolve() for other in inputs):
-        raise InputError(
-            name,
-            got=f"'{path}', which is an input",
-            wanted="another file, because inputs are never overwritten",
-            cure="choose another name",
-        )
-    if path.is_dir():
-        raise InputError(name, got=f"'{path}', a folder", wanted="a file", cure=f"write '{path}/NAME'")
-    folder = path if path.exists() else next(parent for parent in path.resolve().parents if parent.exists())
-    if not path.exists() and not folder.is_dir():
-        raise InputError(
-            name,
-            got=f"'{path}' inside '{folder}', which is a file",
-            wanted="a folder",
-            cure="choose another place",
-        )
-    if not os.access(folder, os.W_OK):
-        raise InputError(
-            name,
-            got=f"'{path}', where writing is not allowed",
-            wanted="a place that can be written",
-            cure="choose another place, or change its permissions",
         )
 
 

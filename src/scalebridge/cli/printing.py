@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scalebridge.cli.terminal import plain_table, show_written, verdict_text
 from scalebridge.core.checks import Check
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Bound, Upscaled
@@ -22,13 +23,6 @@ from scalebridge.report.typeset import (
 )
 
 _AXES = "xyz"
-_NO_WRAP = 1000  # columns in a pipe: whoever reads them wants whole lines
-
-
-def console() -> Console:
-    """Return a console on standard output: colours and wrapped lines on a terminal only."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=_NO_WRAP)
 
 
 def show_result(out: Console, result: Upscaled, written: Mapping[str, Path]) -> None:
@@ -48,34 +42,6 @@ def show_result(out: Console, result: Upscaled, written: Mapping[str, Path]) -> 
     if work := _work(result):
         out.print(Text(work, style="dim"))
     show_written(out, written)
-
-
-def show_written(out: Console, written: Mapping[str, Path]) -> None:
-    """Print where the files went, a line each that is never broken."""
-    for kind, path in written.items():
-        out.print(Text(f"{kind:<8} {path}"), soft_wrap=True)
-
-
-def show_checks(out: Console, checks: tuple[Check, ...]) -> None:
-    """Print checks, green or red."""
-    out.print(_checks(checks))
-
-
-def plain_table(*columns: str, title: str | None = None) -> Table:
-    """Return a table without lines; a column whose name ends in '>' is aligned on the right."""
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(
-            column.removesuffix(">"),
-            justify="right" if column.endswith(">") else "left",
-            no_wrap=column.endswith(">"),
-        )
-    return table
-
-
-def verdict_text(passed: bool) -> Text:
-    """Return "pass" in green or "FAIL" in red."""
-    return Text("pass", style="green") if passed else Text("FAIL", style="bold red")
 
 
 def _title(result: Upscaled) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from scalebridge.cli.printing import plain_table
+from scalebridge.cli.terminal import plain_table
 from scalebridge.report.typeset import typeset_length, typeset_number
 
 _BAR = 40  # columns of the longest bar of a histogram

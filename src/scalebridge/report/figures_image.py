@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Integer, UInt8
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -81,7 +81,7 @@ def draw_layers(subject: Any, looks: list[Look], key: str) -> Picture:
 
 
 def rasterise(
-    plane: Int[np.ndarray, "a b"], colours: dict[int, str], aspect: tuple[float, float]
+    plane: Integer[np.ndarray, "a b"], colours: dict[int, str], aspect: tuple[float, float]
 ) -> np.ndarray:
     """Colour a plane of labels whose first axis goes right and whose second goes up, every voxel sharp."""
     found = sorted(colours)
@@ -124,21 +124,23 @@ def framed(pixels: np.ndarray, length: float | None, voxels: int) -> Figure:
     whole = float(voxels) if length is None else length
     bar = round_length(0.34 * whole)
     text = f"{typeset_number(bar)} voxels" if length is None else typeset_length(bar)
-    _scale_bar(axes, bar / whole * columns, text, columns)
+    _scale_bar(axes, bar / whole * columns, text, max(columns, 0.7 * rows) / 100)
     return figure
 
 
-def _scale_bar(axes: Any, width: float, text: str, columns: int) -> None:
-    unit = columns / 100
+def _scale_bar(axes: Any, width: float, text: str, unit: float) -> None:
+    """Draw a bar of so many pixels with its length above, in a dark box; `unit` sets the sizes, in pixels."""
+    plate = max(width + 4 * unit, (2.9 * len(text) + 2) * unit)
     box = {
         "boxstyle": f"round,pad=0,rounding_size={1.5 * unit}",
         "facecolor": "#101418",
         "alpha": 0.78,
         "linewidth": 0,
     }
-    axes.add_patch(FancyBboxPatch((3 * unit, 3 * unit), width + 4 * unit, 9.5 * unit, **box))
-    axes.add_patch(Rectangle((5 * unit, 4.6 * unit), width, 1.1 * unit, color="white", linewidth=0))
-    axes.text(5 * unit + width / 2, 7 * unit, text, color="white", ha="center", fontsize=0.031 * columns)
+    axes.add_patch(FancyBboxPatch((3 * unit, 3 * unit), plate, 9.5 * unit, **box))
+    middle = 3 * unit + plate / 2
+    axes.add_patch(Rectangle((middle - width / 2, 4.6 * unit), width, 1.1 * unit, color="white", linewidth=0))
+    axes.text(middle, 7 * unit, text, color="white", ha="center", fontsize=3.1 * unit)
 
 
 def _slice(image: VoxelImage, looks: dict[int, Look], right: int, up: int, across: int | None) -> Picture:

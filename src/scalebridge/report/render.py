@@ -9,7 +9,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Integer, UInt8
 from scipy.ndimage import distance_transform_cdt, gaussian_filter, map_coordinates
 
 from scalebridge.report.camera import Camera, Rays, View, corner, enter_box
@@ -42,7 +42,7 @@ class Hits:
 
 
 def render_volume(
-    labels: Int[np.ndarray, "x y z"],
+    labels: Integer[np.ndarray, "x y z"],
     colours: dict[int, tuple[float, float, float]],
     *,
     aspect: tuple[float, ...] = (1.0, 1.0, 1.0),
@@ -79,7 +79,7 @@ def render_volume(
 
 
 def find_surface(
-    labels: Int[np.ndarray, "x y z"],
+    labels: Integer[np.ndarray, "x y z"],
     shown: tuple[int, ...],
     view: View,
     aspect: tuple[float, ...] = (1.0, 1.0, 1.0),
@@ -250,7 +250,7 @@ def _sample_index(field, point) -> Float[np.ndarray, " n"]:
     return map_coordinates(field, (point - 0.5).T, order=1, mode="nearest", prefilter=False)
 
 
-def _thinned(labels, aspect) -> tuple[Int[np.ndarray, "x y z"], tuple[float, ...]]:
+def _thinned(labels, aspect) -> tuple[Integer[np.ndarray, "x y z"], tuple[float, ...]]:
     """Keep every n-th voxel of a large image."""
     factor = -(-max(labels.shape) // _LARGEST)
     if factor == 1:
