@@ -1,5 +1,7 @@
 """Results made by hand for the tests of the report: every part filled, nothing solved."""
 
+from functools import cache
+
 import numpy as np
 
 from scalebridge.cells.effective_laminate import effective_laminate
@@ -105,6 +107,7 @@ def formation_result():
     return Upscaled(spec, value, inputs=inputs, subject=VoxelImage(labels))
 
 
+@cache
 def laminate_result():
     """Return a solved wall of three layers."""
     layers = [

@@ -153,3 +153,9 @@ def test_bad_input_is_refused(args, said, tmp_path, monkeypatch):
     assert found.exit_code == 2
     assert said in found.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["image.npy"]
+
+
+def test_an_image_without_a_number_is_refused(tmp_path):
+    found = invoke("inspect", save(tmp_path, np.full((4, 4), np.nan)))
+    assert found.exit_code == 2
+    assert "only NaN" in found.stderr

@@ -46,10 +46,15 @@ def _slope_of(phase: Phase, slope: np.ndarray) -> np.ndarray | None:
         return None  # the field inside an exact insulator is not determined by its energy
     rank = slope.ndim - 2
     if np.ndim(phase.value) == rank:
-        return slope
+        return symmetric_slope(slope) if rank == 2 else slope
     if phase.isotropic:
         return slope.sum(axis=2) if rank == 1 else np.trace(slope, axis1=2, axis2=3)
     return np.diagonal(slope, axis1=2, axis2=3)
+
+
+def symmetric_slope(slope: np.ndarray) -> np.ndarray:
+    """Return dK/dk_cd with k_cd and k_dc rising by half each: a symmetric tensor has no other changes."""
+    return 0.5 * (slope + np.swapaxes(slope, -1, -2))
 
 
 def bounds_of(job: Job, tangents: dict[str, Tangent]) -> dict[str, Bound]:

@@ -179,9 +179,10 @@ def _thicknesses(given: list[Any]) -> list[float]:
 
 
 def _tensor_slopes(fractions: np.ndarray, tensors: jax.Array, normal: np.ndarray) -> jax.Array:
-    """dK/dK_i from the layers' exact gradients: dK_ab = f_i g_i[:, a] . dK_i g_i[:, b]."""
+    """dK/dK_i from the layers' exact gradients: dK_ab = f_i g_i[:, a] . dK_i g_i[:, b], dK_i symmetric."""
     local = laminate_gradients(fractions, tensors, normal)
-    return jnp.einsum("i,ica,idb->abicd", jnp.asarray(fractions), local, local)
+    slope = jnp.einsum("i,ica,idb->abicd", jnp.asarray(fractions), local, local)
+    return 0.5 * (slope + jnp.swapaxes(slope, -1, -2))
 
 
 def _slopes(phases: tuple[Phase, ...], slopes: np.ndarray) -> list[np.ndarray]:

@@ -168,7 +168,7 @@ def _numbers(raw: Any, unit: str | None, argument: str) -> tuple[Any, float, str
         scale, si = _to_si(written if written is not None else unit, argument)
         return magnitude * scale, scale, si
     flat = raw if isinstance(raw, list | tuple) else [raw]
-    if any(isinstance(item, str) for item in flat):
+    if any(_is_text(item) for item in flat):
         parts = [_numbers(item, unit, argument) for item in flat]
         if len({si for _, _, si in parts}) > 1:
             raise UnitError(
@@ -182,6 +182,11 @@ def _numbers(raw: Any, unit: str | None, argument: str) -> tuple[Any, float, str
         return np.asarray(raw, dtype=float) * scale, scale, si
     except (TypeError, ValueError) as error:
         raise PhaseError(argument, got=repr(raw), wanted="numbers", cure=_HOW) from error
+
+
+def _is_text(item: Any) -> bool:
+    """Whether an entry of a list is text, or a row of a tensor with text in it."""
+    return isinstance(item, str) or (isinstance(item, list | tuple) and any(map(_is_text, item)))
 
 
 def _to_si(unit: Any, argument: str) -> tuple[float, str]:

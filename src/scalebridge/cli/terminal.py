@@ -1,4 +1,4 @@
-"""What all verbs print with: a console, tables without lines, verdicts, files. Loads Rich and nothing else."""
+"""What all verbs print with: a console, tables without lines, verdicts, files. Loads nothing but Rich."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -67,7 +67,7 @@ def render_volume(
     Returns:
         pixels with transparency, as bytes.
 
-    Cost: some 2 s for 128^3 voxels and 560 pixels; about 30 bytes a voxel and 300 a pixel.
+    Cost: 2 to 3 s of one core for 128^3 voxels and 500 pixels; about 30 bytes a voxel and 300 a pixel.
     """
     labels, aspect = _thinned(labels, aspect)
     box = tuple(n * a for n, a in zip(labels.shape, aspect, strict=True))
