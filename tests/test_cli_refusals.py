@@ -17,6 +17,7 @@ from scalebridge.cli.text_values import (
     voxel_from,
 )
 from scalebridge.core.errors import InputError
+from scalebridge.core.units import registry
 
 SIZE = ("--voxel", "3 um")
 TENSOR = ("--phase", "0=[[2, 1, 0], [1, 2, 0], [0, 0, 1]]")
@@ -73,11 +74,18 @@ ROWS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def loaded():
+    """Load what a verb imports, and the units, which are not part of the time that a refusal takes."""
+    registry()
+    invoke("conductivity", "nothing.npy", *ONE)
+
+
 @pytest.mark.parametrize(("args", "said"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_bad_options_are_refused_in_one_block(args, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     image = save(tmp_path, layers())
-    before, start = image.read_bytes(), time.perf_counter()
+    before, start = image.read_bytes(), time.process_time()
     found = invoke("conductivity", "image.npy", *args)
     assert found.exit_code == 2
     assert said in found.stderr
@@ -86,8 +94,7 @@ def test_bad_options_are_refused_in_one_block(args, said, tmp_path, monkeypatch)
     assert found.stdout == ""
     assert image.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["image.npy"]
-    # Refused before the work; the generous limit is for machines that do other things at the same time.
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 1  # second of processor time, for machines that do other things too
 
 
 @pytest.mark.parametrize(

@@ -126,11 +126,11 @@ def test_given_samples_are_solved_one_by_one():
 def test_linear_and_sampled_spreads_agree():
     phases = {0: {"value": 1.0, "std": "3 %"}, 1: {"value": 5.0, "std": "4 %"}}
     linear = solve(SPOTS, phases)
-    sampled = solve(SPOTS, phases, uncertainty="samples", samples=60, seed=3)
-    # The standard deviation of 60 draws has itself one of 1 / sqrt(2 * 59) = 9 %; three of them.
-    np.testing.assert_allclose(np.diag(sampled.std), np.diag(linear.std), rtol=0.28)
+    sampled = solve(SPOTS, phases, uncertainty="samples", samples=40, seed=3)
+    # The standard deviation of 40 draws has itself one of 1 / sqrt(2 * 39) = 11 %; three of them.
+    np.testing.assert_allclose(np.diag(sampled.std), np.diag(linear.std), rtol=0.34)
     assert sampled.provenance.seed == 3
-    again = solve(SPOTS, phases, uncertainty="samples", samples=60, seed=3)
+    again = solve(SPOTS, phases, uncertainty="samples", samples=40, seed=3)
     np.testing.assert_array_equal(sampled.std, again.std)
 
 

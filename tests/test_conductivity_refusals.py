@@ -278,7 +278,7 @@ LAYER_ROWS = [
     ("some thicknesses bare", [("1 mm", 1.0), (2.0, 1.0)], {}, UnitError, "layers", "2.0", "on none",
      "write"),
     ("negative conductivity", [(1.0, -1.0)], {}, PhaseError, "0", "-1.0", "non-negative", "sign"),
-    ("some units", [(1.0, 1.0), (1.0, "1 S/m")], {}, UnitError, "phases", "S/m", "one kind", "same"),
+    ("some units", [(1.0, 1.0), (1.0, "1 S/m")], {}, UnitError, "layers", "S/m", "one kind", "same"),
     ("no normal", LAYERS, {"normal": (0.0, 0.0)}, InputError, "normal", "0", "", ""),
     ("normal of 4-D", LAYERS, {"normal": (1.0, 0.0, 0.0, 0.0)}, InputError, "normal", "0.0)", "2 or 3",
      "write"),

@@ -141,7 +141,7 @@ def commands_of(page):
 @pytest.mark.parametrize("page", pages_with("console"), ids=name_of)
 def test_commands_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # What the page's commands read: its own files, written as its `title` says, and the image of its programs.
+    # What the commands read: the files that the page shows, by their title, and what its programs write.
     text = page.read_text(encoding="utf-8")
     for title, body in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', text, re.MULTILINE | re.DOTALL):
         (tmp_path / title).write_text(body, encoding="utf-8")
@@ -196,7 +196,9 @@ def test_the_case_with_every_key_is_valid_once_its_remarks_are_gone():
 def anchors_of(page):
     """Return the anchors of a page's headings, as Python-Markdown makes them."""
     found = set()
-    for heading in re.findall(r"^#+ (.+)$", re.sub(BLOCK, "", page.read_text(encoding="utf-8")), re.MULTILINE):
+    for heading in re.findall(
+        r"^#+ (.+)$", re.sub(BLOCK, "", page.read_text(encoding="utf-8")), re.MULTILINE
+    ):
         plain = re.sub(r"[^\w\s-]", "", heading.replace("`", "")).strip().lower()
         found.add(re.sub(r"[-\s]+", "-", plain))
     return found
@@ -290,4 +292,4 @@ def close_row(wanted, got):
     if NUMBER.sub("#", wanted) != NUMBER.sub("#", got):
         return False
     pairs = zip(map(float, NUMBER.findall(wanted)), map(float, NUMBER.findall(got)), strict=True)
-    return all(math.isclose(a, b, rel_tol=0.2, abs_tol=1e-8) or 5 < a and abs(a - b) <= 2 for a, b in pairs)
+    return all(math.isclose(a, b, rel_tol=0.2, abs_tol=1e-8) or (a > 5 and abs(a - b) <= 2) for a, b in pairs)

@@ -24,6 +24,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.report import figures_image
 from scalebridge.report.page import render_page, write_report
 from scalebridge.report.tensors import formation, mean_value, principal_values, relative_sensitivities
 from scalebridge.report.wording import answer_sentences
@@ -76,6 +77,14 @@ def read(page):
     reader.close()
     assert reader.open == []
     return reader
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_volumes():
+    """Rendered volumes of an eighth of the pixels are drawn in a tenth of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures_image, "_VOLUME_WIDTH", 160)
+        yield
 
 
 @pytest.fixture(scope="module")

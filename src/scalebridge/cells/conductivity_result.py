@@ -166,11 +166,13 @@ def _history(response: Any) -> dict[str, list[float]]:
 def provenance_of(image: VoxelImage, job: Job, clock: Stopwatch) -> Provenance:
     """Return where the answer comes from."""
     described = {
+        **image.source,
+        "file sha256": image.source.get("sha256"),
+        "stored shape": image.source.get("shape"),
+        # What was solved on comes last: a file may store other axes than the image has.
         "sha256": image.content_hash(),
         "shape": list(image.shape),
         "voxel": None if image.voxel is None else list(image.voxel),
-        **{key: image.source[key] for key in image.source if key != "sha256"},
-        "file sha256": image.source.get("sha256"),
     }
     drawn = job.settings.seed if job.settings.uncertainty == "samples" else None
     return Provenance(

@@ -1,10 +1,12 @@
 """What the inputs' spread does to the effective conductivity: by derivatives, or by solving samples."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from scalebridge.cells.conductivity_job import Job
 from scalebridge.cells.phases import Phase
@@ -78,11 +80,15 @@ def draw_inputs(job: Job) -> dict[int, np.ndarray]:
     phases = tuple(p for p in uncertain(job) if p.samples is None)
     if not phases:
         return given
-    known = Gaussian.from_std(
-        _specs(phases, job.unit), tuple(float(p.value) for p in phases), tuple(p.std for p in phases)
-    )
-    drawn = known.sample(jax.random.key(job.settings.seed), sample_count(job))
+    centres, stds = tuple(float(p.value) for p in phases), tuple(p.std for p in phases)
+    key = jax.random.key(job.settings.seed)
+    drawn = _draw(_specs(phases, job.unit), sample_count(job), centres, stds, key)
     return {**given, **{p.label: np.asarray(d) for p, d in zip(phases, drawn, strict=True)}}
+
+
+@partial(jax.jit, static_argnums=(0, 1))  # as one function, which compiles faster than its parts
+def _draw(specs: tuple[Spec, ...], count: int, centres: tuple, stds: tuple, key: Array) -> tuple[Array, ...]:
+    return Gaussian.from_std(specs, centres, stds).sample(key, count)
 
 
 def _specs(phases: tuple[Phase, ...], unit: str) -> tuple[Spec, ...]:

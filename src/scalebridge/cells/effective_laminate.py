@@ -81,7 +81,7 @@ def effective_laminate(
     dim = direction.size
     thicknesses = _thicknesses([thickness for thickness, _ in pairs])
     given = {row: value for row, (_, value) in enumerate(pairs)}
-    phases, unit = parse_phases(given, tuple(given), {row: f"layer {row}" for row in given}, dim)
+    phases, unit = parse_phases(given, tuple(given), {}, dim, kind="layer")
     fractions = np.asarray(thicknesses) / sum(thicknesses)
     tensors = jnp.stack([as_tensors(jnp.asarray(p.value)[None], dim)[0] for p in phases])
     spec = Spec("effective conductivity", unit, (dim, dim), symmetric=True)

@@ -48,7 +48,7 @@ class Phase:
 
 
 def parse_phases(
-    given: Mapping[Any, Any], labels: tuple[int, ...], names: Mapping[int, str], dim: int
+    given: Mapping[Any, Any], labels: tuple[int, ...], names: Mapping[int, str], dim: int, kind: str = "phase"
 ) -> tuple[tuple[Phase, ...], str]:
     """Read the conductivities of an image's phases.
 
@@ -58,6 +58,7 @@ def parse_phases(
         labels: labels that occur in the image.
         names: names of labels, as the image knows them.
         dim: number of space dimensions.
+        kind: what a constituent is called in errors: "phase", or "layer".
 
     Returns:
         the phases in the order of `labels`, and their common SI unit ("1" if none was given).
@@ -70,9 +71,9 @@ def parse_phases(
     _refuse_mismatch(set(asked), set(labels))
     phases, units = [], {}
     for label in labels:
-        phase, units[label] = _read(label, asked[label], names.get(label, f"phase {label}"), dim)
+        phase, units[label] = _read(f"{kind} {label}", label, asked[label], names, dim)
         phases.append(phase)
-    return tuple(phases), _common_unit(units)
+    return tuple(phases), _common_unit(units, kind)
 
 
 def is_traced(given: Any) -> bool:
@@ -131,8 +132,7 @@ def _refuse_mismatch(asked: set[int], present: set[int]) -> None:
         )
 
 
-def _read(label: int, given: Any, name: str, dim: int) -> tuple[Phase, str]:
-    argument = f"phase {label}"
+def _read(argument: str, label: int, given: Any, names: Mapping[int, str], dim: int) -> tuple[Phase, str]:
     table = dict(given) if isinstance(given, Mapping) else {"value": given}
     unknown = sorted(set(table) - set(_KEYS))
     if unknown:
@@ -142,7 +142,7 @@ def _read(label: int, given: Any, name: str, dim: int) -> tuple[Phase, str]:
         raise PhaseError(argument, got=f"keys {sorted(table)}", wanted="either a value or samples", cure=_HOW)
     raw = samples if samples is not None else table["value"]
     numbers, scale, unit = _numbers(raw, table.get("unit"), argument)
-    shown = str(table.get("name", name))
+    shown = str(table.get("name", names.get(label, argument)))
     if samples is not None:
         drawn = _checked_samples(numbers, argument)
         return Phase(label, shown, float(np.mean(drawn)), samples=drawn), unit
@@ -266,14 +266,14 @@ def _checked_samples(numbers: Any, argument: str) -> np.ndarray:
     return drawn
 
 
-def _common_unit(units: dict[int, str]) -> str:
+def _common_unit(units: dict[int, str], kind: str) -> str:
     found = set(units.values())
     if len(found) > 1:
-        listed = ", ".join(f"phase {label}: {unit}" for label, unit in units.items())
+        listed = ", ".join(f"{kind} {label}: {unit}" for label, unit in units.items())
         raise UnitError(
-            "phases",
+            f"{kind}s",
             got=listed,
-            wanted="one kind of unit for all phases",
-            cure="give every phase the same kind of unit",
+            wanted=f"one kind of unit for all {kind}s",
+            cure=f"give every {kind} the same kind of unit",
         )
     return found.pop()

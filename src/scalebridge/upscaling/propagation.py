@@ -1,9 +1,11 @@
 """First-order propagation of independent input spreads through known derivatives."""
 
 from collections.abc import Sequence
+from functools import partial
 
-import jax.numpy as jnp
+import jax
 import numpy as np
+from jaxtyping import Array
 
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.estimate import Gaussian
@@ -30,14 +32,18 @@ def propagate(
     Returns:
         what is known about the answer, and its contribution to the uncertainty.
     """
-    centre = tuple(middle for _, middle, _ in inputs)
-    directions = [jnp.asarray(slope) for slope in slopes]
+    specs = tuple(s for s, _, _ in inputs)
+    centres, stds = tuple(centre for _, centre, _ in inputs), tuple(std for _, _, std in inputs)
+    pushed, spread = _push(specs, spec, value, tuple(slopes), centres, stds)
+    return pushed, Contribution(np.asarray(spread), _METHOD)
 
+
+@partial(jax.jit, static_argnums=(0, 1))  # as one function: its hundred small operations compile in a second
+def _push(
+    specs: tuple[Spec, ...], spec: Spec, value: Array, slopes: tuple, centres: tuple, stds: tuple
+) -> tuple[Gaussian, Array]:
     def straight(*values):
-        return jnp.asarray(value) + sum(
-            s * (v - c) for s, v, c in zip(directions, values, centre, strict=True)
-        )
+        return value + sum(s * (v - c) for s, v, c in zip(slopes, values, centres, strict=True))
 
-    known = Gaussian.from_std(tuple(s for s, _, _ in inputs), centre, tuple(std for _, _, std in inputs))
-    pushed = known.push(straight, spec)
-    return pushed, Contribution(np.asarray(pushed.std[0]), _METHOD)
+    pushed = Gaussian.from_std(specs, centres, stds).push(straight, spec)
+    return pushed, pushed.std[0]
