@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import log
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,7 +19,7 @@ from scalebridge.grids.balls import spheres_image
 
 _SPHERES = Path(__file__).parents[1] / "tests" / "reference" / "rve_spheres.csv"
 _SCHEMES: tuple[Scheme, ...] = ("hexahedra", "finite-volume")
-_TIGHT = {"rtol": 1e-12, "residual_rtol": 1e-10, "progress": False}
+_TIGHT: dict[str, Any] = {"rtol": 1e-12, "residual_rtol": 1e-10, "progress": False}
 
 
 def rve(cells: int) -> sb.VoxelImage:
@@ -70,7 +71,7 @@ def iteration_rows() -> Iterator[str]:
     ]
     for name, image, phases in cases:
         for scheme in _SCHEMES:
-            stops = ({"rtol": 1e-6}, {"rtol": 0.9, "residual_rtol": 1e-6})
+            stops: tuple[dict[str, Any], ...] = ({"rtol": 1e-6}, {"rtol": 0.9, "residual_rtol": 1e-6})
             found = [
                 sb.effective_conductivity(image, phases, scheme=scheme, progress=False, **s) for s in stops
             ]
