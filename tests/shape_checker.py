@@ -1,7 +1,7 @@
 """A run-time type checker that looks at array shapes and dtypes only.
 
-Plain annotations are pyright's business; holding them at run time as well would turn each refusal of a bad input into a
-type error before the library can say what is wrong with it.
+Plain annotations are pyright's business; holding them at run time as well would turn each refusal of a bad
+input into a type error before the library can say what is wrong with it.
 """
 
 from typing import Any, get_args
