@@ -104,8 +104,8 @@ def test_iterations_on_random_spheres(cells, ratio, capsys):
     tensor = [next(k for k, e in enumerate(case) if e <= 1e-6) for case in found.stats["errors"]]
     with capsys.disabled():
         sys.stdout.write(
-            f"\nrandom spheres {cells}^3, conductivity {ratio:g}: {steps} steps to residual 1e-6, {tensor} to "
-            f"tensor 1e-6, {found.provenance.elapsed['solving']:.1f} s with compiling\n"
+            f"\nrandom spheres {cells}^3, conductivity {ratio:g}: {steps} steps to residual 1e-6, {tensor} "
+            f"to tensor 1e-6, {found.provenance.elapsed['solving']:.1f} s with compiling\n"
         )
     assert found.passed, str(found)
     assert max(steps) <= {0.0: 25, 10.0: 25, 1e3: 75, 1e6: 100}[ratio]

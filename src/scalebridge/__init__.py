@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         UnitError,
     )
     from scalebridge.core.estimate import Estimate, Gaussian, Samples
-    from scalebridge.core.model import LinearModel, Model, Response
+    from scalebridge.core.model import LinearModel, Model, Outlook, Response
     from scalebridge.core.provenance import Provenance
     from scalebridge.core.results import Outcome
     from scalebridge.core.spec import Spec
@@ -62,7 +62,7 @@ _HOMES = {
         "UnitError",
     ),
     "core.estimate": ("Estimate", "Gaussian", "Samples"),
-    "core.model": ("LinearModel", "Model", "Response"),
+    "core.model": ("LinearModel", "Model", "Outlook", "Response"),
     "core.provenance": ("Provenance",),
     "core.results": ("Outcome",),
     "core.spec": ("Spec",),
@@ -97,6 +97,7 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "Outcome",
+    "Outlook",
     "PhaseError",
     "Provenance",
     "ResourceError",

@@ -130,6 +130,7 @@ class ConductionCell(LinearModel):
         return Response(mean, state, (u, load), done.code, stats)
 
 
+@jax.jit
 def reference_for(
     tensors: Float[Array, "phases dim dim"], mean: Float[Array, "dim dim"]
 ) -> tuple[Array, Array]:

@@ -192,6 +192,13 @@ def _is_text(item: Any) -> bool:
 def _to_si(unit: Any, argument: str) -> tuple[float, str]:
     if unit is None or str(unit) in ("", "1", "dimensionless"):
         return 1.0, "1"
+    if any(sign in str(unit) for sign in ("%", "percent")):
+        raise UnitError(
+            argument,
+            got=repr(str(unit)),
+            wanted="a unit of conductivity",
+            cure="write a spread in percent without a unit: '7.7 W/m/K' with std '4 %'",
+        )
     try:
         quantity = registry().Quantity(1.0, str(unit))
     except Exception as error:  # pint raises many kinds for text that is no unit

@@ -185,6 +185,9 @@ def _bracketed(value: str, argument: str) -> dict[str, Any]:
 def _spread(value: str, spread: str) -> dict[str, str]:
     """Give a unit that stands only behind the spread to both."""
     number = re.match(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", spread)
+    relative = re.fullmatch(r"([^%]*%)\s*(.*)", spread)
+    if relative:
+        return {"std": relative[1], **({"unit": relative[2]} if relative[2] else {})}
     if _BARE.fullmatch(value) and number and not _BARE.fullmatch(spread):
         return {"std": number[0], "unit": spread[number.end() :].strip()}
     return {"std": spread}

@@ -81,12 +81,9 @@ class Gaussian(Estimate):
 
         For a positive quantity `value` is the median and std / value the deviation of its logarithm.
         """
-        mean = jnp.concatenate(
-            [s.to_unconstrained(jnp.asarray(v)) for s, v in zip(specs, values, strict=True)]
-        )
-        slopes = jnp.concatenate([_slope(s, jnp.asarray(v)) for s, v in zip(specs, values, strict=True)])
-        spread = jnp.concatenate([jnp.ravel(jnp.asarray(s, dtype=mean.dtype)) for s in stds])
-        return cls(specs, mean, jnp.diag(spread / slopes))
+        numbers = [jnp.asarray(v, dtype=float) for v in values]
+        mean, root = _matched(specs, numbers, [jnp.asarray(s, dtype=float) for s in stds])
+        return cls(specs, mean, root)
 
     @property
     def covariance(self) -> Float[Array, "n n"]:
@@ -95,21 +92,11 @@ class Gaussian(Estimate):
 
     @property
     def value(self) -> Values:
-        return tuple(
-            s.from_unconstrained(z) for s, z in zip(self.specs, split(self.specs, self.mean), strict=True)
-        )
+        return _centre(self)
 
     @property
     def std(self) -> Values:
-        jacobians = [
-            jax.jacfwd(lambda z, s=s: s.from_unconstrained(z).ravel())(z)
-            for s, z in zip(self.specs, split(self.specs, self.mean), strict=True)
-        ]
-        roots = split(self.specs, self.root)
-        return tuple(
-            jnp.linalg.norm(j @ r, axis=1).reshape(s.shape)
-            for j, r, s in zip(jacobians, roots, self.specs, strict=True)
-        )
+        return _first_order_std(self)
 
     def sample(self, key: PRNGKeyArray, count: int) -> Values:
         noise = jax.random.normal(key, (count, self.root.shape[1]), dtype=self.mean.dtype)
@@ -122,8 +109,12 @@ class Gaussian(Estimate):
             values = [s.from_unconstrained(c) for s, c in zip(self.specs, split(self.specs, z), strict=True)]
             return spec.to_unconstrained(function(*values))
 
-        mean, tangent = jax.linearize(coordinates, self.mean)
-        return Gaussian((spec,), mean, jax.vmap(tangent, in_axes=1, out_axes=1)(self.root))
+        @jax.jit
+        def carried(mean, root):
+            middle, tangent = jax.linearize(coordinates, mean)
+            return middle, jax.vmap(tangent, in_axes=1, out_axes=1)(root)
+
+        return Gaussian((spec,), *carried(self.mean, self.root))
 
     def condition(
         self, matrix: Float[Array, "m n"], observed: Float[Array, " m"], noise: Float[Array, "m m"]
@@ -216,6 +207,33 @@ def split(specs: tuple[Spec, ...], coordinates: Float[Array, "..."]) -> list[Arr
         )
     edges = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
     return [coordinates[a:b] for a, b in itertools.pairwise(edges)]
+
+
+# Compiled as wholes: a few small functions instead of hundreds of single operations, each compiled alone.
+@eqx.filter_jit
+def _matched(specs: tuple[Spec, ...], values: list[Array], stds: list[Array]) -> tuple[Array, Array]:
+    pairs = list(zip(specs, values, strict=True))
+    mean = jnp.concatenate([s.to_unconstrained(v) for s, v in pairs])
+    slopes = jnp.concatenate([_slope(s, v) for s, v in pairs])
+    spread = jnp.concatenate([jnp.ravel(s) for s in stds])
+    return mean, jnp.diag(spread / slopes)
+
+
+@eqx.filter_jit
+def _centre(known: Gaussian) -> Values:
+    pieces = split(known.specs, known.mean)
+    return tuple(s.from_unconstrained(z) for s, z in zip(known.specs, pieces, strict=True))
+
+
+@eqx.filter_jit
+def _first_order_std(known: Gaussian) -> Values:
+    found = []
+    for spec, z, root in zip(
+        known.specs, split(known.specs, known.mean), split(known.specs, known.root), strict=True
+    ):
+        jacobian = jax.jacfwd(lambda c, s=spec: s.from_unconstrained(c).ravel())(z)
+        found.append(jnp.linalg.norm(jacobian @ root, axis=1).reshape(spec.shape))
+    return tuple(found)
 
 
 def _slope(spec: Spec, value: Array) -> Float[Array, " n"]:

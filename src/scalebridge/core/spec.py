@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from scalebridge.core import precision as _precision  # noqa: F401
@@ -111,8 +112,8 @@ class Spec:
                 lower = jnp.zeros(self.shape).at[self._triangle()].set(coordinates)
                 return lower + lower.T - jnp.diag(jnp.diagonal(lower))
 
-    def _triangle(self) -> tuple[Array, Array]:
-        return jnp.tril_indices(self.shape[0])
+    def _triangle(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.tril_indices(self.shape[0])
 
     def _ends(self) -> tuple[float, float]:
         if self.limits is None:

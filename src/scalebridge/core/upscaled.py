@@ -236,6 +236,8 @@ def _rows(value: np.ndarray, std: np.ndarray | None) -> list[str]:
     table = np.atleast_2d(np.asarray(value, dtype=float))
     spread = None if std is None else np.atleast_2d(np.asarray(std, dtype=float))
     scale = np.max(np.abs(table)) or 1.0
+    if spread is not None:
+        spread = np.where(spread < 1e-12 * scale, 0.0, spread)
     rows = []
     for i, row in enumerate(table):
         cells = []

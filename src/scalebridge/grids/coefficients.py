@@ -41,6 +41,7 @@ class PhaseCoefficients(Coefficients):
         column = _column(self.table, i, j)
         return None if column is None else column[self.index]
 
+    @eqx.filter_jit
     def mean(self, dim: int) -> Float[Array, "dim dim"]:
         counts = jnp.bincount(self.index.ravel(), length=self.table.shape[0])
         fractions = counts / self.index.size

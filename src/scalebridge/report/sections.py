@@ -66,7 +66,9 @@ class Section:
         title: what was found, of what.
         passed: whether every check passed and the method converged; None when nothing was checked.
         verdict: the same in words.
-        number, unit, meaning: the one number that stands for the answer; empty where there is none.
+        number: the one number that stands for the answer; empty where there is none.
+        unit: its unit.
+        meaning: what it is.
         sentences: the answer in words.
         answer: tables of the answer.
         cover: pictures beside the answer.

@@ -81,7 +81,7 @@ def _tangent_jvp(primals, tangents):
 
 def watched_tangent(
     model: LinearModel, *, skip: tuple[int, ...] = (), chunk: int = 8, watch: Watch | None = None
-):
+) -> Tangent:
     """Compute the tangent in pieces, so that progress shows and Ctrl-C stops between two of them.
 
     Args:

@@ -125,5 +125,8 @@ def check_homogeneity(
         "homogeneity of degree one",
         float(np.max(np.abs(total - value))) / scale,
         tolerance,
-        meaning=("Euler's relation: the phases' values times the derivatives add up to the tensor"),
+        meaning=(
+            "Euler's relation: the phases' values times the derivatives add up to the tensor; it "
+            "watches the bookkeeping of the derivatives, not the solver's error"
+        ),
     )
