@@ -31,7 +31,7 @@ demo: $(VENV)/run.done
 	$(BIN)/python examples/berea.py --out out/demo
 
 test: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/dev.done
 	$(BIN)/python -m pytest -m slow --timeout 1800

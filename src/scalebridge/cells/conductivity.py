@@ -97,16 +97,14 @@ def effective_conductivity(
         SolverError: the solver did not converge, and `throw` is true.
 
     Limits: linear conduction, perfect contact between phases. Derivatives by jax.grad and jax.jvp with
-        respect to the phases'
-    values come from this same function: pass traced values, and differentiate `.value`.
+    respect to the phases' values come from this same function: pass traced values, and differentiate
+    `.value`.
 
     Cost: one product with the stiffness and one real transform pair an iteration and direction; some 20
-        iterations at
-    contrast 10 and 75 at 1000; about 330 bytes a voxel.
+    iterations at contrast 10 and 75 at 1000; about 330 bytes a voxel.
 
-    Source: the scheme, Brisard & Dormieux 2010 and Schneider, Merkert & Kabel, IJNME 109 (2017) 1461;
-        Ladecky et
-    al., Appl. Math. Comput. 446 (2023) 127835.
+    Source: the scheme, Brisard & Dormieux 2010 and Schneider, Merkert & Kabel, IJNME 109 (2017) 1461; Ladecky
+    et al., Appl. Math. Comput. 446 (2023) 127835.
 
     Example:
         >>> import numpy as np

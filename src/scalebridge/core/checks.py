@@ -19,8 +19,7 @@ class Check:
         meaning: what is preserved and where the tolerance comes from, in a sentence.
 
     Example:
-        >>> check = Check("symmetry", 3e-16, 1e-8, meaning="the tensor of a self-adjoint problem is
-        symmetric")
+        >>> check = Check("symmetry", 3e-16, 1e-8, meaning="reciprocity of the answers")
         >>> check.passed
         True
         >>> print(check)
