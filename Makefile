@@ -46,7 +46,7 @@ check: $(VENV)/dev.done
 	$(BIN)/lint-imports
 
 docs: $(VENV)/dev.done
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lock: $(VENV)/dev.done
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header \
