@@ -1,0 +1,22 @@
+"""How loops are compiled: without the interpreter's lock, kept on disk, and, row by row, without aliases."""
+
+import numba
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+
+_FASTMATH = {"contract", "reassoc", "nsz"}  # sums may be regrouped; NaN and infinity keep their meaning
+
+
+class _NoAlias(CompilerBase):
+    """Tells the compiler that the arrays a function is given do not overlap, so that its loops vectorise."""
+
+    def define_pipelines(self):
+        self.state.flags.noalias = True
+        return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+
+
+kernel = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+"""Compile a loop over a slab; see `threads.in_slabs`."""
+
+row_kernel = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, pipeline_class=_NoAlias)
+"""Compile a loop over a row of voxels. An array that is written must not overlap with any other argument;
+numbers that the loop needs are passed as scalars of the field's type."""
