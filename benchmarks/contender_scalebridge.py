@@ -1,6 +1,11 @@
-"""This library: the conduction cell and its tangent, driven as the public verb drives them."""
+"""This library: the conduction cell and its tangent, driven as the public verb drives them.
+
+By compiled kernels, as on any processor, or by JAX, as on an accelerator and for derivatives of any order.
+"""
 
 import math
+import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,11 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.measure import Answer, compete
+from benchmarks.transforms import ducc_pair
 from scalebridge.cells.conduction import ConductionCell, reference_for
+from scalebridge.cells.conduction_host import HostConduction, Medium
 from scalebridge.core import precision as _precision  # noqa: F401
+from scalebridge.core.threads import VARIABLE
 from scalebridge.grids.coefficients import PhaseCoefficients, as_tensors
 from scalebridge.grids.finite_volumes import FiniteVolumes
 from scalebridge.grids.hexahedra import Hexahedra
+from scalebridge.grids.voxel_kernels import voxel_table
 from scalebridge.solvers.conjugate_gradients import ConjugateGradients
 from scalebridge.upscaling.tangent import watched_tangent
 
@@ -28,21 +37,39 @@ def cell_of(scheme: str, labels: np.ndarray, conductivities: list[float], solver
     return ConductionCell(discretisation, coefficients, reference, floor, solver)
 
 
-def prepare(job: dict[str, Any], labels: np.ndarray) -> ConductionCell:
+def kernels_of(scheme: str, labels: np.ndarray, conductivities: list[float], solver: Any) -> HostConduction:
+    """Return the same cell for the compiled kernels."""
+    values = np.asarray(conductivities)
+    tensors = values[:, None, None] * np.eye(labels.ndim)
+    mean = np.tensordot(np.bincount(labels.reshape(-1)) / labels.size, tensors, 1)
+    medium = Medium.of(tensors, mean, diagonal=False)
+    table = voxel_table(values, labels)
+    return HostConduction(labels.shape, (1.0,) * labels.ndim, table, scheme, medium, solver)
+
+
+def prepare(job: dict[str, Any], labels: np.ndarray) -> ConductionCell | HostConduction:
+    os.environ[VARIABLE] = str(job["threads"])
     tolerance = job["tolerance"]
     if job["stop"] == "residual":  # the peers' definition: nothing but ||r|| <= tolerance ||b||
         solver = ConjugateGradients(rtol=math.inf, residual_rtol=tolerance)
     else:  # the public verb's own: the tensor's estimated error, with the root of it as residual
         solver = ConjugateGradients(rtol=tolerance, residual_rtol=math.sqrt(tolerance))
-    return jax.block_until_ready(cell_of(job["scheme"], labels, job["conductivities"], solver))
+    if job["backend"] == "JAX":
+        return jax.block_until_ready(cell_of(job["scheme"], labels, job["conductivities"], solver))
+    return kernels_of(job["scheme"], labels, job["conductivities"], solver)
 
 
-def solve(cell: ConductionCell) -> Answer:
+def solve(cell: ConductionCell | HostConduction) -> Answer:
     tangent = watched_tangent(cell)
     steps = [int(response.stats["steps"]) for response in tangent.responses]
     return Answer(np.asarray(tangent.value), steps, all(code == 0 for code in tangent.codes))
 
 
+def beside(job: dict[str, Any], labels: np.ndarray) -> Callable[[], Any]:
+    """Return the floor's transform pair, to be timed beside every solve."""
+    return ducc_pair(np.random.default_rng(1).normal(size=labels.shape), job["threads"])
+
+
 if __name__ == "__main__":
     jnp.zeros(1).block_until_ready()  # an idle back end belongs to the memory's baseline
-    compete(prepare, solve, compiles=True)
+    compete(prepare, solve, compiles=True, beside=beside)

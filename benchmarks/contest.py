@@ -35,6 +35,7 @@ class Contender:
         tolerance: of that criterion.
         threads: cores that it may use.
         periodic: whether it solves the periodic cell problem.
+        backend: of this library, "kernels" or "JAX"; nothing for the peers.
         laminate_rtol: how near it has to come to the laminate's exact tensor.
     """
 
@@ -45,6 +46,7 @@ class Contender:
     tolerance: float
     threads: int
     periodic: bool = True
+    backend: str = ""
     laminate_rtol: float = 1e-5  # ten times the residual tolerance
 
     @property
@@ -54,13 +56,17 @@ class Contender:
 
 
 def own(threads: int) -> list[Contender]:
-    """Return this library's two schemes, each stopped as the peers stop and as it stops by itself."""
+    """Return this library's two schemes, each stopped as the peers stop and as it stops by itself.
+
+    The kernels do both; JAX, which is not for processors, the first.
+    """
     module = "benchmarks.contender_scalebridge"
-    return [
-        Contender("scalebridge", module, scheme, stop, 1e-6, threads)
+    kernels = [
+        Contender("scalebridge", module, scheme, stop, 1e-6, threads, backend="kernels")
         for scheme in ("hexahedra", "finite-volume")
         for stop in ("residual", "tensor")
     ]
+    return [*kernels, replace(kernels[0], name="scalebridge, JAX", backend="JAX")]
 
 
 def peers(threads: int) -> dict[str, list[Contender]]:
@@ -93,6 +99,7 @@ def run(
         "stop": contender.stop,
         "tolerance": contender.tolerance,
         "threads": contender.threads,
+        "backend": contender.backend,
         "repeat": repeat,
         "budget": budget,
         "seconds_limit": seconds_limit,

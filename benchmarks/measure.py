@@ -38,6 +38,7 @@ def compete(
     solve: Callable[[Any], Answer],
     *,
     compiles: bool = False,
+    beside: Callable[[dict[str, Any], np.ndarray], Callable[[], Any]] | None = None,
 ) -> None:
     """Run the job named on the command line, and write what was measured.
 
@@ -48,6 +49,8 @@ def compete(
         prepare: from the job and its labels to whatever `solve` takes.
         solve: one solve of all load directions.
         compiles: whether the first solve includes compilation.
+        beside: makes the floor's transform pair, which is timed before and after every solve: on a machine
+            whose speed changes, a floor that was measured at another time tells nothing.
     """
     job = json.loads(Path(sys.argv[1]).read_text())
     labels = np.load(job["image"])
@@ -56,11 +59,15 @@ def compete(
     ready = prepare(job, labels)
     setup = time.perf_counter() - start
     rounds = [_timed(solve, ready)]
+    after_first = memory("VmHWM")
+    pair = None if beside is None else beside(job, labels)
     deadline = time.perf_counter() + job["budget"]
     while len(rounds) < job["repeat"] + compiles and (
         time.perf_counter() < deadline or len(rounds) < 1 + compiles
     ):
+        before = _pair_seconds(pair)
         rounds.append(_timed(solve, ready))
+        rounds[-1]["pair_seconds"] = [*before, *_pair_seconds(pair)]
     counted = rounds[1:] if compiles else rounds
     best = min(counted, key=lambda one: one["seconds"])
     if compiles:
@@ -70,10 +77,29 @@ def compete(
         "setup_seconds": setup + best["setup_seconds"],
         "all_seconds": [one["seconds"] for one in counted],
         "baseline_bytes": baseline,
-        "peak_bytes": memory("VmHWM") - baseline,
-        "bytes_per_voxel": (memory("VmHWM") - baseline) / labels.size,
+        "peak_bytes": after_first - baseline,
+        "bytes_per_voxel": (after_first - baseline) / labels.size,
+        "floor_ratios": _ratios(counted),
     }
     Path(sys.argv[2]).write_text(json.dumps(result))
+
+
+def _pair_seconds(pair: Callable[[], Any] | None) -> list[float]:
+    found = []
+    for _ in range(0 if pair is None else 10):
+        start = time.perf_counter()
+        pair()
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def _ratios(rounds: list[dict[str, Any]]) -> list[float]:
+    """Each solve's time over its iterations times the median pair beside it."""
+    return [
+        one["seconds"] / (sum(one["iterations"]) * float(np.median(one["pair_seconds"])))
+        for one in rounds
+        if one.get("pair_seconds")
+    ]
 
 
 def memory(field: str) -> int:

@@ -18,6 +18,7 @@ _COLUMNS = (
     "k_xx",
     "floor s",
     "solver/floor",
+    "floor beside: solver/floor",
     "other work, cores",
     "load",
 )
@@ -34,7 +35,9 @@ def page(results: dict[str, Any]) -> str:
         "Solver s is the best of several solves of all three directions after warm-up. The floor is the "
         "iterations times one forward and one inverse real transform of that size in float64 by the fastest "
         "library on the same number of threads. Other work is what other processes used of the cores during "
-        "the best solve: where it is not near 0, the row is worse than the contender.",
+        "the best solve: where it is not near 0, the row is worse than the contender. The floor beside is "
+        "the median of twenty pairs (ducc0, same process) that were timed just before and after each solve; "
+        "of the solves' ratios to it the median is shown, with the smallest and the largest.",
         "\n".join(f"- {note}" for note in results["notes"]),
         "## One real transform pair, float64, ms",
         _transforms(results["transforms"]),
@@ -78,9 +81,17 @@ def _row(row: dict[str, Any]) -> list[str]:
         f"{row['tensor'][0][0]:.7f}",
         _NONE if floor is None else f"{floor:.3g}",
         _NONE if floor is None else f"{row['seconds'] / floor:.2f}",
+        _beside(row.get("floor_ratios", [])),
         f"{row['other_cores']:.1f}",
         f"{row['load']:.1f}",
     ]
+
+
+def _beside(ratios: list[float]) -> str:
+    if not ratios:
+        return _NONE
+    ranked = sorted(ratios)
+    return f"{ranked[len(ranked) // 2]:.2f} ({ranked[0]:.2f} to {ranked[-1]:.2f})"
 
 
 def _transforms(table: dict[str, dict[str, dict[str, float | None]]]) -> str:

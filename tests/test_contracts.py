@@ -7,6 +7,7 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from scalebridge.cells.conductivity_job import SCHEMES, Job, Settings
+from scalebridge.cells.conductivity_models import traced_model
 from scalebridge.cells.phases import parse_phases
 from scalebridge.core.estimate import Gaussian, Samples
 from scalebridge.core.spec import Spec
@@ -73,7 +74,7 @@ def small_job(dim, values, seed=3):
 @pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize("scheme", list(SCHEMES))
 def test_conduction_is_a_linear_model(scheme, dim):
-    cell = small_job(dim, {0: 1.0, 1: 20.0, 2: 3.0}).cell(scheme)
+    cell = traced_model(small_job(dim, {0: 1.0, 1: 20.0, 2: 3.0}), scheme)
     check_linear_model(cell, jnp.asarray([1.0, -0.5, 2.0][:dim]), rtol=1e-10)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from scalebridge.cells.conductivity_job import Job, Settings
+from scalebridge.cells.conductivity_models import traced_model
 from scalebridge.cells.phases import parse_phases
 from scalebridge.core.results import Outcome
 from scalebridge.grids.discretisation import GreenOperator
@@ -210,7 +211,8 @@ POROUS = [spots(seed, share) for seed, share in ((7, 0.2), (8, 0.3), (9, 0.35), 
 
 def cell_of(image, values, scheme):
     phases, unit = parse_phases(values, image.phases, image.names, image.dim)
-    return Job(image, phases, unit, Settings(rtol=1e-10, residual_rtol=1e-8, max_steps=STEPS)).cell(scheme)
+    job = Job(image, phases, unit, Settings(rtol=1e-10, residual_rtol=1e-8, max_steps=STEPS))
+    return traced_model(job, scheme)
 
 
 @jax.jit

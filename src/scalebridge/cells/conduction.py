@@ -7,6 +7,7 @@ the same equations. The flux here is along the gradient; the physical flux densi
 """
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -134,6 +135,20 @@ class ConductionCell(LinearModel):
 def reference_for(
     tensors: Float[Array, "phases dim dim"], mean: Float[Array, "dim dim"]
 ) -> tuple[Array, Array]:
+    """Choose the medium of the preconditioner, and bound the spectrum from below; see `medium_for`.
+
+    Args:
+        tensors: the phases' conductivity tensors.
+        mean: their volume average.
+
+    Returns:
+        the reference tensor, and the spectrum's lower bound; nothing is differentiated through them.
+    """
+    reference, floor = medium_for(jax.lax.stop_gradient(tensors), jax.lax.stop_gradient(mean), jnp)
+    return jax.lax.stop_gradient(reference), jax.lax.stop_gradient(floor)
+
+
+def medium_for(tensors: Any, mean: Any, numpy: Any) -> tuple[Any, Any]:
     """Choose the homogeneous medium of the preconditioner, and bound the spectrum from below.
 
     The reference is the volume average, made definite where every phase insulates along some axis. With
@@ -141,18 +156,18 @@ def reference_for(
     A0^-1/2 A A0^-1/2 over the phases, because every voxel's energy does.
 
     Args:
-        tensors: the phases' conductivity tensors.
-        mean: their volume average.
+        tensors: (phases, dim, dim) the phases' conductivity tensors.
+        mean: (dim, dim) their volume average.
+        numpy: the library to compute with, NumPy or JAX's.
 
     Returns:
         the reference tensor, and the spectrum's lower bound (0 where a phase does not conduct in some
         direction).
     """
-    values, vectors = jnp.linalg.eigh(mean)
-    largest = jnp.maximum(values[-1], jnp.finfo(mean.dtype).tiny)
-    values = jnp.maximum(values, _SMALLEST_EIGENVALUE * largest)
+    values, vectors = numpy.linalg.eigh(mean)
+    largest = numpy.maximum(values[-1], numpy.finfo(mean.dtype).tiny)
+    values = numpy.maximum(values, _SMALLEST_EIGENVALUE * largest)
     reference = (vectors * values) @ vectors.T
-    whitening = vectors / jnp.sqrt(values)
-    lowest = jnp.min(jnp.linalg.eigvalsh(jnp.einsum("ia,pij,jb->pab", whitening, tensors, whitening)))
-    floor = jnp.where(lowest > 1e-12, lowest * (1 - 1e-9), 0.0)
-    return jax.lax.stop_gradient(reference), jax.lax.stop_gradient(floor)
+    whitening = vectors / numpy.sqrt(values)
+    lowest = numpy.min(numpy.linalg.eigvalsh(numpy.einsum("ia,pij,jb->pab", whitening, tensors, whitening)))
+    return reference, numpy.where(lowest > 1e-12, lowest * (1 - 1e-9), 0.0)

@@ -6,7 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.cells.conductivity_job import Boundary, Job, Precision, Propagation, Scheme, Settings
+from scalebridge.cells.conductivity_assessment import Solved, assess, extra_cases
+from scalebridge.cells.conductivity_job import (
+    Backend,
+    Boundary,
+    Budget,
+    Job,
+    Precision,
+    Propagation,
+    Scheme,
+    Settings,
+)
+from scalebridge.cells.conductivity_models import (
+    Model,
+    model_of,
+    row_slopes,
+    tangent_of,
+    traced_model,
+    voxel_slopes,
+)
 from scalebridge.cells.conductivity_result import (
     blocked_axes,
     bounds_of,
@@ -18,23 +36,21 @@ from scalebridge.cells.conductivity_result import (
     provenance_of,
     spec_of,
     stats_of,
-    voxel_derivatives_of,
 )
-from scalebridge.cells.conductivity_spread import propagate_linear, propagate_samples, sample_count, uncertain
-from scalebridge.cells.image_input import SHAPE_ONLY, Threshold, as_image
+from scalebridge.cells.image_input import SHAPE_ONLY, AnyImage, Interfaces, Threshold, as_given
 from scalebridge.cells.phases import is_traced, parse_phases
 from scalebridge.core.errors import ImageError, PhaseError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.engine.progress import Meter, metered
+from scalebridge.grids.composite import CompositeImage
 from scalebridge.grids.image import VoxelImage
-from scalebridge.grids.operations import mirror
-from scalebridge.upscaling.tangent import Tangent, differentiable_tangent, watched_tangent
+from scalebridge.upscaling.tangent import Tangent, differentiable_tangent
 
 
 def effective_conductivity(
-    image: VoxelImage | np.ndarray | str | os.PathLike[str],
+    image: VoxelImage | CompositeImage | np.ndarray | str | os.PathLike[str],
     phases: Mapping[Any, Any],
     *,
     voxel: str | Sequence[str] | None = None,
@@ -54,6 +70,10 @@ def effective_conductivity(
     memory_limit: float | None = None,
     progress: bool | None = None,
     throw: bool = True,
+    interfaces: Interfaces = "sharp",
+    budget: Budget = "standard",
+    study: Any = None,
+    backend: Backend = "auto",
 ) -> Upscaled:
     """Compute the effective conductivity tensor of a segmented image, with its proof.
 
@@ -62,17 +82,19 @@ def effective_conductivity(
     the same equations; numbers without unit give ratios, such as the formation factor.
 
     Args:
-        image: a VoxelImage, an integer array with axes (x, y) or (x, y, z), or a path.
+        image: a VoxelImage or CompositeImage, an integer array with axes (x, y) or (x, y, z), or a path.
         phases: conductivity by label: a number, "0.6 W/m/K", a table {"value": "7.7 W/m/K", "std": 0.3,
             "name": "quartz"} or {"samples": [...], "unit": "W/m/K"}, a list (diagonal in the image's axes)
             or a tensor. Exact zeros insulate.
         voxel: edge length of a voxel with its unit ("3 um"), or one an axis; overrules the file. Needed
             with values that have a unit; "cubic" says that only the voxels' shape matters.
-        threshold: for grey images, the threshold or thresholds, or "otsu".
+        threshold: for grey images, the threshold or thresholds, "otsu", or a table with `value` and `std`.
         scheme: "hexahedra" (trilinear, from above), "finite-volume" (staggered, from below, diagonal
             tensors only) or "both", which brackets the answer for these voxels.
-        boundary: "periodic", or "mirrored" for samples that are not periodic: the image is reflected along
-            every axis (2^dim the work; principal axes are then those of the image).
+        boundary: "periodic"; for samples that are not periodic "mirrored" (reflected along every axis, so
+            that the principal axes are those of the image), or the potential of a uniform gradient or the
+            flux of a uniform flux on all faces, "uniform-gradient" and "uniform-flux", which bracket the
+            answer from above and below.
         rtol: wanted relative error of the tensor, of the solver alone.
         residual_rtol: wanted relative residual of the balance; the root of rtol unless given.
         max_steps: limit of iterations a direction.
@@ -83,11 +105,22 @@ def effective_conductivity(
         fields: whether to keep the local potential, gradient and flux of every direction.
         voxel_derivatives: whether to keep dK/dk of every voxel, as the field "sensitivity" (dim, dim,
             voxels...).
-        dtype: "float64", or "float32" for half the memory and an rtol of no less than about 1e-4.
+        dtype: "float64", or "float32" for JAX: half the memory and an rtol of no less than about 1e-4. The
+            kernels use float32 where it suffices by themselves.
         read_options: further arguments of `scalebridge.io.read.read_volume`, for a path.
         memory_limit: bytes that the job may need; the machine's free memory unless given.
         progress: whether to draw a bar; on a terminal unless given.
         throw: whether to raise when the solver does not converge; otherwise `outcome` says so.
+        interfaces: of a grey image with one threshold, "sharp", or "composite": voxels between the grey
+            levels of the two phases hold a share of each, in layers along the local normal.
+        budget: which parts of the uncertainty are assessed. "none": the inputs' spread alone. "quick" adds
+            what costs no solve: algebra and segmentation. "standard" adds the voxels' size, from the image
+            with its staircase smoothed, that image coarsened, and finite volumes. "full" adds, for an
+            image that is not periodic, the bracket of uniform gradient and uniform flux.
+        study: an RVE study of the image (`conductivity_rve_study`), whose spread is taken as the sample
+            size's part.
+        backend: "auto" solves by compiled kernels on a processor and by JAX elsewhere; "kernels" or "jax"
+            choose. Traced values always take JAX.
 
     Returns:
         an `Upscaled` whose value is the (dim, dim) tensor in SI.
@@ -101,7 +134,9 @@ def effective_conductivity(
     `.value`.
 
     Cost: one product with the stiffness and one real transform pair an iteration and direction; some 20
-    iterations at contrast 10 and 75 at 1000; about 330 bytes a voxel.
+    iterations at contrast 10 and 75 at 1000; some 70 bytes a voxel (JAX: 330). The standard budget takes
+    two to three times the work and, for the smoothed image, up to twice the memory; the full one twice
+    the work again.
 
     Source: the scheme, Brisard & Dormieux 2010 and Schneider, Merkert & Kabel, IJNME 109 (2017) 1461; Ladecky
     et al., Appl. Math. Comput. 446 (2023) 127835.
@@ -115,82 +150,83 @@ def effective_conductivity(
          [0.  2. ]]
     """
     clock = Stopwatch()
-    settings = Settings(scheme, boundary, rtol, residual_rtol, max_steps, uncertainty, samples, seed, dtype)
-    if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
+    settings = Settings(
+        scheme,
+        boundary,
+        rtol,
+        residual_rtol,
+        max_steps,
+        uncertainty,
+        samples,
+        seed,
+        dtype,
+        budget,
+        "jax" if is_traced(phases) else backend,
+    )
+    if isinstance(image, VoxelImage | CompositeImage | np.ndarray):  # before anything of its size is made
         settings.refuse_memory(image.shape, memory_limit)
-    given = as_image(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
-    settings.refuse_memory(given.shape, memory_limit)
-    parsed, unit = parse_phases(phases, given.phases, given.names, given.dim)
-    _refuse_unknown_size(given, unit, voxel)
-    job = Job(mirror(given) if boundary == "mirrored" else given, parsed, unit, settings)
+    given = as_given(
+        image, voxel=voxel, threshold_at=threshold, interfaces=interfaces, read_options=read_options
+    )
+    settings.refuse_memory(given.image.shape, memory_limit)
+    parsed, unit = parse_phases(phases, given.image.phases, dict(given.image.names), given.image.dim)
+    _refuse_unknown_size(given.image, unit, voxel)
+    job = Job(given.image, parsed, unit, settings)
     job.refuse_impossible()
     if is_traced(phases):
-        value = differentiable_tangent(job.cell(settings.schemes[0]))
+        value = differentiable_tangent(traced_model(job, settings.schemes[0]))
         return Upscaled.traced(spec_of(job), value)
     connected = {s: job.connection(s) for s in settings.schemes}
     skip = {s: blocked_axes(found, job.dim) for s, found in connected.items()}
     _refuse_insulator(skip[settings.schemes[0]], job.dim)
-    spread = uncertain(job)
-    resolve = sample_count(job) if spread and uncertainty == "samples" else 0
     clock.lap("preparing")
-    total = sum(job.dim - len(skip[s]) for s in settings.schemes)
-    with metered(total + resolve, "effective conductivity", progress) as meter:
-        tangents = {s: _solve(job, s, skip[s], meter) for s in settings.schemes}
+    total = sum(job.dim - len(skip[s]) for s in settings.schemes) + extra_cases(job)
+    with metered(total, "effective conductivity", progress) as meter:
+        tangents = {s: _solve(model_of(job, s), skip[s], meter) for s in settings.schemes}
         clock.lap("solving")
         first = settings.schemes[0]
-        spec = spec_of(job)
+        model = model_of(job, first)
         value = np.asarray(tangents[first].value, dtype=float)
-        cell = job.cell(first)
-        slopes = derivatives_of(job, cell, tangents[first])
-        estimate, parts = None, {}
-        if resolve:
-            estimate, parts["inputs"] = propagate_samples(
-                job, first, skip[first], spec, meter, meter.next_case
-            )
-        elif spread:
-            estimate, parts["inputs"] = propagate_linear(job, value, slopes, spec)
+        by_row = row_slopes(job, model, tangents[first])
+        slopes = derivatives_of(job, by_row)
+        clock.lap("deriving")
+        solved = Solved(job, model, tangents, slopes, skip[first], given.segmentation)
+        assessed = assess(solved, study, meter)
+        clock.lap("error budget")
     outcome = worst_outcome([code for t in tangents.values() for code in t.codes])
     if throw:
         require_converged(outcome, "effective conductivity")
-    bounds = bounds_of(job, tangents)
-    kept = fields_of(cell, tangents[first]) if fields else {}
+    bounds = {**bounds_of(job, tangents), **assessed.bounds}
+    kept = fields_of(model, tangents[first]) if fields else {}
     if voxel_derivatives:
-        kept["sensitivity"] = voxel_derivatives_of(cell, tangents[first])
+        kept["sensitivity"] = voxel_slopes(job, model, tangents[first])
     clock.lap("deriving")
     return Upscaled(
-        spec=spec,
+        spec=spec_of(job),
         value=value,
-        derivatives=slopes,
+        derivatives={**slopes, **assessed.derivatives},
         checks=tuple(checks_of(job, tangents[first], value, bounds, slopes, connected[first])),
         bounds=bounds,
-        uncertainty=parts,
-        estimate=estimate,
+        uncertainty=assessed.parts,
+        estimate=assessed.estimate,
         outcome=outcome,
-        stats=stats_of(tangents, connected[first], job.dim),
-        provenance=provenance_of(given, job, clock),
+        stats={**stats_of(tangents, connected[first], job.dim), **assessed.stats},
+        provenance=provenance_of(given.image, job, clock),
         fields=kept,
-        notes=tuple(notes_of(given, job, connected[first], voxel)),
+        notes=(*notes_of(given.image, job, connected[first], voxel), *assessed.notes),
         inputs=inputs_of(job),
-        subject=given,
+        subject=given.image.majority if isinstance(given.image, CompositeImage) else given.image,
     )
 
 
-def _solve(job: Job, scheme: str, skip: tuple[int, ...], meter: Meter) -> Tangent:
-    started = -1
-
-    def watch(case: int, steps: int, error: float, wanted: float) -> None:
-        nonlocal started
-        if case != started and started >= 0:
-            meter.next_case()
-        started = case
-        meter(case, steps, error, wanted)
-
-    found = watched_tangent(job.cell(scheme), skip=skip, watch=watch)
-    meter.next_case()
+def _solve(model: Model, skip: tuple[int, ...], meter: Meter) -> Tangent:
+    found = tangent_of(model, skip, meter)
+    for _ in range(found.value.shape[0] - len(skip)):
+        meter.next_case()
     return found
 
 
-def _refuse_unknown_size(image: VoxelImage, unit: str, voxel: object) -> None:
+def _refuse_unknown_size(image: AnyImage, unit: str, voxel: object) -> None:
     if unit != "1" and image.voxel is None and voxel != SHAPE_ONLY:
         raise ImageError(
             "voxel",

@@ -3,32 +3,36 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from scalebridge.cells.conduction import ConductionCell, reference_for
 from scalebridge.cells.phases import Phase
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError, PhaseError
 from scalebridge.engine.memory import refuse_too_large
-from scalebridge.grids.coefficients import PhaseCoefficients, as_tensors
+from scalebridge.grids.composite import CompositeImage
 from scalebridge.grids.discretisation import Discretisation
 from scalebridge.grids.finite_volumes import FiniteVolumes
 from scalebridge.grids.hexahedra import Hexahedra
-from scalebridge.grids.image import VoxelImage
+from scalebridge.grids.image import VoxelImage, slabs
 from scalebridge.grids.percolation import Percolation, percolation
 from scalebridge.solvers.conjugate_gradients import ConjugateGradients
 
 Scheme = Literal["hexahedra", "finite-volume", "both"]
-Boundary = Literal["periodic", "mirrored"]
+Boundary = Literal["periodic", "mirrored", "uniform-gradient", "uniform-flux"]
+Budget = Literal["none", "quick", "standard", "full"]
+Backend = Literal["auto", "kernels", "jax"]
 Propagation = Literal["linear", "samples"]
 Precision = Literal["float64", "float32"]
 
 SCHEMES: dict[str, type[Discretisation]] = {"hexahedra": Hexahedra, "finite-volume": FiniteVolumes}
-_BYTES = {"hexahedra": 330.0, "finite-volume": 200.0}  # a voxel at the peak, float64, measured at 128^3
+_BYTES = {"hexahedra": 340.0, "finite-volume": 340.0}  # a voxel at the peak in JAX, float64, seen at 128^3
+_KERNEL_BYTES = 100.0  # a voxel at the peak of the kernels, more than seen (docs/accuracy.md)
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,30 @@ class Settings:
     samples: int = 32
     seed: int = 0
     dtype: Precision = "float64"
+    budget: Budget = "standard"
+    backend: Backend = "auto"
 
     def __post_init__(self):
         _one_of("scheme", self.scheme, get_args(Scheme))
         _one_of("boundary", self.boundary, get_args(Boundary))
         _one_of("uncertainty", self.uncertainty, get_args(Propagation))
         _one_of("dtype", self.dtype, get_args(Precision))
+        _one_of("budget", self.budget, get_args(Budget))
+        _one_of("backend", self.backend, get_args(Backend))
+        if self.boundary.startswith("uniform") and self.backend == "jax":
+            raise InputError(
+                "backend",
+                got=f"'jax' with boundary={self.boundary!r}",
+                wanted="'kernels' or 'auto', which know these boundaries",
+                cure="leave backend out",
+            )
+        if self.boundary == "uniform-flux" and self.scheme != "hexahedra":
+            raise InputError(
+                "scheme",
+                got=f"{self.scheme!r} with boundary='uniform-flux'",
+                wanted="'hexahedra'",
+                cure="leave scheme out",
+            )
         _in_range("rtol", self.rtol, 0.0, 1.0)
         if self.residual_rtol is not None:
             _in_range("residual_rtol", self.residual_rtol, 0.0, 1.0)
@@ -70,10 +92,21 @@ class Settings:
 
     def refuse_memory(self, shape: tuple[int, ...], limit: float | None) -> None:
         """Refuse an image of so many voxels if its job needs more memory than `limit` or the machine has."""
-        count = math.prod(shape) * (2 ** len(shape) if self.boundary == "mirrored" else 1)
-        share = 0.5 if self.dtype == "float32" else 1.0
-        needed = max(_BYTES[s] for s in self.schemes) * share * count
+        count = math.prod(shape)
+        if self.in_kernels:
+            needed = _KERNEL_BYTES * count
+        else:
+            doubled = 2 ** len(shape) if self.boundary == "mirrored" else 1
+            share = 0.5 if self.dtype == "float32" else 1.0
+            needed = max(_BYTES[s] for s in self.schemes) * share * count * doubled
         refuse_too_large(needed, f"image of {' x '.join(map(str, shape))} voxels", limit)
+
+    @property
+    def in_kernels(self) -> bool:
+        """Whether the compiled kernels solve: on a processor, unless JAX is asked for."""
+        if self.backend == "auto":
+            return jax.default_backend() == "cpu" or self.boundary.startswith("uniform")
+        return self.backend == "kernels"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, with the residual tolerance that is in force."""
@@ -85,13 +118,13 @@ class Job:
     """Image, phases and settings of one conductivity job.
 
     Args:
-        image: the image that is solved on (mirrored already, if so asked).
+        image: the image, as it came.
         phases: its phases, in the order of the image's labels.
         unit: SI unit of the phases.
         settings: the options.
     """
 
-    image: VoxelImage
+    image: VoxelImage | CompositeImage
     phases: tuple[Phase, ...]
     unit: str
     settings: Settings
@@ -112,20 +145,30 @@ class Job:
         full = [_expand(jnp.asarray(v, self.settings.dtype), rank, self.dim) for v in used]
         return jnp.stack(full)
 
-    def cell(self, scheme: str, table: Float[Array, "phases ..."] | None = None) -> ConductionCell:
-        """Build the cell model of a scheme."""
-        table = self.table() if table is None else table
-        index = np.searchsorted(np.asarray(self.image.phases), self.image.labels).astype(
-            _index_type(len(self.phases))
-        )
-        coefficients = PhaseCoefficients(table, jnp.asarray(index))
-        reference, floor = reference_for(as_tensors(table, self.dim), coefficients.mean(self.dim))
-        grid = SCHEMES[scheme](self.image.shape, self.image.aspect)
-        return ConductionCell(grid, coefficients, reference, floor, self.settings.solver)
+    @cached_property
+    def index(self) -> np.ndarray:
+        """Row of every voxel in the table: the phases in order, then mixed voxels one by one."""
+        if isinstance(self.image, CompositeImage):
+            return self.image.table_index()
+        labels, known = self.image.labels, np.asarray(self.image.phases)
+        kind = _index_type(len(known))
+        if labels.dtype == kind and np.array_equal(known, np.arange(len(known))):
+            return labels
+        index = np.empty(labels.shape, kind)
+        for slab, found in zip(slabs(labels), slabs(index), strict=True):
+            found[...] = np.searchsorted(known, slab)
+        return index
+
+    def with_image(self, image: VoxelImage | CompositeImage, settings: "Settings | None" = None) -> "Job":
+        """Return the same question about another image of the same phases, some of which may be missing."""
+        kept = tuple(p for p in self.phases if p.label in image.phases)
+        return Job(image, kept, self.unit, settings or self.settings)
 
     def refuse_impossible(self) -> None:
         """Refuse a scheme that cannot take the tensors."""
         rank = max(np.ndim(p.value) for p in self.phases)
+        if isinstance(self.image, CompositeImage):
+            rank = 2  # mixed voxels conduct along the interface and across it differently
         for scheme in self.settings.schemes:
             why = SCHEMES[scheme](self.image.shape, self.image.aspect).refuses(rank)
             if why is not None:
@@ -134,6 +177,21 @@ class Job:
                     got=f"{self.settings.scheme!r} with a full tensor",
                     wanted=f"'hexahedra', because {why}",
                     cure="pass scheme='hexahedra'",
+                )
+        if self.settings.boundary == "uniform-flux":
+            self._refuse_closed_faces()
+
+    def _refuse_closed_faces(self) -> None:
+        """A uniform flux cannot enter through a voxel that insulates."""
+        closed = [row for row, p in enumerate(self.phases) if not np.any(np.asarray(p.value))]
+        for axis in range(self.dim if closed else 0):
+            planes = np.moveaxis(self.index, axis, 0)
+            if np.isin(planes[0], closed).any() or np.isin(planes[-1], closed).any():
+                raise PhaseError(
+                    "boundary",
+                    got="'uniform-flux' with an insulating phase on the sample's faces",
+                    wanted="conducting voxels on all faces, through which the flux can enter",
+                    cure="use boundary='mirrored' or 'uniform-gradient'",
                 )
 
     def connection(self, scheme: str) -> Percolation | None:
@@ -152,8 +210,21 @@ class Job:
             )
         if len(conducting) == len(self.phases):
             return None
+        if self.settings.boundary.startswith("uniform"):
+            return None  # every face is a terminal
         touching = self.dim if scheme == "hexahedra" else 1
-        return percolation(self.image.mask(*conducting), periodic=True, connectivity=touching)
+        return percolation(
+            self._holding(conducting), periodic=self.settings.boundary == "periodic", connectivity=touching
+        )
+
+    def _holding(self, labels: list[int]) -> np.ndarray:
+        """Voxels that hold any of the phases, be it a part."""
+        if not isinstance(self.image, CompositeImage):
+            return self.image.mask(*labels)
+        columns = [self.image.phases.index(label) for label in labels]
+        found = np.isin(self.image.labels, labels)
+        found.reshape(-1)[self.image.mixed] = self.image.parts[:, columns].sum(axis=1) > 0
+        return found
 
 
 def _expand(value: Array, rank: int, dim: int) -> Array:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
+from scalebridge.cells.conduction_host import HostConduction
 from scalebridge.cells.conductivity_job import Job
+from scalebridge.cells.conductivity_models import table_slopes_of
 from scalebridge.cells.image_input import SHAPE_ONLY
 from scalebridge.cells.phases import Phase
 from scalebridge.core import precision as _precision  # noqa: F401
@@ -14,11 +14,12 @@ from scalebridge.core.checks import Check
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Bound
-from scalebridge.grids.coefficients import VoxelCoefficients, as_tensors
+from scalebridge.grids.coefficients import as_tensors
+from scalebridge.grids.composite import CompositeImage
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.percolation import Percolation
 from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt
-from scalebridge.upscaling.tangent import Tangent, sensitivity
+from scalebridge.upscaling.tangent import Tangent
 from scalebridge.upscaling.tensor_checks import check_homogeneity, check_loewner, check_tangent, check_trace
 
 _AXES = "xyz"
@@ -34,9 +35,9 @@ def blocked_axes(found: Percolation | None, dim: int) -> tuple[int, ...]:
     return () if found is None else tuple(axis for axis in range(dim) if not found.directions[axis])
 
 
-def derivatives_of(job: Job, cell: Any, tangent: Tangent) -> dict[str, np.ndarray | None]:
+def derivatives_of(job: Job, by_row: np.ndarray) -> dict[str, np.ndarray | None]:
     """Return dK/d(what the caller gave) by phase; None for an exact insulator."""
-    slopes = np.asarray(sensitivity(cell, tangent).coefficients.table)
+    slopes = table_slopes_of(job, by_row)
     return {f"phase {p.label}": _slope_of(p, slopes[:, :, row]) for row, p in enumerate(job.phases)}
 
 
@@ -69,7 +70,8 @@ def bounds_of(job: Job, tangents: dict[str, Tangent]) -> dict[str, Bound]:
             "Wiener 1912",
         )
     }
-    if all(p.isotropic for p in job.phases):
+    # A uniform gradient on the faces of a small sample may conduct better than any periodic medium.
+    if all(p.isotropic for p in job.phases) and not job.settings.boundary.startswith("uniform"):
         numbers = np.array([float(p.value) for p in job.phases])
         low, high = bound_hashin_shtrikman(fractions, numbers, job.dim)
         found["Hashin-Shtrikman"] = Bound(
@@ -113,7 +115,7 @@ def checks_of(
     return checks
 
 
-def fields_of(cell: Any, tangent: Tangent) -> dict[str, np.ndarray]:
+def fields_of(model: Any, tangent: Tangent) -> dict[str, np.ndarray]:
     """Return the local potential, gradient and flux of every direction that was solved."""
     kept = {}
     for axis, response in enumerate(tangent.responses):
@@ -121,24 +123,26 @@ def fields_of(cell: Any, tangent: Tangent) -> dict[str, np.ndarray]:
             continue
         u, load = response.fields
         name = _AXES[axis]
-        kept[f"potential_{name}"] = np.asarray(u)
-        kept[f"gradient_{name}"] = np.asarray(cell.discretisation.gradient_field(u, load))
-        kept[f"flux_{name}"] = np.asarray(cell.discretisation.flux_field(cell.coefficients, u, load))
+        kept[f"potential_{name}"] = (
+            model.potential(u, load) if isinstance(model, HostConduction) else np.asarray(u)
+        )
+        kept[f"gradient_{name}"] = np.asarray(gradient_field(model, u, load))
+        kept[f"flux_{name}"] = np.asarray(flux_field(model, u, load))
     return kept
 
 
-def voxel_derivatives_of(cell: Any, tangent: Tangent) -> np.ndarray:
-    """dK/dk of every voxel, for an isotropic change of its conductivity."""
-    dim = cell.discretisation.dim
-    full = as_tensors(cell.coefficients.table, dim)[cell.coefficients.index]
-    rank = cell.coefficients.table.ndim - 1
-    spread = jnp.moveaxis(full, (-2, -1), (0, 1))
-    values = {0: spread[0, 0], 1: jnp.einsum("ii...->i...", spread), 2: spread}[rank]
-    local = eqx.tree_at(lambda c: c.coefficients, cell, VoxelCoefficients(values, dim))
-    slope = np.asarray(sensitivity(local, tangent).coefficients.values)
-    if rank == 0:
-        return slope
-    return slope.sum(axis=2) if rank == 1 else np.einsum("ijkk...->ij...", slope)
+def gradient_field(model: Any, u: Any, load: Any) -> Any:
+    """Return the gradient averaged over each voxel."""
+    if isinstance(model, HostConduction):
+        return model.gradient_field(u, load)
+    return model.discretisation.gradient_field(u, load)
+
+
+def flux_field(model: Any, u: Any, load: Any) -> Any:
+    """Return the flux averaged over each voxel."""
+    if isinstance(model, HostConduction):
+        return model.flux_field(u, load)
+    return model.discretisation.flux_field(model.coefficients, u, load)
 
 
 def stats_of(tangents: dict[str, Tangent], connected: Percolation | None, dim: int) -> dict[str, Any]:
@@ -162,7 +166,7 @@ def _history(response: Any) -> dict[str, list[float]]:
     return {name: np.asarray(response.stats[name])[:last].tolist() for name in ("residuals", "errors")}
 
 
-def provenance_of(image: VoxelImage, job: Job, clock: Stopwatch) -> Provenance:
+def provenance_of(image: VoxelImage | CompositeImage, job: Job, clock: Stopwatch) -> Provenance:
     """Return where the answer comes from."""
     described = {
         **image.source,
@@ -199,7 +203,9 @@ def inputs_of(job: Job) -> dict[str, dict[str, Any]]:
     }
 
 
-def notes_of(image: VoxelImage, job: Job, connected: Percolation | None, voxel: object) -> list[str]:
+def notes_of(
+    image: VoxelImage | CompositeImage, job: Job, connected: Percolation | None, voxel: object
+) -> list[str]:
     """Return the sentences that a reader has to know."""
     notes = []
     if not image.periodic and job.settings.boundary == "periodic":

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from scalebridge.cells.conductivity_job import Job
+from scalebridge.cells.conductivity_models import model_of, tangent_of
 from scalebridge.cells.phases import Phase
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import PhaseError
@@ -16,7 +17,7 @@ from scalebridge.core.estimate import Estimate, Gaussian, Samples
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Contribution
 from scalebridge.upscaling.propagation import propagate
-from scalebridge.upscaling.tangent import Watch, watched_tangent
+from scalebridge.upscaling.tangent import Watch
 
 Derivatives = dict[str, np.ndarray | None]
 
@@ -48,7 +49,7 @@ def propagate_samples(
     solved = []
     for row in range(next(iter(draws.values())).size):
         values = {label: float(column[row]) for label, column in draws.items()}
-        solved.append(watched_tangent(job.cell(scheme, job.table(values)), skip=skip, watch=watch).value)
+        solved.append(tangent_of(model_of(job, scheme, values), skip, watch).value)
         next_case()
     found = Samples.from_values((spec,), (jnp.stack(solved),))
     spread = np.std(np.asarray(jnp.stack(solved)), axis=0, ddof=1)

@@ -78,7 +78,8 @@ def parse_phases(
 
 def is_traced(given: Any) -> bool:
     """Whether any value in a table of phases is being traced by JAX."""
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(list(given.values())))
+    values = list(given.values()) if isinstance(given, Mapping) else []
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
 def _by_label(given: Any) -> dict[int, Any]:

@@ -10,6 +10,7 @@ ValueError
     ResourceError       the job does not fit into this machine
 RuntimeError
   SolverError           a numerical method stopped without reaching its goal
+  TaskError             one of many tasks failed, or the process that did it was lost
 ImportError
   MissingExtraError     an optional dependency is not installed
 """
@@ -70,6 +71,10 @@ class ResourceError(InputError):
 
 class SolverError(RuntimeError):
     """A numerical method stopped without reaching its goal; the text says why and what to try."""
+
+
+class TaskError(RuntimeError):
+    """One of many tasks failed, or the process that did it was lost; the text names it, and what is kept."""
 
 
 class MissingExtraError(ImportError):

@@ -4,6 +4,7 @@ import abc
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from scalebridge.core import precision as _precision  # noqa: F401
@@ -101,3 +102,45 @@ class LinearModel(Model):
     @abc.abstractmethod
     def outlook(self, work: PyTree) -> Outlook:
         """Say where a solve stands."""
+
+
+class HostLinearModel(abc.ABC):
+    """A linear model that runs in plain memory: the same questions as a `LinearModel`, not traced by JAX.
+
+    Its solver changes its work in place and its fields are NumPy arrays, so that a large problem takes no
+    more memory than its vectors.
+    """
+
+    @property
+    @abc.abstractmethod
+    def asks(self) -> Spec:
+        """What a load is."""
+
+    @property
+    @abc.abstractmethod
+    def answers(self) -> Spec:
+        """What an answer is."""
+
+    @abc.abstractmethod
+    def begin(self, load: np.ndarray) -> Any:
+        """Return the work of a load case before its first step."""
+
+    @abc.abstractmethod
+    def advance(self, work: Any, steps: int) -> Any:
+        """Do at most `steps` further steps of a solve, in place, and return the work."""
+
+    @abc.abstractmethod
+    def outlook(self, work: Any) -> Outlook:
+        """Say where a solve stands."""
+
+    @abc.abstractmethod
+    def finish(self, load: np.ndarray, work: Any) -> Response:
+        """Turn the work of a load case into its response."""
+
+    @abc.abstractmethod
+    def energies(self, fields: list[Any]) -> np.ndarray:
+        """Return the mean energies of all pairs of load cases' fields."""
+
+    @abc.abstractmethod
+    def slopes(self, first: Any, second: Any) -> np.ndarray:
+        """Return the derivative of two load cases' energy with respect to the model's table."""

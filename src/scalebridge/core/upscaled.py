@@ -18,6 +18,7 @@ from scalebridge.core.provenance import Provenance
 from scalebridge.core.results import Outcome
 from scalebridge.core.spec import Spec
 
+_NEGLIGIBLE = 1e-3  # of the largest part of an uncertainty
 SCHEMA = "scalebridge/upscaled/1"
 
 
@@ -208,10 +209,24 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, int) else str(value)
 
 
+def uncertainty_lines(result: Upscaled) -> list[str]:
+    """Return a line for each part of the uncertainty, of a tensor's diagonal; small ones share one."""
+    parts = {name: np.atleast_1d(np.asarray(part.std, float)) for name, part in result.uncertainty.items()}
+    largest = max((float(np.max(std)) for std in parts.values()), default=0.0)
+    small = [name for name, std in parts.items() if float(np.max(std)) < _NEGLIGIBLE * largest]
+    lines = []
+    for name, std in parts.items():
+        if name not in small:
+            shown = np.diagonal(std) if std.ndim == 2 else std
+            lines.append(f"± by {name}: {', '.join(f'{x:.2g}' for x in shown)}")
+    return lines + ([f"± below a thousandth of these: {', '.join(small)}"] if small else [])
+
+
 def _summary(result: Upscaled) -> list[str]:
     unit = "" if result.unit == "1" else f" {result.unit}"
     lines = [f"{result.spec.name}{unit}"]
     lines += [f"  {line}" for line in _rows(result.value, result.std)]
+    lines += [f"  {line}" for line in uncertainty_lines(result)]
     for name, bound in result.bounds.items():
         if np.ndim(bound.lower) == 0:
             lines.append(

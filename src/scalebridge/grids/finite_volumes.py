@@ -6,8 +6,11 @@ overestimated: the tensor it gives is never above the exact one of the same voxe
 voxels are halved. Exact zeros close faces; contact is through faces only.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from scalebridge.core import precision as _precision  # noqa: F401
@@ -56,11 +59,7 @@ class FiniteVolumes(Discretisation):
         return jnp.stack([0.5 * (g + jnp.roll(g, 1, axis)) for axis, g in enumerate(jumps)])
 
     def symbol(self, reference: Float[Array, "dim dim"]) -> Float[Array, "..."]:
-        waves = angles(self.shape)
-        terms = [
-            4 * jnp.sin(q / 2) ** 2 * reference[i, i] / self.spacing[i] ** 2 for i, q in enumerate(waves)
-        ]
-        return sum(terms[1:], terms[0]).astype(reference.dtype)
+        return jnp.asarray(symbol_of(angles(self.shape), self.spacing, reference), reference.dtype)
 
     def refuses(self, rank: int) -> str | None:
         if rank < 2:
@@ -82,6 +81,14 @@ class FiniteVolumes(Discretisation):
             here = jnp.asarray(coefficients.component(axis, axis))
             fluxes.append(harmonic(here, jnp.roll(here, -1, axis)) * self._jump(u, axis, gradient))
         return fluxes
+
+
+def symbol_of(
+    waves: list[np.ndarray], spacing: tuple[float, ...], reference: Float[Array, "dim dim"] | np.ndarray
+) -> Any:
+    """Return K of a homogeneous medium for waves whose angles from centre to centre are given by axis."""
+    terms = [4 * np.sin(q / 2) ** 2 * (reference[i, i] / spacing[i] ** 2) for i, q in enumerate(waves)]
+    return sum(terms[1:], terms[0])
 
 
 def harmonic(first: Float[Array, "..."], second: Float[Array, "..."]) -> Float[Array, "..."]:

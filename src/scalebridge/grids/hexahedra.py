@@ -11,12 +11,15 @@ A conforming method of a minimum principle: the tensor it gives is never below (
 exact one of the same voxels, and falls to it as voxels are halved.
 """
 
+import functools
 import itertools
-import math
+import operator
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from scalebridge.core import precision as _precision  # noqa: F401
@@ -72,15 +75,7 @@ class Hexahedra(Discretisation):
         return jnp.stack([modes[_unit(axis, self.dim)] / self.spacing[axis] for axis in range(self.dim)])
 
     def symbol(self, reference: Float[Array, "dim dim"]) -> Float[Array, "..."]:
-        waves = angles(self.shape)
-        square = [4 * jnp.sin(q / 2) ** 2 for q in waves]
-        mass = [(2 + jnp.cos(q)) / 3 for q in waves]
-        total = jnp.zeros(())
-        for i, j in itertools.product(range(self.dim), repeat=2):
-            pair = square[i] if i == j else jnp.sin(waves[i]) * jnp.sin(waves[j])
-            others = [mass[o] for o in range(self.dim) if o not in (i, j)]
-            total = total + reference[i, j] / (self.spacing[i] * self.spacing[j]) * pair * math.prod(others)
-        return total.astype(reference.dtype)
+        return jnp.asarray(symbol_of(angles(self.shape), self.spacing, reference), reference.dtype)
 
     def refuses(self, rank: int) -> str | None:
         return None
@@ -154,6 +149,24 @@ def _fold(nodal: Float[Array, "..."]) -> Float[Array, "..."]:
         first = tuple(slice(0, 1) if a == axis else slice(None) for a in range(nodal.ndim))
         nodal = body.at[first].add(image)
     return nodal
+
+
+def symbol_of(
+    waves: list[np.ndarray], spacing: tuple[float, ...], reference: Float[Array, "dim dim"] | np.ndarray
+) -> Any:
+    """Return K of a homogeneous medium for waves whose angles from node to node are given, axis by axis."""
+    dim = len(waves)
+    square = [4 * np.sin(q / 2) ** 2 for q in waves]
+    mass = [(2 + np.cos(q)) / 3 for q in waves]
+    total: Any = 0.0
+    for i, j in itertools.product(range(dim), repeat=2):
+        if isinstance(reference, np.ndarray) and reference[i, j] == 0:
+            continue
+        factors = [square[i]] if i == j else [np.sin(waves[i]), np.sin(waves[j])]
+        factors += [mass[o] for o in range(dim) if o not in (i, j)]
+        # From the left, so that a traced reference meets vectors, not fields made of them.
+        total = total + functools.reduce(operator.mul, factors, reference[i, j] / (spacing[i] * spacing[j]))
+    return total
 
 
 def corner_modes(dim: int) -> list[Bits]:

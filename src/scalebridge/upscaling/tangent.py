@@ -8,6 +8,7 @@ that dT_ij follows from the load cases already solved: no adjoint solve is neede
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from scalebridge.core import precision as _precision  # noqa: F401
-from scalebridge.core.model import LinearModel, Response
+from scalebridge.core.model import HostLinearModel, LinearModel, Outlook, Response
 from scalebridge.core.results import Outcome
 
 Watch = Callable[[int, int, float, float], None]
@@ -80,12 +81,16 @@ def _tangent_jvp(primals, tangents):
 
 
 def watched_tangent(
-    model: LinearModel, *, skip: tuple[int, ...] = (), chunk: int = 8, watch: Watch | None = None
+    model: LinearModel | HostLinearModel,
+    *,
+    skip: tuple[int, ...] = (),
+    chunk: int = 8,
+    watch: Watch | None = None,
 ) -> Tangent:
     """Compute the tangent in pieces, so that progress shows and Ctrl-C stops between two of them.
 
     Args:
-        model: the linear model.
+        model: the linear model, traced by JAX or run in plain memory.
         skip: load cases whose answer is known to be zero; they are not solved.
         chunk: steps between two looks.
         watch: called with (case, steps done, error, error wanted) after every piece.
@@ -93,15 +98,61 @@ def watched_tangent(
     Returns:
         the `Tangent`.
     """
+    driver = model if isinstance(model, HostLinearModel) else _Compiled(model)
     size = model.asks.size
-    responses = [None if case in skip else _watched_case(model, case, chunk, watch) for case in range(size)]
-    kept = [(i, r) for i, r in enumerate(responses) if r is not None]
+    kept = [case for case in range(size) if case not in skip]
+    solved = {case: _watched_case(driver, np.eye(size)[case], case, chunk, watch) for case in kept}
     value, answers = np.zeros((size, size)), np.zeros((size, size))
-    for i, first in kept:
-        answers[:, i] = np.asarray(first.answer)
-        for j, second in kept[: [k for k, _ in kept].index(i) + 1]:
-            value[i, j] = value[j, i] = float(_energy(model, first.fields, second.fields))
-    return Tangent(jnp.asarray(value), jnp.asarray(answers), tuple(responses))
+    if kept:
+        value[np.ix_(kept, kept)] = driver.energies([solved[case].fields for case in kept])
+        answers[:, kept] = np.stack([np.asarray(solved[case].answer) for case in kept], axis=1)
+    return Tangent(jnp.asarray(value), jnp.asarray(answers), tuple(solved.get(c) for c in range(size)))
+
+
+class _Compiled:
+    """Drives a traced model as a `HostLinearModel` is driven: every piece is compiled once a shape."""
+
+    def __init__(self, model: LinearModel):
+        self._model = model
+
+    def begin(self, load: np.ndarray) -> Any:
+        return _begin(self._model, jnp.asarray(load))
+
+    def advance(self, work: Any, steps: int) -> Any:
+        return _advance(self._model, work, jnp.asarray(steps))
+
+    def outlook(self, work: Any) -> Outlook:
+        return self._model.outlook(work)
+
+    def finish(self, load: np.ndarray, work: Any) -> Response:
+        return _finish(self._model, jnp.asarray(load), work)
+
+    def energies(self, fields: list[Any]) -> np.ndarray:
+        found = np.zeros((len(fields), len(fields)))
+        for i, j in itertools.combinations_with_replacement(range(len(fields)), 2):
+            found[i, j] = found[j, i] = float(_energy(self._model, fields[i], fields[j]))
+        return found
+
+
+def table_sensitivity(model: HostLinearModel, tangent: Tangent) -> np.ndarray:
+    """Return dT_ij with respect to the table of a model that runs in plain memory.
+
+    Args:
+        model: the model.
+        tangent: its tangent, with the responses.
+
+    Returns:
+        an array with axes (i, j) and then those of the table; zero where a case was not asked.
+
+    Cost: some passes over the fields a row of the table; no solve.
+    """
+    cases = [None if r is None else r.fields for r in tangent.responses]
+    slopes = {}
+    for i, j in itertools.combinations_with_replacement(range(len(cases)), 2):
+        if cases[i] is not None and cases[j] is not None:
+            slopes[i, j] = slopes[j, i] = model.slopes(cases[i], cases[j])
+    blank = np.zeros_like(next(iter(slopes.values()))) if slopes else np.zeros(())
+    return np.stack([[slopes.get((i, j), blank) for j in range(len(cases))] for i in range(len(cases))])
 
 
 def sensitivity(model: LinearModel, tangent: Tangent) -> PyTree:
@@ -129,14 +180,15 @@ def sensitivity(model: LinearModel, tangent: Tangent) -> PyTree:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves).reshape(size, size, *leaves[0].shape), *entries)
 
 
-def _watched_case(model: LinearModel, case: int, chunk: int, watch: Watch | None) -> Response:
-    load = jnp.eye(model.asks.size)[case]
-    work = _begin(model, load)
-    while not (now := model.outlook(work)).done:
+def _watched_case(
+    driver: "HostLinearModel | _Compiled", load: np.ndarray, case: int, chunk: int, watch: Watch | None
+) -> Response:
+    work = driver.begin(load)
+    while not (now := driver.outlook(work)).done:
         if watch is not None:
             watch(case, now.steps, now.error, now.wanted)
-        work = _advance(model, work, jnp.asarray(chunk))
-    return _finish(model, load, work)
+        work = driver.advance(work, chunk)
+    return driver.finish(load, work)
 
 
 def _fields(model: LinearModel) -> PyTree:

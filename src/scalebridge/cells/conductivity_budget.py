@@ -1,0 +1,131 @@
+"""Parts of a conductivity's uncertainty beside its inputs: algebra, voxel size, the sample's surroundings."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scalebridge.cells.conduction_host import HostConduction
+from scalebridge.cells.conductivity_job import SCHEMES, Job
+from scalebridge.cells.conductivity_models import model_of, tangent_of
+from scalebridge.core.errors import PhaseError
+from scalebridge.core.upscaled import Bound, Contribution
+from scalebridge.grids.composite import CompositeImage
+from scalebridge.grids.composite_images import coarsen_composite, smooth_composite
+from scalebridge.upscaling.tangent import Tangent, Watch
+from scalebridge.upscaling.voxel_error import VoxelError, voxel_size_error
+
+_FEWEST = 4  # voxels an edge that a coarsened image has at least
+
+
+def algebraic_part(tangent: Tangent) -> Contribution:
+    """Return what the solver leaves: the difference of the flux form and the energy form of the tensor."""
+    gap = np.abs(np.asarray(tangent.value) - np.asarray(tangent.from_answers))
+    return Contribution(0.5 * (gap + gap.T), "difference of the mean flux and the energy of the fine fields")
+
+
+def voxel_part(
+    job: Job, tangents: dict[str, Tangent], watch: Watch | None, next_case: Callable[[], None]
+) -> VoxelError:
+    """Estimate the voxels' error.
+
+    A plain image's staircase is smoothed (composite voxels), and that image is solved as it is and coarsened;
+    its tensors converge regularly and are extrapolated. The plain tensors of both discretisations say how
+    far methods differ. A composite image is coarsened as it is.
+    """
+    known = {scheme: np.asarray(found.value, dtype=float) for scheme, found in tangents.items()}
+    if isinstance(job.image, CompositeImage):
+        finest, levels, others = job.image, [known[job.settings.schemes[0]]], []
+    else:
+        finest, levels = smooth_composite(job.image), []
+        others = [tensor for scheme in SCHEMES for tensor in _by(job, scheme, known, watch, next_case)]
+    for factor in _factors(job):
+        if factor == 1 and levels:
+            continue
+        image = finest if factor == 1 else coarsen_composite(finest, factor)
+        levels.append(_tensor(job.with_image(image), "hexahedra", watch))
+        next_case()
+    return voxel_size_error(levels, others)
+
+
+def voxel_cases(job: Job) -> int:
+    """Return how many solves `voxel_part` adds."""
+    plain = not isinstance(job.image, CompositeImage)
+    missing = sum(scheme not in job.settings.schemes and _takes(job, scheme) for scheme in SCHEMES)
+    return len(_factors(job)) - 1 + (1 + missing if plain else 0)
+
+
+def why_no_voxel_part(job: Job) -> str:
+    """Return why the voxels' error cannot be assessed, or nothing if it can."""
+    if len(_factors(job)) > 1:
+        return ""
+    shape = " x ".join(map(str, job.image.shape))
+    return f"an image of {shape} voxels cannot be coarsened"
+
+
+def bracket_of(
+    job: Job, scheme: str, watch: Watch | None, next_case: Callable[[], None]
+) -> tuple[Bound, Contribution]:
+    """Solve with a uniform flux and with a uniform gradient on the sample's faces: they bracket the answer.
+
+    The spread is that of a value of which no more is known than that it lies between the two.
+    """
+    upper = np.asarray(_solved(job, scheme, "uniform-gradient", watch).value)
+    next_case()
+    flux_job = replace(job, settings=replace(job.settings, boundary="uniform-flux", scheme="hexahedra"))
+    try:
+        flux_job.refuse_impossible()
+        lower = np.asarray(_solved(flux_job, "hexahedra", "uniform-flux", watch).value)
+    except PhaseError:  # an insulating phase on the faces: a uniform flux cannot enter
+        lower = np.zeros_like(upper)
+    next_case()
+    bound = Bound(lower, upper, "the tensor of this sample", "uniform flux and uniform gradient: Huet 1990")
+    std = np.abs(upper - lower) / np.sqrt(12.0)
+    return bound, Contribution(std, "between uniform flux and uniform gradient on the sample's faces")
+
+
+def _solved(job: Job, scheme: str, boundary: Any, watch: Watch | None) -> Tangent:
+    model = model_of(job, scheme, boundary=boundary)
+    assert isinstance(model, HostConduction)  # noqa: S101 (only the kernels know these boundaries)
+    return tangent_of(model, (), watch)
+
+
+def _factors(job: Job) -> list[int]:
+    """Return by how much the image can be coarsened: 1, and 2 and 4 where whole voxels come out."""
+    return [
+        factor
+        for factor in (1, 2, 4)
+        if all(n % factor == 0 and n // factor >= _FEWEST for n in job.image.shape) or factor == 1
+    ]
+
+
+def _takes(job: Job, scheme: str) -> bool:
+    rank = max(np.ndim(p.value) for p in job.phases)
+    return SCHEMES[scheme](job.image.shape, job.image.aspect).refuses(rank) is None
+
+
+def _by(
+    job: Job, scheme: str, known: dict[str, np.ndarray], watch: Watch | None, next_case: Callable[[], None]
+) -> list[np.ndarray]:
+    """Return the tensor of a scheme, solved if it is not known; nothing if the scheme cannot take it."""
+    if scheme in known:
+        return [known[scheme]]
+    if not _takes(job, scheme):
+        return []
+    found = _tensor(job, scheme, watch)
+    next_case()
+    return [found]
+
+
+def _tensor(job: Job, scheme: str, watch: Watch | None) -> np.ndarray:
+    """Tensor of a job; zero along axes that are blocked there."""
+    try:
+        found = job.connection(scheme)
+    except PhaseError:  # the only conducting phase got lost
+        return np.zeros((job.dim, job.dim))
+    open_axes = (True,) * job.dim if found is None else found.directions
+    blocked = tuple(axis for axis, is_open in enumerate(open_axes) if not is_open)
+    if len(blocked) == job.dim:
+        return np.zeros((job.dim, job.dim))
+    return np.asarray(tangent_of(model_of(job, scheme), blocked, watch).value)

@@ -1,0 +1,66 @@
+"""Compiled vector operations that conjugate gradients need, each one pass over memory.
+
+Sums are taken over blocks in the type of the field, and the blocks are added in float64.
+"""
+
+import numpy as np
+
+from scalebridge.core.compiled import kernel, row_kernel
+from scalebridge.core.threads import in_slabs, threads_for
+
+_BLOCK = 2048
+
+
+@row_kernel
+def _dot_block(a, b, low, high):
+    part = a.dtype.type(0)
+    for i in range(low, high):
+        part += a[i] * b[i]
+    return part
+
+
+@kernel
+def _dot(start, stop, piece, a, b):
+    total = 0.0
+    for low in range(start, stop, _BLOCK):
+        total += _dot_block(a, b, low, min(low + _BLOCK, stop))
+    return total
+
+
+@row_kernel
+def _descend_block(r, q, step, low, high):
+    part = r.dtype.type(0)
+    for i in range(low, high):
+        rest = r[i] - step * q[i]
+        r[i] = rest
+        part += rest * rest
+    return part
+
+
+@kernel
+def descend(r, q, alpha):
+    """Do  r -= alpha q  on flat fields in place, and return r . r."""
+    step = r.dtype.type(alpha)
+    total = 0.0
+    for low in range(0, r.size, _BLOCK):
+        total += _descend_block(r, q, step, low, min(low + _BLOCK, r.size))
+    return total
+
+
+@row_kernel
+def _turn_block(x, p, z, step, factor):
+    for i in range(p.size):
+        direction = p[i]
+        x[i] += step * direction
+        p[i] = z[i] + factor * direction
+
+
+@kernel
+def advance_and_turn(x, p, z, alpha, beta):
+    """Do  x += alpha p,  p = z + beta p  on flat fields in place."""
+    _turn_block(x, p, z, p.dtype.type(alpha), p.dtype.type(beta))
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the product of two contiguous fields of one type."""
+    return sum(in_slabs(_dot, a.size, a.reshape(-1), b.reshape(-1), threads=threads_for(a.size)))

@@ -1,0 +1,256 @@
+"""The same conjugate gradients in plain memory: updated in place, in single precision where it suffices.
+
+The iterate is kept in float64, the residual and the direction in the working type. A residual that is
+updated in float32 drifts from the true one by some 1e-7 of the largest so far. So it is replaced by the
+true one, computed in float64: early (later it would disturb the directions), each time that it has fallen
+far (van der Vorst & Ye, SIAM J. Sci. Comput. 22 (2000) 835), and once more before the method says that it
+has converged. If that does not hold, the work goes on in float64.
+
+The stop, the bound of the energy error and their sources are those of `conjugate_gradients`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from scalebridge.core.results import Outcome
+from scalebridge.core.vectors import advance_and_turn, descend, dot
+from scalebridge.solvers.conjugate_gradients import ConjugateGradients
+
+_WINDOW = 4  # steps over which the ratio of the falls is taken
+_SLOWEST = 0.98  # largest ratio believed; a slower fall is treated as this
+_RENEWED = 1e-2  # relative residual at which the true one is computed first
+_RENEWED_AGAIN = 1e-4  # further fall after which it is computed again
+_ROUNDING = 64.0  # multiples of the machine's epsilon below which an energy fall is noise
+
+
+Update = Callable[[int, int], None]
+Use = Callable[[int, int, np.ndarray], None]
+
+
+class Preconditioner(Protocol):
+    """A symmetric preconditioner that works through a field some planes at a time, in several threads."""
+
+    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
+        """Let `update` change planes of r, precondition r, and hand the answer's planes to then(r . z)."""
+        ...
+
+
+class HostOperator(Protocol):
+    """A symmetric operator, its load and its preconditioner, which write to arrays that they are given."""
+
+    def product(self, p: np.ndarray, out: np.ndarray) -> float:
+        """Write K p to `out`, in the type of both, and return the product of p with it."""
+        ...
+
+    def load(self, out: np.ndarray) -> None:
+        """Write b to `out`."""
+        ...
+
+    def residual(self, x: np.ndarray, out: np.ndarray) -> None:
+        """Write b - K x, computed in float64, to `out`."""
+        ...
+
+    def preconditioner(self, dtype: np.dtype) -> Preconditioner:
+        """Return the preconditioner for fields of a type."""
+        ...
+
+
+@dataclass
+class HostCG:
+    """A solve under way; everything here changes in place.
+
+    Args:
+        operator: what is solved.
+        x: the iterate up to the last renewal, float64.
+        dx: what was added since, in the working type; x itself when that is float64.
+        r: the residual, in the working type.
+        p: the direction.
+        q: room for K p.
+        rz: (r, z).
+        floor: lower bound of the preconditioned spectrum, 0 if none is known.
+        radau: the running factor of the Gauss-Radau bound, infinite where there is none.
+        energy: what is left of the energy.
+        norm_b: norm of the load.
+        renew: relative residual at which the true residual is due.
+        code: -1 while running, else an `Outcome`.
+        verified: whether the operator was last asked for the residual of this very iterate.
+        falls: falls of the energy, one a step.
+        residuals: relative residual norms, the start included.
+        errors: estimated relative energy errors, the start included.
+    """
+
+    operator: HostOperator
+    x: np.ndarray
+    dx: np.ndarray
+    r: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+    rz: float
+    floor: float
+    radau: float
+    energy: float
+    norm_b: float
+    renew: float = _RENEWED
+    code: int = -1
+    verified: bool = False
+    falls: list[float] = field(default_factory=list)
+    residuals: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps done."""
+        return len(self.falls)
+
+    @property
+    def single(self) -> bool:
+        """Whether the working type is narrower than the iterate's."""
+        return self.dx is not self.x
+
+    def collect(self) -> None:
+        """Add what was gathered since the last renewal to the iterate."""
+        if self.single:
+            self.x += self.dx
+            self.dx[...] = 0
+
+
+def begin(
+    operator: HostOperator, shape: tuple[int, ...], energy: float, floor: float, dtype: np.dtype
+) -> HostCG:
+    """Start from zero.
+
+    Args:
+        operator: what is solved.
+        shape: shape of its fields.
+        energy: energy at the start, from which the falls are taken; 0 for a load of which the falls
+            themselves add up to the answer.
+        floor: lower bound of the preconditioned spectrum, 0 if none is known.
+        dtype: the working type.
+    """
+    x, r, p, q = np.zeros(shape), np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, dtype)
+    operator.load(r)
+    dx = x if r.dtype == x.dtype else np.zeros(shape, dtype)
+    rz, norm_b = operator.preconditioner(dtype).sweep(r, None, lambda _: _copy_to(p)), math.sqrt(dot(r, r))
+    state = HostCG(operator, x, dx, r, p, q, rz, floor, _inverse(floor), energy, norm_b)
+    nothing = rz <= _noise(dtype) ** 2 * energy or rz == 0.0
+    state.code = Outcome.converged if nothing else -1
+    state.residuals.append(0.0 if nothing else 1.0)
+    state.errors.append(0.0 if nothing else _relative(rz * _inverse(floor), energy))
+    return state
+
+
+def run(state: HostCG, solver: ConjugateGradients, steps: int) -> HostCG:
+    """Do at most `steps` further steps in place, fewer if the method ends before."""
+    goal = state.steps + steps
+    while state.code < 0 and state.steps < goal:
+        _step(state, solver)
+        if state.code >= 0:
+            state.collect()
+        if state.code in (Outcome.converged, Outcome.stagnated) and state.single:
+            _verify(state, solver)
+    return state
+
+
+def _step(state: HostCG, solver: ConjugateGradients) -> None:
+    if state.single and state.residuals[-1] <= state.renew:
+        state.renew = _RENEWED_AGAIN * state.residuals[-1]
+        state.collect()
+        state.operator.residual(state.x, state.r)
+    curvature = state.operator.product(state.p, state.q)
+    if not curvature > 0 or not math.isfinite(state.rz):
+        state.falls.append(0.0)
+        _record(state, solver, math.nan, math.nan, Outcome.breakdown)
+        return
+    old, alpha = state.rz, state.rz / curvature
+    squares: list[float] = []
+    preconditioner = state.operator.preconditioner(state.r.dtype)
+    state.rz = preconditioner.sweep(
+        state.r, _descend(state, alpha, squares), lambda rz: _turn(state, alpha, rz / old)
+    )
+    fall = alpha * old
+    state.falls.append(fall)
+    state.energy -= fall
+    state.radau = _next_radau(state.radau, state.floor, alpha, state.rz / old)
+    error = _relative(_error(state.radau * state.rz, state.falls), state.energy)
+    if state.rz <= _noise(state.r.dtype) ** 2 * abs(state.energy):  # nothing but rounding is left
+        error = _relative(state.rz, state.energy)
+    stuck = fall <= float(np.finfo(state.r.dtype).eps) ** 2 * abs(state.energy)
+    limit = Outcome.step_limit if state.steps >= solver.max_steps else -1
+    ended = Outcome.stagnated if stuck else limit
+    _record(state, solver, error, math.sqrt(math.fsum(squares)) / (state.norm_b or 1.0), ended)
+
+
+def _descend(state: HostCG, alpha: float, squares: list[float]) -> Update:
+    def update(low: int, high: int) -> None:
+        squares.append(descend(state.r[low:high].reshape(-1), state.q[low:high].reshape(-1), alpha))
+
+    return update
+
+
+def _turn(state: HostCG, alpha: float, beta: float) -> Use:
+    def use(low: int, high: int, z: np.ndarray) -> None:
+        x, p = state.dx[low:high].reshape(-1), state.p[low:high].reshape(-1)
+        advance_and_turn(x, p, z.reshape(-1), alpha, beta)
+
+    return use
+
+
+def _copy_to(p: np.ndarray) -> Use:
+    def use(low: int, high: int, z: np.ndarray) -> None:
+        p[low:high] = z
+
+    return use
+
+
+def _record(state: HostCG, solver: ConjugateGradients, error: float, residual: float, ended: int) -> None:
+    state.errors.append(error)
+    state.residuals.append(residual)
+    converged = error <= solver.rtol and residual <= solver.residual_rtol
+    state.code = int(Outcome.converged) if converged else int(ended)
+
+
+def _verify(state: HostCG, solver: ConjugateGradients) -> None:
+    """Compute the true residual; if it is too large, go on from it in float64."""
+    state.operator.residual(state.x, state.q)
+    state.residuals[-1] = math.sqrt(dot(state.q, state.q)) / (state.norm_b or 1.0)
+    state.verified = True
+    if state.code == Outcome.converged and state.residuals[-1] <= solver.residual_rtol:
+        return
+    shape = state.x.shape
+    state.dx, state.r, state.p, state.q = state.x, np.empty(shape), np.empty(shape), np.empty(shape)
+    state.operator.residual(state.x, state.r)
+    preconditioner = state.operator.preconditioner(state.r.dtype)
+    state.rz = preconditioner.sweep(state.r, None, lambda _: _copy_to(state.p))
+    state.radau, state.code, state.verified = _inverse(state.floor), -1, False
+
+
+def _error(bound: float, falls: list[float]) -> float:
+    """Energy error after the last step: the guaranteed bound where it holds, else the sum of the tail."""
+    if math.isfinite(bound) and bound > 0:
+        return bound
+    if len(falls) <= _WINDOW:
+        return math.inf
+    ratio = min(max((falls[-1] / falls[-1 - _WINDOW]) ** (1.0 / _WINDOW), 0.3), _SLOWEST)
+    return max(falls[-3:]) * ratio / (1.0 - ratio)
+
+
+def _next_radau(radau: float, floor: float, alpha: float, beta: float) -> float:
+    """The recursion of the bound; infinite for good once rounding has spoiled it or where there is none."""
+    gap = radau - alpha
+    return gap / (floor * gap + beta) if math.isfinite(radau) and gap > 0 else math.inf
+
+
+def _relative(error: float, energy: float) -> float:
+    return error / abs(energy) if energy != 0.0 else math.inf
+
+
+def _inverse(floor: float) -> float:
+    return 1.0 / floor if floor > 0 else math.inf
+
+
+def _noise(dtype: np.dtype) -> float:
+    return _ROUNDING * float(np.finfo(dtype).eps)
