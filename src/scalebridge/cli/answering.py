@@ -10,7 +10,7 @@ from scalebridge.cli.case import ConductivityCase
 from scalebridge.cli.exits import Exit
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import show_result
-from scalebridge.cli.solving import Prepared, answer, finished, prepare
+from scalebridge.cli.solving import answer, finished, prepare
 from scalebridge.cli.terminal import console, show_written
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
@@ -39,9 +39,9 @@ def answer_case(
         typer.Exit: with the exit code, unless every check passed.
     """
     prepared = prepare(case, folder, inputs)
-    stored = finished(prepared) if resume else None
+    stored = finished(prepared.outputs, prepared.request) if resume else None
     if stored is not None:
-        _tell_finished(prepared, stored, as_json)
+        tell_finished(prepared.outputs, stored, as_json)
         leave(bool(stored["passed"]), stored["outcome"]["code"] == Outcome.converged.name)
         return
     conclude(answer(prepared, progress), prepared.outputs, prepared.request, as_json)
@@ -69,7 +69,8 @@ def leave(passed: bool, converged: bool) -> None:
         raise typer.Exit(Exit.check_failed)
 
 
-def _tell_finished(prepared: Prepared, stored: dict[str, Any], as_json: bool) -> None:
+def tell_finished(outputs: Outputs, stored: dict[str, Any], as_json: bool) -> None:
+    """Print that there is nothing to do, and where the answer is; or the answer as JSON."""
     if as_json:
         own = {key: value for key, value in stored.items() if key not in ("request", "files")}
         typer.echo(json.dumps(own, indent=2))
@@ -78,4 +79,4 @@ def _tell_finished(prepared: Prepared, stored: dict[str, Any], as_json: bool) ->
     out.print(
         "Nothing to do: answered before for this image, these settings and versions. --force does it again."
     )
-    show_written(out, prepared.outputs.paths)
+    show_written(out, outputs.paths)

@@ -5,7 +5,15 @@ A case names a task; `TASKS` maps it to its model, so that a further task is a f
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic_core import core_schema
 
 from scalebridge.cli.text_values import value_from
@@ -89,7 +97,7 @@ class SolveTable(Table):
     """How to solve. What is not said takes the default of `effective_conductivity`."""
 
     scheme: Literal["hexahedra", "finite-volume", "both"] = "hexahedra"
-    boundary: Literal["periodic", "mirrored"] = "periodic"
+    boundary: Literal["periodic", "mirrored", "uniform-gradient", "uniform-flux"] = "periodic"
     rtol: float = Field(default=1e-6, description="wanted relative error of the tensor, of the solver alone")
     residual_rtol: float | None = Field(default=None, description="wanted relative residual of the balance")
     max_steps: int = Field(default=2000, description="limit of iterations a direction")
@@ -99,6 +107,10 @@ class SolveTable(Table):
     samples: int = Field(default=32, description="how many samples, where they are drawn")
     seed: int = 0
     dtype: Literal["float64", "float32"] = "float64"
+    budget: Literal["none", "quick", "standard", "full"] = Field(
+        default="standard", description="which parts of the uncertainty are assessed"
+    )
+    backend: Literal["auto", "kernels", "jax"] = "auto"
 
 
 class OutputTable(Table):
@@ -110,6 +122,37 @@ class OutputTable(Table):
     fields: str | None = Field(default=None, description="local fields, .vtkhdf, .vti or .h5")
     card: str | None = Field(default=None, description="a material card, *CONDUCTIVITY")
     dialect: Literal["calculix", "abaqus"] = "calculix"
+
+
+class StudyTable(Table):
+    """How to study subvolumes. What is not said takes the default of `conductivity_rve_study`."""
+
+    sizes: list[int | list[int]] | None = Field(
+        default=None, description="edges of the subvolumes in voxels, each a number or one for each axis"
+    )
+    realisations: int = Field(default=64, description="subvolumes of a size at most")
+    wanted: float = Field(default=0.02, description="wanted relative error, of two standard deviations")
+    scheme: Literal["hexahedra", "finite-volume"] = "hexahedra"
+    boundary: Literal["periodic", "mirrored", "uniform-gradient", "uniform-flux"] = "mirrored"
+    rtol: float = Field(default=1e-4, description="wanted relative error of each tensor, of the solver alone")
+    max_steps: int = Field(default=2000, description="limit of iterations a direction")
+    dtype: Literal["float64", "float32"] = "float64"
+    seed: int = Field(default=0, description="of the draw of subvolumes")
+    engine: str = Field(
+        default="local", description="'serial', 'local', 'dask', or a Dask scheduler's address"
+    )
+    workers: int | None = Field(default=None, description="number of processes")
+    store: str | None = Field(
+        default=None, description="folder for finished subvolumes, relative to the case file"
+    )
+
+
+class StudyOutputTable(Table):
+    """Files to write, relative to `folder`, which is relative to the case file."""
+
+    folder: str = "."
+    result: str | None = Field(default=None, alias="json", description="the whole study as JSON")
+    report: str | None = Field(default=None, description="a page with pictures, .html")
 
 
 class ConductivityCase(Table):
@@ -130,18 +173,41 @@ class ConductivityCase(Table):
 
     @model_validator(mode="after")
     def _one_source(self) -> "ConductivityCase":
-        if bool(self.phases) == (self.phases_table is not None):
-            raise ValueError("either [phases.LABEL] tables or phases_table is needed, not both")
+        _refuse_two_sources(self)
         return self
 
 
-TASKS: dict[str, type[ConductivityCase]] = {"conductivity": ConductivityCase}
+class RveCase(Table):
+    """How large a sample has to be: the conductivity of subvolumes of an image."""
+
+    task: Literal["rve"]
+    title: str | None = None
+    image: ImageTable
+    phases: dict[Label, PhaseTable] = Field(
+        default_factory=dict, description="conductivity by label of the image"
+    )
+    phases_table: str | None = Field(default=None, description="CSV file in place of [phases]")
+    study: StudyTable = Field(default_factory=StudyTable)
+    output: StudyOutputTable = Field(default_factory=StudyOutputTable)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "RveCase":
+        _refuse_two_sources(self)
+        return self
+
+
+def _refuse_two_sources(case: ConductivityCase | RveCase) -> None:
+    if bool(case.phases) == (case.phases_table is not None):
+        raise ValueError("either [phases.LABEL] tables or phases_table is needed, not both")
+
+
+Case = ConductivityCase | RveCase
+TASKS: dict[str, type[ConductivityCase] | type[RveCase]] = {"conductivity": ConductivityCase, "rve": RveCase}
 
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of case files, for editors and other programs."""
-    models = [model.model_json_schema(by_alias=True) for model in TASKS.values()]
-    found = models[0] if len(models) == 1 else {"oneOf": models}
+    found = TypeAdapter(Annotated[Case, Field(discriminator="task")]).json_schema(by_alias=True)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "scalebridge case",

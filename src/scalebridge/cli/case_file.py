@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from scalebridge.cli.case import TASKS, ConductivityCase, Table
+from scalebridge.cli.case import TASKS, Case, ConductivityCase, RveCase, Table
 from scalebridge.cli.exits import nearest_hint
 from scalebridge.core.errors import CaseError, FileFormatError, InputError
 
@@ -17,7 +17,7 @@ _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(#.*)?")
 _KEY = re.compile(r"\s*([^=#\[\]]+?)\s*=")
 
 
-def load_case(path: str | Path) -> ConductivityCase:
+def load_case(path: str | Path) -> Case:
     """Read and validate a case file.
 
     Args:
@@ -44,7 +44,7 @@ def load_case(path: str | Path) -> ConductivityCase:
     return validate_case(data, file.name, text)
 
 
-def validate_case(data: dict[str, Any], source: str, text: str = "") -> ConductivityCase:
+def validate_case(data: dict[str, Any], source: str, text: str = "") -> Case:
     """Validate a case given as plain data.
 
     Args:
@@ -110,7 +110,7 @@ def _text_of(file: Path) -> str:
     return text
 
 
-def _model_of(data: dict[str, Any], source: str, text: str) -> type[ConductivityCase]:
+def _model_of(data: dict[str, Any], source: str, text: str) -> type[ConductivityCase] | type[RveCase]:
     task = data.get("task")
     if isinstance(task, str) and task in TASKS:
         return TASKS[task]
@@ -146,7 +146,7 @@ def _worded(kind: str, place: Place, same: list[Any], keys: list[str]) -> tuple[
     given = repr(same[0]["input"])
     given = given if len(given) <= 80 else given[:77] + "..."
     if kind == "extra_forbidden":
-        top = len(place) > 1 and last in ConductivityCase.model_fields
+        top = len(place) > 1 and any(last in model.model_fields for model in TASKS.values())
         cure = f"move {last} above the first [table]" if top else nearest_hint(last, keys)
         return f"the unknown key '{last}'", f"a key among {', '.join(keys)}", cure
     if kind == "missing":

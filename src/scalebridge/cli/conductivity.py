@@ -38,6 +38,7 @@ def conductivity(
     threshold: options.Threshold = None,
     scheme: options.Scheme_ = options.Scheme.hexahedra,
     boundary: options.Boundary_ = options.Boundary.periodic,
+    budget: options.Budget_ = options.Budget.standard,
     rtol: options.Rtol = 1e-6,
     max_steps: options.MaxSteps = 2000,
     uncertainty: options.Uncertainty = options.Propagation.linear,
@@ -83,6 +84,7 @@ def conductivity(
             "solve": {
                 "scheme": scheme.value,
                 "boundary": boundary.value,
+                "budget": budget.value,
                 "rtol": rtol,
                 "max_steps": max_steps,
                 "uncertainty": uncertainty.value,

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import typer
 
-from scalebridge.core.errors import InputError, MissingExtraError, SolverError
+from scalebridge.core.errors import InputError, MissingExtraError, SolverError, TaskError
 
 
 class Exit(IntEnum):
@@ -18,6 +18,7 @@ class Exit(IntEnum):
     bad_input = 2
     not_converged = 3
     missing_extra = 4
+    task_failed = 5
     internal = 70
     stopped = 130
 
@@ -28,6 +29,7 @@ MEANINGS = {
     Exit.bad_input: "an input was refused before any work",
     Exit.not_converged: "the solver did not converge; the result was written and says so",
     Exit.missing_extra: "an optional package is missing",
+    Exit.task_failed: "one of many tasks failed; with --store, what was finished is kept",
     Exit.internal: "an error in scalebridge itself",
     Exit.stopped: "stopped by Ctrl-C; no file is left half-written",
 }
@@ -65,6 +67,8 @@ def code_of(error: BaseException) -> Exit:
         return Exit.not_converged
     if isinstance(error, MissingExtraError):
         return Exit.missing_extra
+    if isinstance(error, TaskError):
+        return Exit.task_failed
     known = isinstance(error, InputError | OSError | MemoryError)
     return Exit.bad_input if known else Exit.internal
 
@@ -89,7 +93,7 @@ def nearest_hint(name: str, names: list[str]) -> str:
 def _told(error: BaseException) -> tuple[str, list[tuple[str, str]]]:
     if isinstance(error, InputError):
         return error.argument, [("got", error.got), ("wanted", error.wanted), ("cure", error.cure)]
-    if isinstance(error, SolverError | MissingExtraError):
+    if isinstance(error, SolverError | MissingExtraError | TaskError):
         what, _, advice = str(error).rpartition("; ")
         return what, [("cure", advice)]
     if isinstance(error, OSError):

@@ -1,12 +1,15 @@
 """What is in an image file, as plain data: the findings of `scalebridge inspect`."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.errors import ImageError
+from scalebridge.engine.progress import tallied
 from scalebridge.grids.image import VoxelImage, slabs
 from scalebridge.grids.percolation import Percolation, percolation
+from scalebridge.grids.statistics import ImageStatistics, image_statistics, largest_phases
 from scalebridge.grids.thresholds import otsu_threshold, threshold
 from scalebridge.io.volume import Volume
 
@@ -34,12 +37,39 @@ def segment(volume: Volume, at: Any, labelled: bool | None) -> VoxelImage | None
     return None
 
 
-def summarise(volume: Volume, image: VoxelImage | None) -> dict[str, Any]:
+def measure(
+    image: VoxelImage | None, *, required: bool, dtype: str = "float64", show: bool | None = None
+) -> ImageStatistics | None:
+    """Return the statistics of an image's phases, with a progress bar; None for grey values.
+
+    Args:
+        image: the labels, None for grey values.
+        required: whether grey values are refused.
+        dtype: of the transforms.
+        show: whether to draw the bar; None draws it on a terminal.
+
+    Raises:
+        ImageError: statistics are required of grey values.
+    """
+    if image is None:
+        if required:
+            cure = "pass --threshold, or --labels if the values are labels"
+            raise ImageError("--statistics", got="grey values", wanted="an image of labels", cure=cure)
+        return None
+    labels = largest_phases(image)
+    with tallied(len(labels), "measuring", show) as advance:
+        return image_statistics(image, labels, dtype=dtype, done=lambda name: advance(1.0, name))
+
+
+def summarise(
+    volume: Volume, image: VoxelImage | None, statistics: ImageStatistics | None = None
+) -> dict[str, Any]:
     """Return what an image holds: size, voxels, phases with their connection, or grey values, and warnings.
 
     Args:
         volume: what was read.
         image: its labels, None for grey values.
+        statistics: of its phases, None when they were not asked for.
     """
     finite = _finite(volume.data)
     told: dict[str, Any] = {
@@ -62,7 +92,9 @@ def summarise(volume: Volume, image: VoxelImage | None) -> dict[str, Any]:
         told["phases"] = [_phase(image, label) for label in image.phases]
     if image is None or told["threshold"] is not None:
         told["grey"] = {**_grey(finite), "not_finite": int(volume.data.size - finite.size)}
-    told["warnings"] = _warnings(volume, told)
+    if statistics is not None:
+        told["statistics"] = statistics.to_dict()
+    told["warnings"] = _warnings(volume, told) + _statistics_warnings(statistics)
     return told
 
 
@@ -137,6 +169,26 @@ def _warnings(volume: Volume, told: dict[str, Any]) -> list[str]:
         found.append(_grey_warning(volume, grey["otsu"]))
         return found
     return found + _phase_warnings(told["phases"])
+
+
+def _statistics_warnings(statistics: ImageStatistics | None) -> list[str]:
+    if statistics is None:
+        return []
+    found = []
+    if statistics.left_out:
+        number = len(statistics.left_out)
+        found.append(f"Statistics are of the {len(statistics.phases)} largest phases; {number} are left out.")
+    endless = [
+        str(phase.label)
+        for phase in statistics.phases.values()
+        if phase.fraction < 1 and not math.isfinite(phase.correlation_length)
+    ]
+    if endless:
+        found.append(
+            f"Correlated as far as was measured: label {', '.join(endless)}. The image is too small to be a "
+            "sample of a larger material, or it has a period."
+        )
+    return found
 
 
 def _grey_warning(volume: Volume, otsu: float | None) -> str:

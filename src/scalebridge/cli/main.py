@@ -10,6 +10,7 @@ from scalebridge.cli.exits import EPILOG
 from scalebridge.cli.inspect import inspect
 from scalebridge.cli.laminate import laminate
 from scalebridge.cli.run import run
+from scalebridge.cli.rve import rve
 from scalebridge.cli.schema import schema
 
 # Help is set by Typer alone: loading Rich for it takes three times as long as all the rest.
@@ -23,6 +24,7 @@ app = typer.Typer(
 _VERBS = {
     conductivity: "The effective conductivity tensor of an image.",
     laminate: "The same of a stack of layers, exactly.",
+    rve: "How large a sample has to be: subvolumes of an image.",
     run: "Run a case file.",
     inspect: "What is in an image file.",
     check: "Solve problems with exact answers on this machine.",

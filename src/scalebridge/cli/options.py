@@ -14,11 +14,29 @@ class Scheme(StrEnum):
     both = "both"
 
 
+class StudyScheme(StrEnum):
+    """Discretisations of a study, which takes one."""
+
+    hexahedra = "hexahedra"
+    finite_volume = "finite-volume"
+
+
 class Boundary(StrEnum):
     """What lies beyond the image."""
 
     periodic = "periodic"
     mirrored = "mirrored"
+    uniform_gradient = "uniform-gradient"
+    uniform_flux = "uniform-flux"
+
+
+class Budget(StrEnum):
+    """Which parts of the uncertainty are assessed."""
+
+    none = "none"
+    quick = "quick"
+    standard = "standard"
+    full = "full"
 
 
 class Propagation(StrEnum):
@@ -99,7 +117,19 @@ Scheme_ = Annotated[
 ]
 Boundary_ = Annotated[
     Boundary,
-    typer.Option("--boundary", help="mirrored reflects a sample that is not periodic along every axis."),
+    typer.Option(
+        "--boundary",
+        help="mirrored reflects a sample that is not periodic; uniform-gradient and uniform-flux on its "
+        "faces bracket the answer.",
+    ),
+]
+Budget_ = Annotated[
+    Budget,
+    typer.Option(
+        "--budget",
+        help="Parts of the uncertainty: none (inputs alone), quick (no further solve), standard (also the "
+        "voxels' size), full (also what lies around the sample).",
+    ),
 ]
 Rtol = Annotated[
     float, typer.Option(metavar="NUMBER", help="Wanted relative error of the tensor, of the solver alone.")
@@ -111,6 +141,22 @@ Uncertainty = Annotated[
 Samples = Annotated[int, typer.Option(metavar="N", help="How many samples, where they are drawn.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the drawn samples.")]
 Dtype = Annotated[Precision, typer.Option(help="float32 halves the memory; use it with --rtol 1e-4.")]
+
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        help="Who solves: serial, local (processes), dask, or a Dask scheduler's address tcp://host:port.",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Number of processes.  [default: the processors]")
+]
+Store = Annotated[
+    str | None,
+    typer.Option("--store", metavar="FOLDER", help="Keep finished work there, and reuse what is there."),
+]
 
 Out = Annotated[
     str | None, typer.Option("--out", metavar="FILE.json", help="Write the whole result as JSON.")

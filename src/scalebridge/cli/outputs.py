@@ -19,6 +19,8 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import mirror
 from scalebridge.io.cards import Dialect, conductivity_card
 from scalebridge.io.fields import write_fields
+from scalebridge.upscaling.rve_result import SCHEMA as STUDY_SCHEMA
+from scalebridge.upscaling.rve_result import RveStudy
 
 _SUFFIXES = {"fields": (".vtkhdf", ".hdf", ".vti", ".h5", ".hdf5"), "report": (".html", ".htm")}
 
@@ -114,6 +116,17 @@ class Outputs:
             written["result"] = _write_result(self.result, result, request, written)
         return written
 
+    def write_study(self, study: RveStudy, request: str = "") -> dict[str, Path]:
+        """Write a study's report and JSON, as `write` does a result's."""
+        written: dict[str, Path] = {}
+        if self.result is not None:
+            _write_result(self.result, study, request, written)
+        if self.report is not None:
+            written["report"] = _write_report(self.report, study, self.title)
+        if self.result is not None:
+            written["result"] = _write_result(self.result, study, request, written)
+        return written
+
     def stored(self) -> dict[str, Any] | None:
         """Return the result that is stored at the JSON's place, None if there is none of this kind."""
         if self.result is None or not self.result.is_file():
@@ -122,7 +135,8 @@ class Outputs:
             told = json.loads(self.result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return told if isinstance(told, dict) and told.get("schema") == SCHEMA else None
+        known = isinstance(told, dict) and told.get("schema") in (SCHEMA, STUDY_SCHEMA)
+        return told if known else None
 
     def complete(self, files: Mapping[str, Mapping[str, str]]) -> bool:
         """Whether every file asked for, the JSON aside, is there as it was written."""
@@ -146,7 +160,7 @@ def _check_suffix(name: str, path: Path) -> None:
         raise MissingExtraError("vtk", extra="vtk", purpose="writing a .vti file")
 
 
-def _write_result(path: Path, result: Upscaled, request: str, written: Mapping[str, Path]) -> Path:
+def _write_result(path: Path, result: Upscaled | RveStudy, request: str, written: Mapping[str, Path]) -> Path:
     files = {kind: {"file": file.name, "sha256": sha256_of(file)} for kind, file in written.items()}
     told = {**result.to_dict(), "request": request, "files": files}
     return write_text(path, json.dumps(told, indent=2, allow_nan=False) + "\n")
@@ -170,7 +184,7 @@ def _write_fields(path: Path, result: Upscaled) -> Path:
     return write_fields(path, fields, voxel, units=units)
 
 
-def _write_report(path: Path, result: Upscaled, title: str | None) -> Path:
+def _write_report(path: Path, result: Upscaled | RveStudy, title: str | None) -> Path:
     from scalebridge.report.page import write_report
 
     return write_report(result, path, title=title)

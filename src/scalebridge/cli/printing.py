@@ -12,7 +12,7 @@ from rich.text import Text
 from scalebridge.cli.terminal import plain_table, show_written, verdict_text
 from scalebridge.core.checks import Check
 from scalebridge.core.results import Outcome
-from scalebridge.core.upscaled import Bound, Upscaled
+from scalebridge.core.upscaled import Bound, Upscaled, uncertainty_lines
 from scalebridge.report.typeset import (
     MISSING,
     align,
@@ -28,13 +28,13 @@ _AXES = "xyz"
 def show_result(out: Console, result: Upscaled, written: Mapping[str, Path]) -> None:
     """Print a result: inputs, tensor with unit and spread, bounds, sensitivities, checks, notes, files."""
     out.print(Text(_title(result), style="bold"))
-    out.print(_inputs(result))
+    out.print(input_rows(result.inputs))
     out.print(_tensor(result))
-    for line in _bounds(result):
+    for line in [*uncertainty_lines(result), *_bounds(result)]:
         out.print(line)
     if any(value is not None for value in result.derivatives.values()):
         out.print(_derivatives(result))
-    out.print(_checks(result.checks))
+    out.print(check_rows(result.checks))
     for note in result.notes:
         out.print(Text(f"note: {note}", style="yellow"))
     if result.outcome is not Outcome.converged:
@@ -49,9 +49,10 @@ def _title(result: Upscaled) -> str:
     return result.spec.name[0].upper() + result.spec.name[1:] + (f", {unit}" if unit else "")
 
 
-def _inputs(result: Upscaled) -> Table:
+def input_rows(inputs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return the inputs of a result as a table: key, name, value with its spread, fraction."""
     table = plain_table("", "", "value>", "fraction>")
-    for key, given in result.inputs.items():
+    for key, given in inputs.items():
         name = given.get("name", key)
         value = np.asarray(given["value"], dtype=float)
         shown = (
@@ -113,7 +114,8 @@ def _derivatives(result: Upscaled) -> Table:
     return table
 
 
-def _checks(checks: tuple[Check, ...]) -> Table:
+def check_rows(checks: tuple[Check, ...]) -> Table:
+    """Return checks as a table: name, verdict, number, tolerance."""
     table = plain_table("check", "", "found>", "", "tolerance>")
     for check in checks:
         table.add_row(

@@ -31,6 +31,12 @@ def run(
 
         file = Path(case)
         loaded = load_case(file)
+        options = {"inputs": (file,), "as_json": as_json, "progress": progress, "resume": not force}
+        if loaded.task == "rve":
+            from scalebridge.cli.studying import study_case
+
+            study_case(loaded, file.parent, **options)
+            return
         from scalebridge.cli.answering import answer_case
 
-        answer_case(loaded, file.parent, inputs=(file,), as_json=as_json, progress=progress, resume=not force)
+        answer_case(loaded, file.parent, **options)

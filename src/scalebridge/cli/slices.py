@@ -4,16 +4,14 @@ import io
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.image import imread, imsave
 
 from scalebridge.core.files import atomic_path
 from scalebridge.grids.image import VoxelImage
 from scalebridge.io.volume import Volume
-from scalebridge.report.canvas import phase_colours
-from scalebridge.report.figures_image import draw_slices, enlarge, framed
+from scalebridge.report.canvas import Picture, phase_colours
+from scalebridge.report.figures_grey import draw_grey_slices
+from scalebridge.report.figures_image import draw_slices
 from scalebridge.report.looks import Look
 
 _GAP = 12  # pixels between slices
@@ -27,7 +25,8 @@ def write_slices(path: Path, volume: Volume, image: VoxelImage | None) -> Path:
         volume: what was read.
         image: its labels; None draws grey values.
     """
-    pictures = _grey_slices(volume) if image is None else _label_slices(image)
+    drawn = draw_grey_slices(volume.data, volume.voxel) if image is None else _label_slices(image)
+    pictures = [imread(io.BytesIO(picture.data), format="png")[..., :3] for picture in drawn]
     height = max(len(picture) for picture in pictures)
     canvas = [_padded(picture, height) for picture in pictures]
     with atomic_path(path) as part:
@@ -35,35 +34,13 @@ def write_slices(path: Path, volume: Volume, image: VoxelImage | None) -> Path:
     return path
 
 
-def _label_slices(image: VoxelImage) -> list[np.ndarray]:
+def _label_slices(image: VoxelImage) -> list[Picture]:
     colours = phase_colours(len(image.phases))
     looks = {
         label: Look(f"phase {label}", label, image.name(label), colour, image.fractions[label])
         for label, colour in zip(image.phases, colours, strict=True)
     }
-    return [imread(io.BytesIO(picture.data), format="png")[..., :3] for picture in draw_slices(image, looks)]
-
-
-def _grey_slices(volume: Volume) -> list[np.ndarray]:
-    low, high = np.nanpercentile(volume.data, [0.5, 99.5])
-    planes = [(0, 1, None)] if volume.data.ndim == 2 else [(0, 1, 2), (0, 2, 1), (1, 2, 0)]
-    voxel = volume.voxel or (1.0,) * volume.data.ndim
-    drawn = []
-    for right, up, across in planes:
-        plane = (
-            volume.data if across is None else np.take(volume.data, volume.shape[across] // 2, axis=across)
-        )
-        shade = np.clip((plane - low) / ((high - low) or 1.0), 0, 1)
-        pixels = enlarge(colormaps["gray"](shade)[..., :3], (voxel[right], voxel[up]))
-        length = None if volume.voxel is None else voxel[right] * volume.shape[right]
-        drawn.append(_drawn(framed(pixels, length, volume.shape[right])))
-    return drawn
-
-
-def _drawn(figure: Figure) -> np.ndarray:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3] / 255.0
+    return draw_slices(image, looks)
 
 
 def _padded(picture: np.ndarray, height: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 from scalebridge.cells.conductivity import effective_conductivity
 from scalebridge.cells.conductivity_job import Settings
 from scalebridge.cells.image_input import SHAPE_ONLY, as_image
-from scalebridge.cli.case import ConductivityCase, ImageTable, OutputTable
+from scalebridge.cli.case import Case, ConductivityCase, ImageTable, OutputTable, StudyOutputTable
 from scalebridge.cli.outputs import Outputs
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import installed_versions
@@ -55,14 +55,11 @@ def prepare(case: ConductivityCase, folder: Path, inputs: tuple[Path, ...] = ())
     named = [image_file, *inputs] + ([] if table is None else [table])
     outputs = outputs_of(case.output, folder, case.title)
     outputs.check(tuple(named))
-    phases: dict[Any, Any] = (
-        {label: phase.model_dump(exclude_none=True) for label, phase in case.phases.items()}
-        if table is None
-        else dict(read_phase_table(table))
-    )
+    phases = read_phases(case, folder)
     image = read_image(case.image, folder)
     outputs.check_dimension(image.dim)
-    return Prepared(case, image, phases, outputs, _request(case, image, phases))
+    request = request_of(case, image, phases, case.solve.model_dump())
+    return Prepared(case, image, phases, outputs, request)
 
 
 def answer(prepared: Prepared, progress: bool | None) -> Upscaled:
@@ -79,6 +76,13 @@ def answer(prepared: Prepared, progress: bool | None) -> Upscaled:
     )
 
 
+def read_phases(case: Case, folder: Path) -> dict[Any, Any]:
+    """Return the phases of a case by label, from its tables or from its CSV file."""
+    if case.phases_table is not None:
+        return dict(read_phase_table(folder / case.phases_table))
+    return {label: phase.model_dump(exclude_none=True) for label, phase in case.phases.items()}
+
+
 def read_image(table: ImageTable, folder: Path) -> VoxelImage:
     """Read and segment the image of a case, and cut out the part asked for."""
     options: dict[str, Any] = {"axes": table.axes, "dataset": table.dataset, "voxel_unit": table.voxel_unit}
@@ -90,24 +94,28 @@ def read_image(table: ImageTable, folder: Path) -> VoxelImage:
     return image if table.crop is None else crop(image, table.crop.origin, table.crop.size)
 
 
-def outputs_of(table: OutputTable, folder: Path, title: str | None = None) -> Outputs:
+def outputs_of(table: OutputTable | StudyOutputTable, folder: Path, title: str | None = None) -> Outputs:
     """Return the outputs that a case asks for, their paths settled."""
     base = folder / table.folder
-    paths = {name: getattr(table, name) for name in ("result", "report", "fields", "card")}
+    paths = {name: getattr(table, name, None) for name in ("result", "report", "fields", "card")}
     placed = {name: None if path is None else base / path for name, path in paths.items()}
-    return Outputs(**placed, dialect=table.dialect, title=title)
+    return Outputs(**placed, dialect=getattr(table, "dialect", "calculix"), title=title)
 
 
-def finished(prepared: Prepared) -> dict[str, Any] | None:
+def finished(outputs: Outputs, request: str) -> dict[str, Any] | None:
     """Return the stored result if this very request was answered before and all its files are still there."""
-    stored = prepared.outputs.stored()
-    if stored is None or stored.get("request") != prepared.request:
+    stored = outputs.stored()
+    if stored is None or stored.get("request") != request:
         return None
-    return stored if prepared.outputs.complete(stored.get("files", {})) else None
+    return stored if outputs.complete(stored.get("files", {})) else None
 
 
-def case_from(tables: dict[str, Any]) -> ConductivityCase:
+def case_from(tables: dict[str, Any], task: str = "conductivity") -> Any:
     """Make a case from options of the command line, leaving out what was not given.
+
+    Args:
+        tables: what a case file would say.
+        task: the case's task.
 
     Raises:
         InputError: as for a case file.
@@ -121,7 +129,7 @@ def case_from(tables: dict[str, Any]) -> ConductivityCase:
             wanted="the conductivity of every phase",
             cure="give --phase '0=0.6 W/m/K' for every label, or --phases-table FILE.csv",
         )
-    return validate_case({"task": "conductivity", **_without_none(tables)}, "command line")
+    return validate_case({"task": task, **_without_none(tables)}, "command line")
 
 
 def _without_none(value: Any) -> Any:
@@ -130,13 +138,21 @@ def _without_none(value: Any) -> Any:
     return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
 
 
-def _request(case: ConductivityCase, image: VoxelImage, phases: dict[Any, Any]) -> str:
+def request_of(case: Case, image: VoxelImage, phases: dict[Any, Any], settings: dict[str, Any]) -> str:
+    """Return the SHA-256 of all that decides a case's numbers.
+
+    Args:
+        case: the case.
+        image: its image, cropped.
+        phases: its phases by label.
+        settings: the options that can change a number.
+    """
     told = {
         "task": case.task,
         "image": image.content_hash(),
         "voxel": case.image.voxel if image.voxel is None else None,
         "phases": {str(int(label)): phase for label, phase in phases.items()},
-        "solve": case.solve.model_dump(),
+        "solve": settings,
         "versions": installed_versions(),
     }
     text = json.dumps(told, sort_keys=True, default=str)

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.text import Text
 
 from scalebridge.cli.terminal import plain_table
+from scalebridge.grids.statistics import ImageStatistics
+from scalebridge.report.image_tables import statistics_rows
 from scalebridge.report.typeset import typeset_length, typeset_number
 
 _BAR = 40  # columns of the longest bar of a histogram
@@ -17,7 +19,7 @@ def show_summary(out: Console, told: dict[str, Any]) -> None:
     out.print(Text(f"{told['path']}", style="bold"), soft_wrap=True)
     facts = plain_table("", "")
     facts.show_header = False
-    for name, text in _facts(told):
+    for name, text in fact_rows(told):
         facts.add_row(name, text)
     out.print(facts)
     if "grey" in told:
@@ -28,7 +30,8 @@ def show_summary(out: Console, told: dict[str, Any]) -> None:
         out.print(Text(f"note: {warning}", style="yellow"))
 
 
-def _facts(told: dict[str, Any]) -> list[tuple[str, str]]:
+def fact_rows(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what describes the file and the image, as names and texts."""
     stored = told["stored"]
     dataset = f", dataset {told['dataset']}" if told["dataset"] else ""
     kept = f"{_times(stored['shape'])}, axes {stored['axes']}, {stored['dtype']}"
@@ -53,6 +56,14 @@ def _facts(told: dict[str, Any]) -> list[tuple[str, str]]:
     if "content_sha256" in told:
         found.append(("", f"{told['content_sha256']}  (labels and voxel size)"))
     return found
+
+
+def show_statistics(out: Console, statistics: ImageStatistics) -> None:
+    """Print the numbers of every measured phase, one column a phase."""
+    table = plain_table("geometry", *(f"{phase.name}>" for phase in statistics.phases.values()))
+    for name, cells in statistics_rows(statistics):
+        table.add_row(name, *cells)
+    out.print(table)
 
 
 def _show_phases(out: Console, phases: list[dict[str, Any]], dim: int) -> None:

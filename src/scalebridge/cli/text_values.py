@@ -112,6 +112,42 @@ def numbers_from(text: str, argument: str, kind: type = float) -> list[Any]:
         ) from error
 
 
+def sizes_from(text: str | None) -> list[Any] | None:
+    """Turn "16, 32" or "16x16x8, 32x32x16" into edges of boxes.
+
+    Raises:
+        InputError: a part that is neither.
+
+    Example:
+        >>> sizes_from("16, 32"), sizes_from("16x16x8")
+        ([16, 32], [[16, 16, 8]])
+    """
+    if text is None:
+        return None
+    boxes = [part.replace("x", ",") for part in text.split(",")]
+    found = [numbers_from(box, "--sizes", int) for box in boxes]
+    return [box if len(box) > 1 else box[0] for box in found]
+
+
+def share_from(text: str, argument: str) -> float:
+    """Turn "2 %" or "0.02" into a number.
+
+    Raises:
+        InputError: text that is no number.
+
+    Example:
+        >>> share_from("2 %", "--wanted"), share_from("0.02", "--wanted")
+        (0.02, 0.02)
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        return float(number) / (1.0 if number == text.strip() else 100.0)
+    except ValueError as error:
+        raise InputError(
+            argument, got=repr(text), wanted="a share", cure="write for example '2 %' or 0.02"
+        ) from error
+
+
 def threshold_from(text: str | None) -> Any:
     """Turn "otsu", "84" or "84, 150" into what a threshold is.
 

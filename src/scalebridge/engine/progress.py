@@ -2,11 +2,14 @@
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+Advance = Callable[[float, str], None]
+"""Takes the work just done, in the unit of the total, and a word on what it was."""
 
 
 class Meter:
@@ -59,10 +62,35 @@ def metered(total: int, title: str, show: bool | None = None) -> Iterator[Meter]
         title: what is being done.
         show: True or False to decide; None draws if standard error is a terminal.
     """
-    visible = sys.stderr.isatty() if show is None else show
-    if not visible:
+    if not _visible(show):
         yield Meter(total, None, title)
         return
+    with _bar() as bar:
+        yield Meter(total, bar, title)
+
+
+@contextmanager
+def tallied(total: float, title: str, show: bool | None = None) -> Iterator[Advance]:
+    """Yield a function that counts finished work on one bar, for tasks that end in any order.
+
+    Args:
+        total: all the work there is, in any unit, such as voxels.
+        title: what is being done.
+        show: True or False to decide; None draws if standard error is a terminal.
+    """
+    if not _visible(show):
+        yield lambda work, detail: None
+        return
+    with _bar() as bar:
+        task = bar.add_task(title, total=total, detail="")
+        yield lambda work, detail: bar.update(task, advance=work, detail=detail)
+
+
+def _visible(show: bool | None) -> bool:
+    return sys.stderr.isatty() if show is None else show
+
+
+def _bar() -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -72,5 +100,4 @@ def metered(total: int, title: str, show: bool | None = None) -> Iterator[Meter]
         TimeRemainingColumn(),
         TextColumn("{task.fields[detail]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield Meter(total, bar, title)
+    return Progress(*columns, console=Console(stderr=True), transient=True)

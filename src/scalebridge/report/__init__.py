@@ -10,13 +10,18 @@ from pathlib import Path
 from types import ModuleType
 
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.upscaling.rve_result import RveStudy
 
 
 class _CallablePackage(ModuleType):
     """A package that is also the verb of the same name, so that folder and face can share it."""
 
     def __call__(
-        self, result: Upscaled | Sequence[Upscaled], path: str | os.PathLike[str], *, title: str | None = None
+        self,
+        result: Upscaled | RveStudy | Sequence[Upscaled | RveStudy],
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
     ) -> Path:
         """Write results as one self-contained HTML page; see `scalebridge.report.page.write_report`."""
         from scalebridge.report.page import write_report  # noqa: PLC0415 (the page imports this package)

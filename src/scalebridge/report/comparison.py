@@ -44,10 +44,11 @@ def compare(results: list[Upscaled], sections: list[Section]) -> Comparison:
         "apart",
         "checks",
     )
-    rows = [_row(i, result, sections[i - 1]) for i, result in enumerate(results, 1)]
+    numbers = [int(section.key.rpartition("-")[2]) for section in sections]
+    rows = [_row(*three) for three in zip(numbers, results, sections, strict=True)]
     table = Table("The results beside each other", head, rows, frozenset({0, 1, 2, 6}), frozenset({2}))
     kinds: dict[tuple[str, str], list[Point]] = {}
-    for i, result in enumerate(results, 1):
+    for i, result in zip(numbers, results, strict=True):
         if not math.isfinite(mean_value(result)[0]):
             continue
         kinds.setdefault((result.spec.name, result.unit), []).append(_point(i, result))

@@ -12,14 +12,18 @@ from scalebridge.core.files import write_text
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.comparison import compare
 from scalebridge.report.sections import make_section
+from scalebridge.report.study_section import make_study_section
+from scalebridge.upscaling.rve_result import RveStudy
 
-_WANTED = "an Upscaled, or a list of them"
+_WANTED = "an Upscaled or an RveStudy, or a list of them"
+Shown = Upscaled | RveStudy
+"""What a page can show."""
 
 
 def write_report(
-    result: Upscaled | Sequence[Upscaled], path: str | os.PathLike[str], *, title: str | None = None
+    result: Shown | Sequence[Shown], path: str | os.PathLike[str], *, title: str | None = None
 ) -> Path:
-    """Write results as one self-contained HTML page, whole or not at all.
+    """Write results and studies as one self-contained HTML page, whole or not at all.
 
     The page holds what was asked, the answer, pictures, local fields, checks, bounds, convergence,
     sensitivities, uncertainty, notes, origin, and the result as JSON. It loads nothing from anywhere, follows
@@ -58,22 +62,26 @@ def write_report(
     return write_text(path, render_page(results, title=title))
 
 
-def render_page(results: Sequence[Upscaled], *, title: str | None = None) -> str:
+def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
     """Return the page of some results as HTML text.
 
     Args:
         results: at least one result.
         title: heading of the page.
     """
-    sections = [make_section(result, number) for number, result in enumerate(results, 1)]
-    single = len(sections) == 1
-    heading = title or (sections[0].title if single else f"{len(sections)} results compared")
-    comparison = None if single else compare(list(results), sections)
-    template = _environment().get_template("page.html.j2")
+    sections = [
+        make_study_section(result, number) if isinstance(result, RveStudy) else make_section(result, number)
+        for number, result in enumerate(results, 1)
+    ]
+    pairs = [(r, s) for r, s in zip(results, sections, strict=True) if isinstance(r, Upscaled)]
+    heading = title or (sections[0].title if len(sections) == 1 else f"{len(sections)} results compared")
+    comparison = compare([r for r, _ in pairs], [s for _, s in pairs]) if len(pairs) > 1 else None
+    template = page_environment().get_template("page.html.j2")
     return template.render(title=heading, sections=sections, comparison=comparison)
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Return what renders the templates of pages: everything is escaped, and a missing name is an error."""
     return Environment(
         loader=PackageLoader("scalebridge.report", "templates"),
         autoescape=True,
@@ -83,9 +91,9 @@ def _environment() -> Environment:
     )
 
 
-def _checked(result: Upscaled | Sequence[Upscaled]) -> list[Upscaled]:
-    results: list[Upscaled] = [result] if isinstance(result, Upscaled) else _listed(result)
-    wrong = [type(item).__name__ for item in results if not isinstance(item, Upscaled)]
+def _checked(result: Shown | Sequence[Shown]) -> list[Shown]:
+    results: list[Shown] = [result] if isinstance(result, Shown) else _listed(result)
+    wrong = [type(item).__name__ for item in results if not isinstance(item, Shown)]
     if wrong or not results:
         raise InputError(
             "result",

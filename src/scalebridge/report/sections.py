@@ -113,7 +113,7 @@ def make_section(result: Upscaled, number: int) -> Section:
     """
     key, looks = f"result-{number}", looks_of(result)
     shown, unit, meaning = headline(result)
-    pictures, volumes = _subject_pictures(result, looks, key)
+    pictures, volumes = subject_pictures(result, looks, key)
     tables = [answer_table(result), principal_table(result), formation_table(formation(result))]
     text = result.to_json(indent=None)
     return Section(
@@ -146,7 +146,7 @@ def escape_json(text: str) -> str:
     return text
 
 
-def _subject_pictures(
+def subject_pictures(
     result: Upscaled, looks: dict[str, Look], key: str
 ) -> tuple[list[Picture], list[Picture]]:
     """Return flat pictures and rendered volumes of the subject."""

@@ -145,9 +145,19 @@ def typeset_length(metres: float, digits: int = 4) -> str:
         >>> typeset_length(2.56e-4), typeset_length(3e-6)
         ('256 µm', '3 µm')
     """
-    size = abs(metres) * (1 + 1e-12)
-    scale, unit = next((pair for pair in reversed(_LENGTHS) if size >= pair[0]), _LENGTHS[0])
+    scale, unit = length_unit(metres)
     return f"{typeset_number(metres / scale, digits)} {unit}"
+
+
+def length_unit(metres: float) -> tuple[float, str]:
+    """Return the unit that suits a length: its size in metres, and its name.
+
+    Example:
+        >>> length_unit(2.56e-4)
+        (1e-06, 'µm')
+    """
+    size = abs(metres) * (1 + 1e-12)
+    return next((pair for pair in reversed(_LENGTHS) if size >= pair[0]), _LENGTHS[0])
 
 
 def round_length(limit: float) -> float:

@@ -1,0 +1,115 @@
+"""scalebridge rve: how large a sample has to be, from subvolumes of an image."""
+
+from typing import Annotated, Any
+
+import typer
+
+from scalebridge.cli import options
+from scalebridge.cli.conductivity import image_table
+from scalebridge.cli.exits import refusals
+from scalebridge.cli.text_values import PHASE_FORM, phases_from, share_from, sizes_from
+
+
+def rve(
+    image: options.Image,
+    *,
+    phase: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--phase",
+            metavar="LABEL=VALUE",
+            help=f"Conductivity of a label, repeated: {PHASE_FORM}. For example '0=0.6 W/m/K'. 0 insulates.",
+        ),
+    ] = None,
+    phases_table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.csv", help="The same as a table with the columns phase, value, unit, std, name."
+        ),
+    ] = None,
+    voxel: options.Voxel = None,
+    threshold: options.Threshold = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="Edges of the subvolumes in voxels, '16, 32, 64', or boxes '16x16x8, 32x32x16'.  "
+            "[default: N/8, N/5, N/3 and N/2 of the shortest edge]",
+        ),
+    ] = None,
+    realisations: Annotated[
+        int, typer.Option(metavar="N", help="Subvolumes of a size at most; more are drawn from at random.")
+    ] = 64,
+    wanted: Annotated[
+        str, typer.Option(metavar="ERROR", help="Wanted relative error of two standard deviations.")
+    ] = "2 %",
+    scheme: Annotated[options.StudyScheme, typer.Option("--scheme", help="Discretisation.")] = (
+        options.StudyScheme.hexahedra
+    ),
+    boundary: Annotated[
+        options.Boundary,
+        typer.Option("--boundary", help="What lies beyond a subvolume: its reflection, or its own copies."),
+    ] = options.Boundary.mirrored,
+    rtol: options.Rtol = 1e-4,
+    max_steps: options.MaxSteps = 2000,
+    dtype: options.Dtype = options.Precision.float64,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draw of subvolumes.")] = 0,
+    engine: options.Engine = "local",
+    workers: options.Workers = None,
+    store: options.Store = None,
+    out: options.Out = None,
+    report: options.Report = None,
+    crop: options.Crop = None,
+    axes: options.Axes = None,
+    dataset: options.Dataset = None,
+    voxel_unit: options.VoxelUnit = None,
+    raw_shape: options.RawShape = None,
+    raw_dtype: options.RawDtype = None,
+    raw_order: options.RawOrder = options.Order.C,
+    raw_offset: options.RawOffset = 0,
+    as_json: options.Json = False,
+    progress: options.Progress = None,
+    debug: options.Debug = False,
+) -> None:
+    """Find from subvolumes of an image how large a sample has to be for its conductivity.
+
+    The image is cut into boxes of several sizes, each is solved, and from their spread follow the integral
+    range, the error that the image's own size leaves, and the size for a wanted error. With --store a run
+    that was stopped goes on where it was.
+    """
+    with refusals(debug):
+        tables: dict[str, Any] = {
+            "image": image_table(
+                image,
+                voxel=voxel,
+                voxel_unit=voxel_unit,
+                threshold=threshold,
+                crop=crop,
+                axes=axes,
+                dataset=dataset,
+                raw=(raw_shape, raw_dtype, raw_order, raw_offset),
+            ),
+            "phases": phases_from(phase or []),
+            "phases_table": phases_table,
+            "study": {
+                "sizes": sizes_from(sizes),
+                "realisations": realisations,
+                "wanted": share_from(wanted, "--wanted"),
+                "scheme": scheme.value,
+                "boundary": boundary.value,
+                "rtol": rtol,
+                "max_steps": max_steps,
+                "dtype": dtype.value,
+                "seed": seed,
+                "engine": engine,
+                "workers": workers,
+                "store": store,
+            },
+            "output": {"json": out, "report": report},
+        }
+        from pathlib import Path
+
+        from scalebridge.cli.solving import case_from
+        from scalebridge.cli.studying import study_case
+
+        study_case(case_from(tables, "rve"), Path(), as_json=as_json, progress=progress)

@@ -1,0 +1,108 @@
+"""From a case of task "rve" to its study: read, look for finished work, ask, print, write, leave."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from scalebridge.cells.conductivity_rve import conductivity_rve_study
+from scalebridge.cli.answering import leave, tell_finished
+from scalebridge.cli.case import RveCase
+from scalebridge.cli.printing import check_rows, input_rows
+from scalebridge.cli.solving import finished, outputs_of, read_image, read_phases, request_of
+from scalebridge.cli.terminal import console, plain_table, show_written
+from scalebridge.engine.executors import check_engine
+from scalebridge.engine.store import Store
+from scalebridge.report.study_section import study_headline, study_sentences
+from scalebridge.report.typeset import typeset_number, typeset_unit
+from scalebridge.upscaling.rve_result import RveStudy
+
+_WHERE = ("engine", "workers", "store")  # settings that change no number
+
+
+def study_case(
+    case: RveCase,
+    folder: Path,
+    *,
+    inputs: tuple[Path, ...] = (),
+    as_json: bool = False,
+    progress: bool | None = None,
+    resume: bool = False,
+) -> None:
+    """Read, study, print and write a case; the arguments are those of `answering.answer_case`.
+
+    Raises:
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    outputs = outputs_of(case.output, folder, case.title)
+    tables = [] if case.phases_table is None else [folder / case.phases_table]
+    outputs.check((folder / case.image.file, *inputs, *tables))
+    settings = case.study.model_dump()
+    check_engine(settings["engine"], settings["workers"])
+    if settings["store"] is not None:
+        settings["store"] = Store(folder / settings["store"]).folder
+    phases, image = read_phases(case, folder), read_image(case.image, folder)
+    decisive = {name: value for name, value in settings.items() if name not in _WHERE}
+    request = request_of(case, image, phases, decisive)
+    stored = finished(outputs, request) if resume else None
+    if stored is not None:
+        tell_finished(outputs, stored, as_json)
+        leave(bool(stored["passed"]), converged=True)
+        return
+    study = conductivity_rve_study(image, phases, progress=progress, **settings)
+    written = outputs.write_study(study, request)
+    if as_json:
+        typer.echo(study.to_json())
+    else:
+        show_study(console(), study, written)
+    leave(study.passed, converged=True)
+
+
+def show_study(out: Console, study: RveStudy, written: dict[str, Path]) -> None:
+    """Print a study: inputs, sizes, what follows from them, checks, notes, files."""
+    unit = typeset_unit(study.unit)
+    name = study.spec.name[:1].upper() + study.spec.name[1:]
+    out.print(Text(f"{name} of subvolumes{f', {unit}' if unit else ''}", style="bold"))
+    out.print(input_rows(study.inputs))
+    out.print(_sizes(study))
+    for sentence in study_sentences(study):
+        out.print(Text(sentence))
+    number, shown, meaning = study_headline(study)
+    if number:
+        out.print(Text(f"{number} {shown}", style="bold cyan").append(f": {meaning}", style="default"))
+    out.print(check_rows(study.checks))
+    for note in study.notes:
+        out.print(Text(f"note: {note}", style="yellow"))
+    out.print(Text(_work(study.stats, study.provenance.elapsed), style="dim"))
+    show_written(out, written)
+
+
+def _sizes(study: RveStudy) -> Table:
+    table = plain_table(
+        "voxels>", "solved>", "of>", "mean>", "95 % of the mean>", "std>", "std/mean>", "zero>"
+    )
+    for s in study.sizes:
+        scalar = s.scalar
+        table.add_row(
+            " x ".join(map(str, s.size)),
+            str(s.count),
+            str(s.available),
+            Text(typeset_number(scalar.mean, 5), style="bold cyan"),
+            f"± {typeset_number(scalar.half_width, 2)}",
+            typeset_number(scalar.std, 3),
+            f"{scalar.std / scalar.mean:.2%}" if scalar.mean else "",
+            str(s.zeros),
+        )
+    return table
+
+
+def _work(stats: dict[str, Any], elapsed: dict[str, float]) -> str:
+    told = f"{stats['computed']} subvolumes solved"
+    if stats["reused"]:
+        told += f", {stats['reused']} found finished"
+    if stats["damaged"]:
+        told += f", {stats['damaged']} stored files were damaged and solved again"
+    return f"{told}, {sum(elapsed.values()):.2g} s"
