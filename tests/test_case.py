@@ -146,11 +146,15 @@ def test_schema_knows_every_key_of_the_example_and_refuses_others():
     schema = json_schema()
     defined = schema["$defs"]
     given = tomllib.loads(EXAMPLE.read_text())
-    assert set(given) <= set(schema["properties"])
+    assert [case["$ref"] for case in schema["oneOf"]] == ["#/$defs/ConductivityCase", "#/$defs/RveCase"]
+    case = defined["ConductivityCase"]
+    assert set(given) <= set(case["properties"])
     for table, model in (("image", "ImageTable"), ("solve", "SolveTable"), ("output", "OutputTable")):
         assert set(given[table]) <= set(defined[model]["properties"])
         assert defined[model]["additionalProperties"] is False
-    assert schema["properties"]["task"]["const"] in TASKS
+    assert {defined[name]["properties"]["task"]["const"] for name in ("ConductivityCase", "RveCase")} == set(
+        TASKS
+    )
     assert {"string", "number", "object"} == {short["type"] for short in defined["PhaseTable"]["anyOf"]}
 
 

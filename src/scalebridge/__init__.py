@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scalebridge.cells.conductivity import effective_conductivity
+    from scalebridge.cells.conductivity_rve import conductivity_rve_study
     from scalebridge.cells.effective_laminate import effective_laminate
     from scalebridge.cells.laminate import laminate_conductivity
     from scalebridge.core.checks import Check
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         PhaseError,
         ResourceError,
         SolverError,
+        TaskError,
         UnitError,
     )
     from scalebridge.core.estimate import Estimate, Gaussian, Samples
@@ -31,22 +33,32 @@ if TYPE_CHECKING:
     from scalebridge.core.transfer import Transfer
     from scalebridge.core.upscaled import Bound, Contribution, Upscaled, load_result
     from scalebridge.grids.balls import cylinder_array, sphere_lattice, spheres_image
+    from scalebridge.grids.composite import CompositeImage
+    from scalebridge.grids.composite_images import composite_from_grey, composite_from_labels
+    from scalebridge.grids.ellipsoids import random_ellipsoids
+    from scalebridge.grids.fibres import random_fibres
+    from scalebridge.grids.gaussian_fields import gaussian_field_image
     from scalebridge.grids.generators import checkerboard, laminate_image, random_voxels, square_inclusion
     from scalebridge.grids.image import VoxelImage
     from scalebridge.grids.operations import coarsen, crop, mirror, relabel
     from scalebridge.grids.packing import random_spheres
     from scalebridge.grids.percolation import percolation
+    from scalebridge.grids.polycrystals import random_polycrystal
+    from scalebridge.grids.statistics import image_statistics
     from scalebridge.grids.thresholds import otsu_threshold, threshold
     from scalebridge.io.cards import conductivity_card
     from scalebridge.io.fields import write_fields
     from scalebridge.io.read import read_volume
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
+    from scalebridge.upscaling.rve_result import RveStudy
     from scalebridge.upscaling.schemes import estimate_bruggeman, estimate_maxwell
+    from scalebridge.upscaling.symmetry import anisotropy
 
     from . import report
 
 _HOMES = {
     "cells.conductivity": ("effective_conductivity",),
+    "cells.conductivity_rve": ("conductivity_rve_study",),
     "cells.effective_laminate": ("effective_laminate",),
     "cells.laminate": ("laminate_conductivity",),
     "core.checks": ("Check",),
@@ -59,27 +71,79 @@ _HOMES = {
         "PhaseError",
         "ResourceError",
         "SolverError",
+        "TaskError",
         "UnitError",
     ),
-    "core.estimate": ("Estimate", "Gaussian", "Samples"),
-    "core.model": ("LinearModel", "Model", "Outlook", "Response"),
+    "core.estimate": (
+        "Estimate",
+        "Gaussian",
+        "Samples",
+    ),
+    "core.model": (
+        "LinearModel",
+        "Model",
+        "Outlook",
+        "Response",
+    ),
     "core.provenance": ("Provenance",),
     "core.results": ("Outcome",),
     "core.spec": ("Spec",),
     "core.transfer": ("Transfer",),
-    "core.upscaled": ("Bound", "Contribution", "Upscaled", "load_result"),
-    "grids.balls": ("cylinder_array", "sphere_lattice", "spheres_image"),
-    "grids.generators": ("checkerboard", "laminate_image", "random_voxels", "square_inclusion"),
+    "core.upscaled": (
+        "Bound",
+        "Contribution",
+        "Upscaled",
+        "load_result",
+    ),
+    "grids.balls": (
+        "cylinder_array",
+        "sphere_lattice",
+        "spheres_image",
+    ),
+    "grids.composite": ("CompositeImage",),
+    "grids.composite_images": (
+        "composite_from_grey",
+        "composite_from_labels",
+    ),
+    "grids.ellipsoids": ("random_ellipsoids",),
+    "grids.fibres": ("random_fibres",),
+    "grids.gaussian_fields": ("gaussian_field_image",),
+    "grids.generators": (
+        "checkerboard",
+        "laminate_image",
+        "random_voxels",
+        "square_inclusion",
+    ),
     "grids.image": ("VoxelImage",),
-    "grids.operations": ("coarsen", "crop", "mirror", "relabel"),
+    "grids.operations": (
+        "coarsen",
+        "crop",
+        "mirror",
+        "relabel",
+    ),
     "grids.packing": ("random_spheres",),
     "grids.percolation": ("percolation",),
-    "grids.thresholds": ("otsu_threshold", "threshold"),
+    "grids.polycrystals": ("random_polycrystal",),
+    "grids.statistics": ("image_statistics",),
+    "grids.thresholds": (
+        "otsu_threshold",
+        "threshold",
+    ),
     "io.cards": ("conductivity_card",),
     "io.fields": ("write_fields",),
     "io.read": ("read_volume",),
-    "upscaling.bounds": ("bound_hashin_shtrikman", "bound_reuss", "bound_voigt", "bound_wiener"),
-    "upscaling.schemes": ("estimate_bruggeman", "estimate_maxwell"),
+    "upscaling.bounds": (
+        "bound_hashin_shtrikman",
+        "bound_reuss",
+        "bound_voigt",
+        "bound_wiener",
+    ),
+    "upscaling.rve_result": ("RveStudy",),
+    "upscaling.schemes": (
+        "estimate_bruggeman",
+        "estimate_maxwell",
+    ),
+    "upscaling.symmetry": ("anisotropy",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -87,6 +151,7 @@ __all__ = [
     "Bound",
     "CaseError",
     "Check",
+    "CompositeImage",
     "Contribution",
     "Estimate",
     "FileFormatError",
@@ -102,32 +167,43 @@ __all__ = [
     "Provenance",
     "ResourceError",
     "Response",
+    "RveStudy",
     "Samples",
     "SolverError",
     "Spec",
+    "TaskError",
     "Transfer",
     "UnitError",
     "Upscaled",
     "VoxelImage",
+    "anisotropy",
     "bound_hashin_shtrikman",
     "bound_reuss",
     "bound_voigt",
     "bound_wiener",
     "checkerboard",
     "coarsen",
+    "composite_from_grey",
+    "composite_from_labels",
     "conductivity_card",
+    "conductivity_rve_study",
     "crop",
     "cylinder_array",
     "effective_conductivity",
     "effective_laminate",
     "estimate_bruggeman",
     "estimate_maxwell",
+    "gaussian_field_image",
+    "image_statistics",
     "laminate_conductivity",
     "laminate_image",
     "load_result",
     "mirror",
     "otsu_threshold",
     "percolation",
+    "random_ellipsoids",
+    "random_fibres",
+    "random_polycrystal",
     "random_spheres",
     "random_voxels",
     "read_volume",
