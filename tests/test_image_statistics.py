@@ -518,7 +518,7 @@ def test_the_integral_range_of_overlapping_spheres():
 
 def test_blocks_see_that_spheres_keep_apart():
     # Fractions vary by the compressibility: A = v S(0) / (1 - f), with S(0) = (1 - f)^4 / (1 + 2 f)^2 of
-    # Percus and Yevick (1958) and a sphere's volume v. The covariance up to its first zero says 2.6 times that.
+    # Percus and Yevick (1958), v a sphere. The covariance up to its first zero says 2.6 times that.
     blocks, covariance = [], []
     for seed in range(5):
         image = random_spheres(64, volume_fraction=0.3, count=100, seed=seed)
