@@ -10,6 +10,7 @@ from scipy.spatial import KDTree
 from scalebridge.core.errors import ImageError, SolverError
 from scalebridge.grids.balls import spheres_image
 from scalebridge.grids.box import box_edges, box_voxel, cell_shape, checked_fraction, checked_seed
+from scalebridge.grids.geometry import nearest_image, wrapped
 from scalebridge.grids.image import VoxelImage
 
 _TRIES = 1000  # random places in a batch; when none has room the box counts as full
@@ -102,7 +103,7 @@ def _insert(count: int, distance: float, edges: np.ndarray, rng: np.random.Gener
         trials = rng.random((_TRIES, edges.size)) * edges
         added: list[np.ndarray] = []
         for trial in trials[_clear_of(centres, trials, distance, edges)]:
-            away = _nearest_image(np.array(added).reshape(-1, edges.size) - trial, edges)
+            away = nearest_image(np.array(added).reshape(-1, edges.size) - trial, edges)
             if not np.any((away**2).sum(axis=1) < distance**2):
                 added.append(trial)
         if not added:
@@ -114,7 +115,7 @@ def _insert(count: int, distance: float, edges: np.ndarray, rng: np.random.Gener
 def _clear_of(centres: np.ndarray, trials: np.ndarray, distance: float, edges: np.ndarray) -> np.ndarray:
     if not len(centres):
         return np.ones(len(trials), dtype=bool)
-    nearest, _ = KDTree(_wrapped(centres, edges), boxsize=edges).query(trials, distance_upper_bound=distance)
+    nearest, _ = KDTree(wrapped(centres, edges), boxsize=edges).query(trials, distance_upper_bound=distance)
     return ~np.isfinite(nearest)  # nothing was found within the distance
 
 
@@ -144,8 +145,8 @@ def _pushed(centres: np.ndarray, distance: float, room: float, edges: np.ndarray
     """
     wanted, nearest = distance * (1 + room), 0.0
     for _ in range(_STEPS):
-        pairs = KDTree(_wrapped(centres, edges), boxsize=edges).query_pairs(wanted, output_type="ndarray")
-        away = _nearest_image(centres[pairs[:, 0]] - centres[pairs[:, 1]], edges)
+        pairs = KDTree(wrapped(centres, edges), boxsize=edges).query_pairs(wanted, output_type="ndarray")
+        away = nearest_image(centres[pairs[:, 0]] - centres[pairs[:, 1]], edges)
         apart = np.linalg.norm(away, axis=1)
         nearest = apart.min(initial=wanted)
         if nearest >= distance * (1 + room / 2):
@@ -153,7 +154,7 @@ def _pushed(centres: np.ndarray, distance: float, room: float, edges: np.ndarray
         push = away * (0.5 * (wanted / np.maximum(apart, 1e-12) - 1))[:, None]
         np.add.at(centres, pairs[:, 0], push)
         np.subtract.at(centres, pairs[:, 1], push)
-    return _wrapped(centres, edges) if nearest > distance else None
+    return wrapped(centres, edges) if nearest > distance else None
 
 
 def _shuffled(
@@ -167,7 +168,7 @@ def _shuffled(
     count, step = len(centres), 0.1 * distance
     for _ in range(_ROUNDS):
         movers = np.flatnonzero(rng.random(count) < 0.25)
-        trial = _wrapped(centres[movers] + step * rng.uniform(-1, 1, (movers.size, edges.size)), edges)
+        trial = wrapped(centres[movers] + step * rng.uniform(-1, 1, (movers.size, edges.size)), edges)
         owner = np.concatenate([np.arange(count), movers])
         tree = KDTree(np.concatenate([centres, trial]), boxsize=edges)
         pairs = owner[tree.query_pairs(distance * (1 + 1e-12), output_type="ndarray")]
@@ -177,17 +178,6 @@ def _shuffled(
         step *= 1.05 if 2 * free.sum() > movers.size else 0.95
         step = min(step, 0.25 * float(edges.min()))
     return centres
-
-
-def _nearest_image(away: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    return away - edges * np.round(away / edges)
-
-
-def _wrapped(centres: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    inside = centres % edges
-    return np.where(
-        inside >= edges, 0.0, inside
-    )  # the remainder of a tiny negative number rounds to the edge
 
 
 def _checked_radius(volume_fraction: float, count: int, min_gap: float, edges: np.ndarray) -> float:
