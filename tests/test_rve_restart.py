@@ -55,9 +55,10 @@ def test_kill_9_midway_and_again_reuses_what_was_finished_and_gives_the_same(tmp
     for a, b in zip(values_of(whole), values_of(again), strict=True):
         # equal to rounding: transforms share their lines among threads as these come
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
-    np.testing.assert_array_equal(again.std, whole.std)
-    assert again.law.exponent == whole.law.exponent
-    assert again.image_error == whole.image_error
+    # a spread is a difference of such values, and the exponent a ratio of spreads: two digits fewer
+    np.testing.assert_allclose(again.std, whole.std, rtol=1e-10)
+    assert again.law.exponent == pytest.approx(whole.law.exponent, rel=1e-10)
+    np.testing.assert_allclose(again.image_error, whole.image_error, rtol=1e-10)
     third = conductivity_rve_study(image, PHASES, store=store, **OPTIONS)
     assert third.stats["computed"] == 0
 
@@ -70,7 +71,7 @@ def test_dask_with_two_workers_and_a_local_process_give_the_same_numbers(uninter
         found = conductivity_rve_study(image, PHASES, **{**OPTIONS, "engine": engine, "workers": workers})
         for a, b in zip(values_of(serial), values_of(found), strict=True):
             np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)
-        np.testing.assert_allclose(found.std, serial.std, rtol=1e-12)
+        np.testing.assert_allclose(found.std, serial.std, rtol=1e-10)
 
 
 def test_another_question_does_not_take_the_answers_of_this_one(tmp_path):
