@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: ours beside public peers in one run; writes out/bench/conduction.json and .md."""
+"""`python -m benchmarks`: ours beside public peers in one run; writes out/bench/PHYSICS.json and .md."""
 
 import argparse
 import datetime
@@ -20,6 +20,7 @@ from benchmarks.measure import wait_until_idle
 from scalebridge.core.files import write_text
 
 Runner = tuple[Contender, str]
+PHYSICS = ("conduction", "stiffness")
 
 
 def options() -> argparse.Namespace:
@@ -38,6 +39,13 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--patience", type=float, default=0.0, help="seconds to wait for an idle machine, each row"
     )
+    parser.add_argument(
+        "--physics",
+        nargs="+",
+        choices=PHYSICS,
+        default=list(PHYSICS),
+        help="what is solved; all unless given",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
     chosen = parser.parse_args()
     if chosen.quick:
@@ -48,9 +56,15 @@ def options() -> argparse.Namespace:
 def main() -> None:
     chosen = options()
     images = write_images(chosen.out / "images", chosen.sizes)
+    for physics in chosen.physics:
+        contest_of(physics, chosen, images)
+
+
+def contest_of(physics: str, chosen: argparse.Namespace, images: dict[str, Path]) -> None:
+    """Run one task and write its table."""
     load = os.getloadavg()[0]
     notes: list[str] = []
-    runners, counts = admitted(chosen, images["laminate"], notes)
+    runners, counts = admitted(physics, chosen, images["laminate"], notes)
     transforms = floors(chosen.sizes, counts, chosen.patience)
     rows = []
     for case in cases_of(chosen, images):
@@ -58,24 +72,27 @@ def main() -> None:
             rows.append(measured_row(runner, case, chosen, transforms))
             print(table.line(rows[-1]), flush=True)
     results = {
+        "physics": physics,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": {**machine(), "load_before": load},
         "rows": rows,
         "notes": notes + agreement(rows),
         "transforms": transforms,
-        "breakdown": breakdown(chosen, images),
-        "startup": startup.measured(),
+        "breakdown": breakdown(chosen, images) if physics == "conduction" else {},
+        "startup": startup.measured() if physics == "conduction" else [],
     }
     results["machine"]["load_after"] = os.getloadavg()[0]
-    write_text(chosen.out / "conduction.json", json.dumps(results, indent=1))
-    written = write_text(chosen.out / "conduction.md", table.page(results))
-    print(f"\n{table.page(results)}\nWritten: {written} and conduction.json", flush=True)
+    write_text(chosen.out / f"{physics}.json", json.dumps(results, indent=1))
+    written = write_text(chosen.out / f"{physics}.md", table.page(results))
+    print(f"\n{table.page(results)}\nWritten: {written} and {physics}.json", flush=True)
 
 
-def admitted(chosen: argparse.Namespace, laminate: Path, notes: list[str]) -> tuple[list[Runner], list[int]]:
+def admitted(
+    physics: str, chosen: argparse.Namespace, laminate: Path, notes: list[str]
+) -> tuple[list[Runner], list[int]]:
     """Return the contenders that are right on the laminate with their interpreters, and thread counts."""
     runners: list[Runner] = []
-    for contender, python in candidates(chosen, notes):
+    for contender, python in candidates(physics, chosen, notes):
         label = f"{contender.name} ({contender.scheme}, {contender.stop} {contender.tolerance:g})"
         try:
             error = contest.laminate_error(contender, python, laminate)
@@ -93,17 +110,19 @@ def admitted(chosen: argparse.Namespace, laminate: Path, notes: list[str]) -> tu
     return runners, sorted({contender.threads for contender, _ in runners})
 
 
-def candidates(chosen: argparse.Namespace, notes: list[str]) -> Iterator[Runner]:
+def candidates(physics: str, chosen: argparse.Namespace, notes: list[str]) -> Iterator[Runner]:
     """Yield everyone who may compete; a peer that cannot be installed leaves a note."""
-    for contender in contest.own(chosen.threads):
+    own = contest.elastic if physics == "stiffness" else contest.own
+    peers = contest.elastic_peers if physics == "stiffness" else contest.peers
+    for contender in own(chosen.threads):
         yield contender, own_python()
     if chosen.quick:
         return
     if chosen.threads > 1:  # beside a peer that is serial
-        for contender in contest.own(1):
+        for contender in own(1):
             if contender.stop == "residual":
                 yield contender, own_python()
-    for peer, contenders in contest.peers(chosen.threads).items():
+    for peer, contenders in peers(chosen.threads).items():
         try:
             python = python_of(peer)
         except PeerMissing as reason:
@@ -166,7 +185,8 @@ def measured_row(
         return {**row, "reason": f"failed: {failure}"}
     if contender.transforms:
         times = transforms[str(contender.threads)][str(case.size)].values()
-        row["floor_seconds"] = sum(row["iterations"]) * min(t for t in times if t is not None)
+        components = 3 if contender.physics == "stiffness" else 1
+        row["floor_seconds"] = components * sum(row["iterations"]) * min(t for t in times if t is not None)
     return row
 
 

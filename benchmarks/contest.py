@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cases import Case, laminate_exact
+from benchmarks.elastic import POISSON, laminate_stiffness
 from benchmarks.environments import ROOT
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -36,6 +37,7 @@ class Contender:
         threads: cores that it may use.
         periodic: whether it solves the periodic cell problem.
         backend: of this library, "kernels" or "JAX"; nothing for the peers.
+        physics: "conduction" or "stiffness".
         laminate_rtol: how near it has to come to the laminate's exact tensor.
     """
 
@@ -47,6 +49,7 @@ class Contender:
     threads: int
     periodic: bool = True
     backend: str = ""
+    physics: str = "conduction"
     laminate_rtol: float = 1e-5  # ten times the residual tolerance
 
     @property
@@ -88,6 +91,21 @@ def peers(threads: int) -> dict[str, list[Contender]]:
     }
 
 
+def elastic(threads: int) -> list[Contender]:
+    """Return this library's elastic cell, stopped as the peers stop and as it stops by itself."""
+    module = "benchmarks.contender_elastic"
+    own = Contender("scalebridge", module, "hexahedra", "residual", 1e-6, threads, physics="stiffness")
+    return [own, replace(own, stop="tensor")]
+
+
+def elastic_peers(threads: int) -> dict[str, list[Contender]]:
+    """Return the peers of the elastic task by environment."""
+    module = "benchmarks.contender_mugrid_elastic"
+    return {
+        "muGrid": [Contender("muGrid", module, "hexahedra", "residual", 1e-6, threads, physics="stiffness")]
+    }
+
+
 def run(
     contender: Contender, python: str, case: Case, *, repeat: int, budget: float, seconds_limit: float
 ) -> dict[str, Any]:
@@ -111,7 +129,10 @@ def laminate_error(contender: Contender, python: str, image: Path) -> float:
     """Return the largest relative error of a contender's diagonal on the laminate, at contrast 1000."""
     case = Case("laminate", str(image), 0, (1.0, 1000.0))
     found = run(contender, python, case, repeat=1, budget=0.0, seconds_limit=30.0)
-    exact = laminate_exact(case.conductivities, periodic=contender.periodic)
+    if contender.physics == "stiffness":
+        exact = laminate_stiffness(case.conductivities, POISSON)
+    else:
+        exact = laminate_exact(case.conductivities, periodic=contender.periodic)
     return float(np.max(np.abs(np.diag(found["tensor"]) / exact - 1)))
 
 

@@ -14,8 +14,8 @@ _COLUMNS = (
     "compile or set-up s",
     "peak MiB",
     "B/voxel",
-    "iterations x, y, z",
-    "k_xx",
+    "iterations",
+    "first component",
     "floor s",
     "solver/floor",
     "floor beside: solver/floor",
@@ -28,12 +28,12 @@ def page(results: dict[str, Any]) -> str:
     """Return the whole page."""
     machine = results["machine"]
     sections = [
-        "# Conduction: speed and memory",
+        f"# {results['physics'].capitalize()}: speed and memory",
         f"{results['date']}, {machine['processor']}, {machine['cores']} cores, "
         f"load {machine['load_before']:.2f} before and {machine['load_after']:.2f} after.",
         markdown(_COLUMNS, [_row(row) for row in results["rows"]]),
-        "Solver s is the best of several solves of all three directions after warm-up. The floor is the "
-        "iterations times one forward and one inverse real transform of that size in float64 by the fastest "
+        "Solver s is the best of several solves of all load cases after warm-up. The floor is the "
+        "iterations times one forward and one inverse real transform of that size (stiffness: three) in float64 by the fastest "
         "library on the same number of threads. Other work is what other processes used of the cores during "
         "the best solve: where it is not near 0, the row is worse than the contender. The floor beside is "
         "the median of twenty pairs (ducc0, same process) that were timed just before and after each solve; "
@@ -41,11 +41,12 @@ def page(results: dict[str, Any]) -> str:
         "\n".join(f"- {note}" for note in results["notes"]),
         "## One real transform pair, float64, ms",
         _transforms(results["transforms"]),
-        "## Where an iteration of ours goes, ms (contrast 1000)",
-        _parts(results["breakdown"]),
-        "## Start-up, processor seconds",
-        markdown(("command", "seconds", "bar"), [_startup(row) for row in results["startup"]]),
     ]
+    if results["breakdown"]:
+        sections += ["## Where an iteration of ours goes, ms (contrast 1000)", _parts(results["breakdown"])]
+    if results["startup"]:
+        rows = [_startup(row) for row in results["startup"]]
+        sections += ["## Start-up, processor seconds", markdown(("command", "seconds", "bar"), rows)]
     return "\n\n".join(sections) + "\n"
 
 

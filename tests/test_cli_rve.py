@@ -149,7 +149,7 @@ def test_a_lost_worker_ends_with_its_own_code(noise, monkeypatch):
             "a worker process ended before its task did; 3 of 20 tasks are finished; use fewer workers"
         )
 
-    monkeypatch.setattr("scalebridge.cells.conductivity_rve.run_tasks", lost)
+    monkeypatch.setattr("scalebridge.cells.rve_boxes.run_tasks", lost)
     found = invoke("rve", noise, *PHASES, *QUICK)
     assert found.exit_code == 5
     assert "cure    use fewer workers" in found.stderr

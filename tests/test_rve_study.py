@@ -95,7 +95,9 @@ def test_zeros_count_and_are_told():
     with_zeros, without = made_study(zeros=10), made_study()
     assert with_zeros.sizes[0].zeros == 10
     assert with_zeros.sizes[0].scalar.mean < without.sizes[0].scalar.mean
-    assert any(note.startswith("10 of 64 subvolumes of 8 x 8 voxels do not let") for note in with_zeros.notes)
+    assert any(
+        note.startswith("10 of 64 subvolumes of 8 x 8 voxels answer zero") for note in with_zeros.notes
+    )
 
 
 def test_sizes_whose_mean_has_not_settled_have_no_say_in_the_law():
@@ -277,7 +279,7 @@ def test_questions_that_cannot_be_are_refused_before_any_work(options, said, mon
     def never(*args, **kwargs):
         raise AssertionError("work began")
 
-    monkeypatch.setattr("scalebridge.cells.conductivity_rve.run_tasks", never)
+    monkeypatch.setattr("scalebridge.cells.rve_boxes.run_tasks", never)
     asked = {"image": NOISE, "phases": PHASES, "engine": "serial", "sizes": [8, 16], **options}
     with pytest.raises(InputError, match=said):
         conductivity_rve_study(asked.pop("image"), asked.pop("phases"), **asked)

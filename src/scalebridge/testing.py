@@ -17,6 +17,7 @@ from scalebridge.core.spec import Spec
 from scalebridge.core.transfer import Transfer
 from scalebridge.grids.coefficients import PhaseCoefficients
 from scalebridge.grids.discretisation import Discretisation, GreenOperator
+from scalebridge.upscaling.match import match_answers
 
 _ROUNDING = 1e-12  # some thousand operations in float64 on numbers of order one
 
@@ -104,6 +105,45 @@ def check_estimate(estimate: Estimate, key: Array) -> None:
     centre = spec.to_unconstrained(estimate.value[0])[:1]
     seen = estimate.condition(matrix, centre, jnp.eye(1) * 1e-4)
     assert float(jnp.ravel(seen.std[0])[0]) < float(jnp.ravel(estimate.std[0])[0])
+
+
+def check_match(
+    coarse: Callable[..., Array], specs: tuple[Spec, ...], values: tuple, start: tuple, *, rtol: float = 1e-7
+) -> None:
+    """A coarse model can be matched: its own answers lead back to the values, with derivatives and posterior.
+
+    The derivatives of the parameters by the answers undo those of the answers by the parameters, and carry
+    the noise to the posterior.
+
+    Args:
+        coarse: the coarse model, as `match_answers` takes it.
+        specs: its parameters.
+        values: what they are.
+        start: values to start from.
+        rtol: relative accuracy wanted of the values.
+    """
+    given = [jnp.asarray(v, dtype=float) for v in values]
+    answers = jnp.atleast_1d(coarse(*given))
+    noise = 1e-3 * jnp.max(jnp.abs(answers)) * jnp.ones(answers.size)
+    found = match_answers(coarse, answers, specs, start, noise=noise)
+    assert found.passed, [str(check) for check in found.checks]
+    coordinates = jnp.concatenate([s.to_unconstrained(v) for s, v in zip(specs, given, strict=True)])
+    np.testing.assert_allclose(found.estimate.mean, coordinates, rtol=rtol, atol=rtol)
+    by_value = jax.jacfwd(lambda *v: jnp.atleast_1d(coarse(*v)), argnums=tuple(range(len(given))))(*given)
+    for row, (value, slope) in enumerate(zip(given, found.derivatives, strict=True)):
+        np.testing.assert_allclose(found.values[row], value, rtol=10 * rtol, atol=10 * rtol)
+        spread = jnp.linalg.norm(slope * noise, axis=-1)
+        np.testing.assert_allclose(found.estimate.std[row], spread, rtol=1e-5, atol=1e-12)
+        # A step along the parameter's support leads to answers from which the derivatives lead back.
+        step = _step_inside(specs[row], value)
+        moved = jnp.tensordot(by_value[row], step, axes=step.ndim)
+        np.testing.assert_allclose(slope @ moved, step, rtol=1e-5, atol=1e-9)
+
+
+def _step_inside(spec: Spec, value: Array) -> Array:
+    """Return a small change of a value that its support allows."""
+    middle = spec.to_unconstrained(value)
+    return jax.jvp(spec.from_unconstrained, (middle,), (jnp.ones_like(middle),))[1]
 
 
 def check_discretisation(

@@ -13,6 +13,9 @@ from scalebridge.core.errors import PhaseError
 from scalebridge.core.upscaled import Bound, Contribution
 from scalebridge.grids.composite import CompositeImage
 from scalebridge.grids.composite_images import coarsen_composite, smooth_composite
+from scalebridge.grids.image import VoxelImage
+from scalebridge.grids.sampling_scatter import sampling_scatter
+from scalebridge.upscaling.fraction_scatter import fraction_scatter
 from scalebridge.upscaling.tangent import Tangent, Watch
 from scalebridge.upscaling.voxel_error import VoxelError, voxel_size_error
 
@@ -35,18 +38,28 @@ def voxel_part(
     far methods differ. A composite image is coarsened as it is.
     """
     known = {scheme: np.asarray(found.value, dtype=float) for scheme, found in tangents.items()}
+    scatter = np.zeros((job.dim, job.dim))
     if isinstance(job.image, CompositeImage):
         finest, levels, others = job.image, [known[job.settings.schemes[0]]], []
     else:
         finest, levels = smooth_composite(job.image), []
         others = [tensor for scheme in SCHEMES for tensor in _by(job, scheme, known, watch, next_case)]
+        scatter = _scatter(job, job.image, others[0])
     for factor in _factors(job):
         if factor == 1 and levels:
             continue
         image = finest if factor == 1 else coarsen_composite(finest, factor)
         levels.append(_tensor(job.with_image(image), "hexahedra", watch))
         next_case()
-    return voxel_size_error(levels, others)
+    return voxel_size_error(levels, others, scatter)
+
+
+def _scatter(job: Job, image: VoxelImage, tensor: np.ndarray) -> np.ndarray:
+    """Return the spread that comes from asking each voxel for its middle; known for isotropic phases."""
+    if not all(p.isotropic for p in job.phases):
+        return np.zeros_like(tensor)
+    shares = np.array([image.fractions[p.label] for p in job.phases])
+    return fraction_scatter(tensor, shares, np.asarray(job.table(), dtype=float), sampling_scatter(image))
 
 
 def voxel_cases(job: Job) -> int:

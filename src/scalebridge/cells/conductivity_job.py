@@ -52,12 +52,12 @@ class Settings:
     backend: Backend = "auto"
 
     def __post_init__(self):
-        _one_of("scheme", self.scheme, get_args(Scheme))
-        _one_of("boundary", self.boundary, get_args(Boundary))
-        _one_of("uncertainty", self.uncertainty, get_args(Propagation))
-        _one_of("dtype", self.dtype, get_args(Precision))
-        _one_of("budget", self.budget, get_args(Budget))
-        _one_of("backend", self.backend, get_args(Backend))
+        one_of("scheme", self.scheme, get_args(Scheme))
+        one_of("boundary", self.boundary, get_args(Boundary))
+        one_of("uncertainty", self.uncertainty, get_args(Propagation))
+        one_of("dtype", self.dtype, get_args(Precision))
+        one_of("budget", self.budget, get_args(Budget))
+        one_of("backend", self.backend, get_args(Backend))
         if self.boundary.startswith("uniform") and self.backend == "jax":
             raise InputError(
                 "backend",
@@ -72,12 +72,12 @@ class Settings:
                 wanted="'hexahedra'",
                 cure="leave scheme out",
             )
-        _in_range("rtol", self.rtol, 0.0, 1.0)
+        in_range("rtol", self.rtol, 0.0, 1.0)
         if self.residual_rtol is not None:
-            _in_range("residual_rtol", self.residual_rtol, 0.0, 1.0)
-        _at_least("max_steps", self.max_steps, 1)
-        _at_least("samples", self.samples, 2)
-        _at_least("seed", self.seed, 0)
+            in_range("residual_rtol", self.residual_rtol, 0.0, 1.0)
+        integer_from("max_steps", self.max_steps, 1)
+        integer_from("samples", self.samples, 2)
+        integer_from("seed", self.seed, 0)
 
     @property
     def solver(self) -> ConjugateGradients:
@@ -239,21 +239,21 @@ def _index_type(count: int) -> type[np.integer]:
     return np.uint8 if count <= 256 else np.int32
 
 
-def _one_of(argument: str, got: Any, wanted: tuple[str, ...]) -> None:
+def one_of(argument: str, got: Any, wanted: tuple[str, ...]) -> None:
     if got not in wanted:
         raise InputError(
             argument, got=repr(got), wanted=" or ".join(map(repr, wanted)), cure="choose one of them"
         )
 
 
-def _in_range(argument: str, got: Any, low: float, high: float) -> None:
+def in_range(argument: str, got: Any, low: float, high: float) -> None:
     if isinstance(got, bool) or not isinstance(got, int | float) or not low < got < high:
         raise InputError(
             argument, got=repr(got), wanted=f"a number between {low:g} and {high:g}", cure="pass 1e-6"
         )
 
 
-def _at_least(argument: str, got: Any, low: int) -> None:
+def integer_from(argument: str, got: Any, low: int) -> None:
     if isinstance(got, bool) or not isinstance(got, int) or got < low:
         raise InputError(
             argument, got=repr(got), wanted=f"an integer of at least {low}", cure=f"pass {low} or more"

@@ -1,27 +1,22 @@
 """How large must a sample be? The representative volume for conduction, from one image."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import psutil
 
 from scalebridge.cells.conductivity import effective_conductivity
 from scalebridge.cells.conductivity_job import Boundary, Precision, Scheme, Settings
 from scalebridge.cells.image_input import Threshold, as_image
 from scalebridge.cells.phases import Phase, parse_phases
-from scalebridge.core.errors import InputError, PhaseError
-from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.cells.rve_boxes import BoxQuestion, Cut, study_boxes
+from scalebridge.core.errors import PhaseError
+from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.spec import Spec
-from scalebridge.engine.executors import Engine, check_engine, default_workers
-from scalebridge.engine.farm import Harvest, Task, run_tasks
-from scalebridge.engine.store import Store
+from scalebridge.engine.executors import Engine
 from scalebridge.grids.image import VoxelImage
-from scalebridge.upscaling.rve_statistics import Sample
-from scalebridge.upscaling.rve_study import RveStudy, study_samples
-from scalebridge.upscaling.subvolumes import Size, box_count, checked_sizes, choose_boxes, default_sizes
+from scalebridge.upscaling.rve_study import RveStudy
 
 _VERSION = "1"  # of `solve_box`; changes when its answers do
 
@@ -102,33 +97,12 @@ def conductivity_rve_study(
     settings = Settings(
         scheme=scheme, boundary=boundary, rtol=rtol, max_steps=max_steps, seed=seed, dtype=dtype
     )
-    _refuse_options(realisations, wanted, engine, workers, store)
+    cut = Cut(sizes, realisations, wanted, engine, workers, store, seed, progress)
     given = as_image(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
     parsed, unit = parse_phases(phases, given.phases, given.names, given.dim)
     _refuse_insulators(parsed, boundary)
-    chosen = default_sizes(given.shape) if sizes is None else checked_sizes(sizes, given.shape)
-    _refuse_memory(settings, chosen[-1], engine, workers)
-    rng = np.random.default_rng(seed)
-    boxes = {size: choose_boxes(given.shape, size, realisations, rng) for size in chosen}
-    tasks = _tasks(given, parsed, settings, boxes)
-    clock.lap("preparing")
-    harvest = run_tasks(
-        tasks, engine=engine, workers=workers, store=store, title="subvolumes", progress=progress
-    )
-    clock.lap("solving")
-    return study_samples(
-        _samples(given, boxes, harvest),
-        Spec("effective conductivity", unit, (given.dim, given.dim), symmetric=True),
-        given.shape,
-        point_variance=point_variance(given, parsed),
-        wanted=wanted,
-        voxel=given.voxel,
-        notes=tuple(_notes(settings, parsed)),
-        inputs=_inputs(given, parsed, unit),
-        provenance=_provenance(given, settings, (realisations, wanted, chosen), clock),
-        stats={"computed": harvest.computed, "reused": harvest.reused, "damaged": harvest.damaged},
-        subject=given,
-    )
+    boxes = cut.boxes(given.shape, settings.refuse_memory)
+    return study_boxes(given, cut, boxes, _question(given, parsed, unit, settings), clock)
 
 
 def solve_box(
@@ -173,57 +147,25 @@ def _mean_value(value: Any) -> float:
     return float(np.mean(np.diagonal(array) if array.ndim == 2 else array))
 
 
-def _tasks(
-    image: VoxelImage, phases: Sequence[Phase], settings: Settings, boxes: Mapping[Size, np.ndarray]
-) -> list[Task]:
-    """One task a box, the largest first, so that no worker is left with a long one in the end."""
+def _question(image: VoxelImage, phases: Sequence[Phase], unit: str, settings: Settings) -> BoxQuestion:
     values = {str(p.label): np.asarray(p.value).tolist() for p in phases}
-    options = {
-        "scheme": settings.scheme,
-        "boundary": settings.boundary,
-        "rtol": settings.rtol,
-        "max_steps": settings.max_steps,
-        "dtype": settings.dtype,
-    }
-    version = ", ".join([_VERSION, *(f"{name} {number}" for name, number in installed_versions().items())])
-    found = []
-    for size, origins in reversed(list(boxes.items())):
-        for origin in origins.tolist():
-            corner = tuple(slice(a, a + n) for a, n in zip(origin, size, strict=True))
-            inputs = {
-                "labels": np.ascontiguousarray(image.labels[corner]),
-                "voxel": image.voxel,
-                "phases": values,
-                "settings": options,
-            }
-            name = f"box of {' x '.join(map(str, size))} voxels at {tuple(origin)}"
-            found.append(Task(name, solve_box, inputs, version, float(math.prod(size))))
-    return found
+    names = ("scheme", "boundary", "rtol", "max_steps", "dtype")
+    options = {name: getattr(settings, name) for name in names}
 
+    def inputs_at(corner: tuple[slice, ...]) -> dict[str, Any]:
+        labels = np.ascontiguousarray(image.labels[corner])
+        return {"labels": labels, "voxel": image.voxel, "phases": values, "settings": options}
 
-def _samples(image: VoxelImage, boxes: Mapping[Size, np.ndarray], harvest: Harvest) -> list[Sample]:
-    results = iter(harvest.results)
-    return [
-        Sample(size, np.stack([next(results) for _ in origins]), origins, box_count(image.shape, size))
-        for size, origins in reversed(list(boxes.items()))
-    ]
-
-
-def _refuse_options(realisations: Any, wanted: Any, engine: Any, workers: Any, store: Any) -> None:
-    if isinstance(realisations, bool) or not isinstance(realisations, int) or realisations < 2:
-        raise InputError(
-            "realisations",
-            got=repr(realisations),
-            wanted="a whole number of at least 2, for a spread",
-            cure="pass 16 or more",
-        )
-    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0 < wanted < 1:
-        raise InputError(
-            "wanted", got=repr(wanted), wanted="a relative error between 0 and 1", cure="pass wanted=0.02"
-        )
-    check_engine(engine, workers)
-    if store is not None:
-        Store(store)
+    return BoxQuestion(
+        solve_box,
+        inputs_at,
+        _VERSION,
+        Spec("effective conductivity", unit, (image.dim, image.dim), symmetric=True),
+        point_variance(image, phases),
+        settings=options,
+        inputs=_inputs(image, phases, unit),
+        notes=tuple(_notes(settings, phases)),
+    )
 
 
 def _refuse_insulators(phases: Sequence[Phase], boundary: str) -> None:
@@ -242,13 +184,6 @@ def _refuse_insulators(phases: Sequence[Phase], boundary: str) -> None:
             wanted="phases that conduct, through which the flux can enter",
             cure="use boundary='mirrored' or 'uniform-gradient'",
         )
-
-
-def _refuse_memory(settings: Settings, largest: Size, engine: Engine, workers: int | None) -> None:
-    """Refuse boxes that do not fit beside each other into this machine; others' machines are not known."""
-    if engine in ("serial", "local", "dask"):
-        count = 1 if engine == "serial" else workers or default_workers()
-        settings.refuse_memory(largest, psutil.virtual_memory().available / count)
 
 
 def _notes(settings: Settings, phases: Sequence[Phase]) -> list[str]:
@@ -276,33 +211,3 @@ def _inputs(image: VoxelImage, phases: Sequence[Phase], unit: str) -> dict[str, 
         }
         for p in phases
     }
-
-
-def _provenance(
-    image: VoxelImage, settings: Settings, asked: tuple[int, float, list[Size]], clock: Stopwatch
-) -> Provenance:
-    described = {
-        **image.source,
-        "sha256": image.content_hash(),
-        "shape": list(image.shape),
-        "voxel": None if image.voxel is None else list(image.voxel),
-    }
-    options = {
-        "sizes": [" x ".join(map(str, size)) for size in asked[2]],
-        "realisations": asked[0],
-        "wanted": asked[1],
-        "scheme": settings.scheme,
-        "boundary": settings.boundary,
-        "rtol": settings.rtol,
-        "max_steps": settings.max_steps,
-        "dtype": settings.dtype,
-    }
-    return Provenance(
-        {"image": described},
-        options,
-        installed_versions(),
-        this_machine(),
-        clock.started,
-        dict(clock.elapsed),
-        settings.seed,
-    )

@@ -76,10 +76,10 @@ def effective_laminate(
          [0.     0.3467]] W/m/K
     """
     clock = Stopwatch()
-    pairs = [_pair(layer, row) for row, layer in enumerate(_checked_layers(layers))]
-    direction = _direction(normal)
+    pairs = [layer_pair(layer, row) for row, layer in enumerate(checked_layers(layers))]
+    direction = stack_direction(normal)
     dim = direction.size
-    thicknesses = _thicknesses([thickness for thickness, _ in pairs])
+    thicknesses = layer_thicknesses([thickness for thickness, _ in pairs])
     given = {row: value for row, (_, value) in enumerate(pairs)}
     phases, unit = parse_phases(given, tuple(given), {}, dim, kind="layer")
     fractions = np.asarray(thicknesses) / sum(thicknesses)
@@ -135,7 +135,8 @@ def effective_laminate(
     )
 
 
-def _direction(normal: Any) -> np.ndarray:
+def stack_direction(normal: Any) -> np.ndarray:
+    """Return the direction across layers, 2 or 3 numbers, or refuse it."""
     try:
         direction = np.asarray(normal, dtype=float)
     except (TypeError, ValueError):
@@ -148,23 +149,26 @@ def _direction(normal: Any) -> np.ndarray:
     return direction
 
 
-def _checked_layers(layers: Any) -> list[Any]:
+def checked_layers(layers: Any, cure: str = _CURE) -> list[Any]:
+    """Return the layers as a list, or refuse what is none."""
     listed = list(layers) if isinstance(layers, Sequence) and not isinstance(layers, str) else []
     if not listed:
-        raise InputError("layers", got=repr(layers), wanted="at least one layer", cure=_CURE)
+        raise InputError("layers", got=repr(layers), wanted="at least one layer", cure=cure)
     return listed
 
 
-def _pair(layer: Any, row: int) -> tuple[Any, Any]:
+def layer_pair(layer: Any, row: int, what: str = "conductivity", cure: str = _CURE) -> tuple[Any, Any]:
+    """Split a layer into its thickness and what it is made of, or refuse it."""
     if not isinstance(layer, Sequence) or isinstance(layer, str) or len(layer) != 2:
-        raise InputError(f"layer {row}", got=repr(layer), wanted="a thickness and a conductivity", cure=_CURE)
+        raise InputError(f"layer {row}", got=repr(layer), wanted=f"a thickness and a {what}", cure=cure)
     return layer[0], layer[1]
 
 
-def _thicknesses(given: list[Any]) -> list[float]:
+def layer_thicknesses(given: list[Any], cure: str = _CURE) -> list[float]:
+    """Return thicknesses in metres, or plain numbers, or refuse them."""
     bare = [split_quantity(t, f"thickness of layer {row}")[1] is None for row, t in enumerate(given)]
     if any(bare) and not all(bare):
-        raise UnitError("layers", got=repr(given), wanted="a unit on every thickness or on none", cure=_CURE)
+        raise UnitError("layers", got=repr(given), wanted="a unit on every thickness or on none", cure=cure)
     unit = "1" if all(bare) else "m"
     found = [parse_quantity(t, unit, f"thickness of layer {row}") for row, t in enumerate(given)]
     for row, thickness in enumerate(found):
@@ -173,7 +177,7 @@ def _thicknesses(given: list[Any]) -> list[float]:
                 f"thickness of layer {row}",
                 got=repr(given[row]),
                 wanted="a positive, finite length",
-                cure=_CURE,
+                cure=cure,
             )
     return found
 

@@ -67,8 +67,8 @@ def parse_phases(
         PhaseError: a phase is missing, not in the image, or has a value that physics forbids.
         UnitError: units that are unknown, of different kinds, or given for some phases only.
     """
-    asked = _by_label(given)
-    _refuse_mismatch(set(asked), set(labels))
+    asked = by_label(given)
+    refuse_mismatch(set(asked), set(labels))
     phases, units = [], {}
     for label in labels:
         phase, units[label] = _read(f"{kind} {label}", label, asked[label], names, dim)
@@ -82,7 +82,7 @@ def is_traced(given: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
-def _by_label(given: Any) -> dict[int, Any]:
+def by_label(given: Any) -> dict[int, Any]:
     if not isinstance(given, Mapping):
         raise PhaseError(
             "phases",
@@ -115,7 +115,7 @@ def _label(key: Any) -> int:
     )
 
 
-def _refuse_mismatch(asked: set[int], present: set[int]) -> None:
+def refuse_mismatch(asked: set[int], present: set[int]) -> None:
     missing, superfluous = sorted(present - asked), sorted(asked - present)
     if missing:
         raise PhaseError(

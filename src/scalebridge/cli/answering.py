@@ -1,10 +1,12 @@
 """The end of every verb that has a result: print it, write it, and leave with the right code."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
 
 from scalebridge.cli.case import ConductivityCase
 from scalebridge.cli.exits import Exit
@@ -14,6 +16,9 @@ from scalebridge.cli.solving import answer, finished, prepare
 from scalebridge.cli.terminal import console, show_written
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
+
+
+Show = Callable[[Console, Upscaled, dict[str, Path]], None]
 
 
 def answer_case(
@@ -47,13 +52,15 @@ def answer_case(
     conclude(answer(prepared, progress), prepared.outputs, prepared.request, as_json)
 
 
-def conclude(result: Upscaled, outputs: Outputs, request: str, as_json: bool) -> None:
+def conclude(
+    result: Upscaled, outputs: Outputs, request: str, as_json: bool, show: Show = show_result
+) -> None:
     """Write a result's files, print it, and leave with its code."""
     written = outputs.write(result, request)
     if as_json:
         typer.echo(result.to_json())
     else:
-        show_result(console(), result, written)
+        show(console(), result, written)
     leave(result.passed, result.outcome is Outcome.converged)
 
 

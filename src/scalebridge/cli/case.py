@@ -5,62 +5,12 @@ A case names a task; `TASKS` maps it to its model, so that a further task is a f
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    StringConstraints,
-    TypeAdapter,
-    model_validator,
-)
+from pydantic import Field, GetJsonSchemaHandler, TypeAdapter, model_validator
 from pydantic_core import core_schema
 
+from scalebridge.cli.case_tables import ImageTable, Label, Table
+from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase
 from scalebridge.cli.text_values import value_from
-
-Label = Annotated[str, StringConstraints(pattern=r"^-?\d+$")]
-Lengths = Annotated[list[str], Field(min_length=2, max_length=3)]
-
-
-class Table(BaseModel):
-    """A table of a case file: frozen, nothing unknown, nothing of another kind made to fit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class RawTable(Table):
-    """How a raw binary file is laid out."""
-
-    shape: list[int] = Field(description="lengths of the stored axes: (nz, ny, nx) in C order")
-    dtype: str = Field(description="number type, such as 'uint8', '<u2', '>f4'")
-    order: Literal["C", "F"] = Field(default="C", description="C: last axis fastest; F: first axis fastest")
-    offset: int = Field(default=0, ge=0, description="bytes of header to leave out")
-
-
-class CropTable(Table):
-    """A part of the image, in voxels."""
-
-    origin: list[int] = Field(description="first voxel along each axis, from 0")
-    size: list[int] = Field(description="voxels along each axis")
-
-
-class ImageTable(Table):
-    """The image, and how to read it."""
-
-    file: str = Field(description="image file or folder, relative to the case file")
-    voxel: str | Lengths | None = Field(
-        default=None, description="edge of a voxel with its unit, '3 um', one for each axis, or 'cubic'"
-    )
-    voxel_unit: str | None = Field(
-        default=None, description="unit of a spacing that the header gives without one"
-    )
-    threshold: float | list[float] | Literal["otsu"] | None = Field(
-        default=None, description="for grey images"
-    )
-    axes: str | None = Field(default=None, description="stored axes, slowest first, such as 'zyx'")
-    dataset: str | None = Field(default=None, description="which image, in files that hold several")
-    raw: RawTable | None = Field(default=None, description="for raw binary files")
-    crop: CropTable | None = None
 
 
 class PhaseTable(Table):
@@ -201,8 +151,14 @@ def _refuse_two_sources(case: ConductivityCase | RveCase) -> None:
         raise ValueError("either [phases.LABEL] tables or phases_table is needed, not both")
 
 
-Case = ConductivityCase | RveCase
-TASKS: dict[str, type[ConductivityCase] | type[RveCase]] = {"conductivity": ConductivityCase, "rve": RveCase}
+ElasticCase = StiffnessCase | ExpansionCase
+Case = ConductivityCase | RveCase | StiffnessCase | ExpansionCase
+TASKS: dict[str, type[Case]] = {
+    "conductivity": ConductivityCase,
+    "rve": RveCase,
+    "stiffness": StiffnessCase,
+    "expansion": ExpansionCase,
+}
 
 
 def json_schema() -> dict[str, Any]:

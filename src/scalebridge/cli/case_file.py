@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from scalebridge.cli.case import TASKS, Case, ConductivityCase, RveCase, Table
+from scalebridge.cli.case import TASKS, Case
+from scalebridge.cli.case_tables import Table
 from scalebridge.cli.exits import nearest_hint
 from scalebridge.core.errors import CaseError, FileFormatError, InputError
 
@@ -110,7 +111,7 @@ def _text_of(file: Path) -> str:
     return text
 
 
-def _model_of(data: dict[str, Any], source: str, text: str) -> type[ConductivityCase] | type[RveCase]:
+def _model_of(data: dict[str, Any], source: str, text: str) -> type[Case]:
     task = data.get("task")
     if isinstance(task, str) and task in TASKS:
         return TASKS[task]

@@ -7,11 +7,13 @@ import typer
 from scalebridge.cli.check import check
 from scalebridge.cli.conductivity import conductivity
 from scalebridge.cli.exits import EPILOG
+from scalebridge.cli.expansion import expansion
 from scalebridge.cli.inspect import inspect
 from scalebridge.cli.laminate import laminate
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
 from scalebridge.cli.schema import schema
+from scalebridge.cli.stiffness import stiffness
 
 # Help is set by Typer alone: loading Rich for it takes three times as long as all the rest.
 app = typer.Typer(
@@ -23,7 +25,9 @@ app = typer.Typer(
 )
 _VERBS = {
     conductivity: "The effective conductivity tensor of an image.",
-    laminate: "The same of a stack of layers, exactly.",
+    stiffness: "The effective stiffness of an image.",
+    expansion: "The effective thermal expansion of an image.",
+    laminate: "The conductivity of a stack of layers, exactly.",
     rve: "How large a sample has to be: subvolumes of an image.",
     run: "Run a case file.",
     inspect: "What is in an image file.",

@@ -60,6 +60,45 @@ class Dialect(StrEnum):
     abaqus = "abaqus"
 
 
+class ElasticScheme(StrEnum):
+    """Discretisations of elasticity."""
+
+    hexahedra = "hexahedra"
+    b_bar = "b-bar"
+    reduced = "reduced"
+
+
+class ElasticBoundary(StrEnum):
+    """What lies beyond the image, in elasticity."""
+
+    periodic = "periodic"
+    uniform_strain = "uniform-strain"
+    uniform_stress = "uniform-stress"
+
+
+class ElasticDialect(StrEnum):
+    """Programs that read a card of a stiffness."""
+
+    calculix = "calculix"
+    abaqus = "abaqus"
+    ansys = "ansys"
+    json = "json"
+
+
+class CardUnits(StrEnum):
+    """Units of a card of a stiffness."""
+
+    SI = "SI"
+    N_mm_MPa = "N-mm-MPa"
+
+
+class CardDegree(StrEnum):
+    """Unit of the temperatures of a card."""
+
+    K = "K"
+    degC = "degC"
+
+
 class Order(StrEnum):
     """Order of a raw array: last or first axis fastest."""
 
@@ -176,6 +215,56 @@ Card = Annotated[
     str | None, typer.Option("--card", metavar="FILE.inp", help="Write a material card, *CONDUCTIVITY.")
 ]
 Dialect_ = Annotated[Dialect, typer.Option("--dialect", help="Program that reads the card.")]
+Materials = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--phase",
+        metavar="LABEL=CONSTANTS",
+        help="Material of a label, repeated: '0:epoxy=young=3 GPa +- 0.1 GPa, poisson=0.35, "
+        "expansion=60e-6 1/K', '1=void', '*=...' for all others. A constant may be a formula in T or a CSV file: "
+        "'young=young.csv'.",
+    ),
+]
+Temperature = Annotated[
+    str | None,
+    typer.Option("--temperature", metavar="T", help="Temperature, '20 degC', where constants depend on it."),
+]
+Temperatures = Annotated[
+    str | None,
+    typer.Option(
+        "--temperatures",
+        metavar="RANGE",
+        help="A table of stiffness and expansion: FIRST:LAST:STEP in kelvins, '293:593:20', or '20 degC, 100 degC'.",
+    ),
+]
+ElasticScheme_ = Annotated[
+    ElasticScheme,
+    typer.Option(
+        "--scheme",
+        help="hexahedra (full integration), b-bar (for nearly incompressible phases), reduced (one point a "
+        "voxel, not beside voids).",
+    ),
+]
+ElasticBoundary_ = Annotated[
+    ElasticBoundary,
+    typer.Option(
+        "--boundary",
+        help="periodic; uniform-strain (from above) and uniform-stress (from below) bracket the answer of a "
+        "sample that is not. Mirroring would answer shears wrongly.",
+    ),
+]
+ElasticCard = Annotated[str | None, typer.Option("--card", metavar="FILE", help="Write a material card.")]
+ElasticDialect_ = Annotated[ElasticDialect, typer.Option("--dialect", help="Program that reads the card.")]
+Units_ = Annotated[CardUnits, typer.Option("--units", help="Units of the card.")]
+CardDegree_ = Annotated[
+    CardDegree, typer.Option("--temperature-unit", help="Unit of the card's temperatures.")
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference-temperature", metavar="T", help="Where the card's thermal strain is zero, '20 degC'."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 Progress = Annotated[
     bool | None,

@@ -1,7 +1,7 @@
 """The files that a verb writes: their places checked before the work, each written whole or not at all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.cells.thermoelastic_table import ThermoelasticTable
 from scalebridge.cli.exits import say_error
 from scalebridge.cli.places import check_place
 from scalebridge.core.errors import InputError, MissingExtraError
 from scalebridge.core.files import sha256_of, write_text
 from scalebridge.core.results import Outcome
-from scalebridge.core.upscaled import SCHEMA, Upscaled
+from scalebridge.core.upscaled import SCHEMA, Upscaled, plain
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import mirror
 from scalebridge.io.cards import Dialect, conductivity_card
@@ -22,6 +23,8 @@ from scalebridge.io.fields import write_fields
 from scalebridge.upscaling.rve_result import SCHEMA as STUDY_SCHEMA
 from scalebridge.upscaling.rve_result import RveStudy
 
+Shown = Upscaled | RveStudy | ThermoelasticTable
+TABLE_SCHEMA = "scalebridge/thermoelastic-table/1"
 _SUFFIXES = {"fields": (".vtkhdf", ".hdf", ".vti", ".h5", ".hdf5"), "report": (".html", ".htm")}
 
 
@@ -36,6 +39,7 @@ class Outputs:
         card: material card.
         dialect: program that reads the card.
         title: heading of the page.
+        card_text: makes the card of a result of a name and an origin; by default one of a conductivity.
     """
 
     result: Path | None = None
@@ -44,6 +48,7 @@ class Outputs:
     card: Path | None = None
     dialect: Dialect = "calculix"
     title: str | None = None
+    card_text: Callable[[Upscaled, str, str], str] | None = None
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -110,10 +115,29 @@ class Outputs:
             written["fields"] = _write_fields(self.fields, result)
         if self.report is not None:
             written["report"] = _write_report(self.report, result, self.title)
-        if self.card is not None and (card := _write_card(self.card, result, self.dialect)):
+        if self.card is not None and (card := _write_card(self.card, result, self._card)):
             written["card"] = card
         if self.result is not None:
             written["result"] = _write_result(self.result, result, request, written)
+        return written
+
+    def write_table(self, table: ThermoelasticTable, card: str, request: str = "") -> dict[str, Path]:
+        """Write a table's report, card and JSON, as `write` does a result's.
+
+        Args:
+            table: the table.
+            card: the text of its card.
+            request: what identifies the question, kept in the JSON.
+        """
+        written: dict[str, Path] = {}
+        if self.result is not None:
+            _write_result(self.result, table, request, written)
+        if self.report is not None:
+            written["report"] = _write_report(self.report, table, self.title)
+        if self.card is not None:
+            written["card"] = write_text(self.card, card)
+        if self.result is not None:
+            written["result"] = _write_result(self.result, table, request, written)
         return written
 
     def write_study(self, study: RveStudy, request: str = "") -> dict[str, Path]:
@@ -127,6 +151,11 @@ class Outputs:
             written["result"] = _write_result(self.result, study, request, written)
         return written
 
+    def _card(self, result: Upscaled, name: str, origin: str) -> str:
+        if self.card_text is not None:
+            return self.card_text(result, name, origin)
+        return conductivity_card(np.asarray(result.value), name, result.unit, self.dialect, origin=origin)
+
     def stored(self) -> dict[str, Any] | None:
         """Return the result that is stored at the JSON's place, None if there is none of this kind."""
         if self.result is None or not self.result.is_file():
@@ -135,7 +164,7 @@ class Outputs:
             told = json.loads(self.result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        known = isinstance(told, dict) and told.get("schema") in (SCHEMA, STUDY_SCHEMA)
+        known = isinstance(told, dict) and told.get("schema") in (SCHEMA, STUDY_SCHEMA, TABLE_SCHEMA)
         return told if known else None
 
     def complete(self, files: Mapping[str, Mapping[str, str]]) -> bool:
@@ -160,9 +189,9 @@ def _check_suffix(name: str, path: Path) -> None:
         raise MissingExtraError("vtk", extra="vtk", purpose="writing a .vti file")
 
 
-def _write_result(path: Path, result: Upscaled | RveStudy, request: str, written: Mapping[str, Path]) -> Path:
+def _write_result(path: Path, result: Shown, request: str, written: Mapping[str, Path]) -> Path:
     files = {kind: {"file": file.name, "sha256": sha256_of(file)} for kind, file in written.items()}
-    told = {**result.to_dict(), "request": request, "files": files}
+    told = {**plain(result.to_dict()), "passed": result.passed, "request": request, "files": files}
     return write_text(path, json.dumps(told, indent=2, allow_nan=False) + "\n")
 
 
@@ -170,9 +199,13 @@ def _write_fields(path: Path, result: Upscaled) -> Path:
     fields, units = dict(result.fields), {}
     for name in fields:
         kind = name.partition("_")[0]
-        units[name] = {"gradient": "1", "flux": result.unit, "potential": "smallest voxel edge"}.get(
-            kind, "1"
-        )
+        units[name] = {
+            "gradient": "1",
+            "flux": result.unit,
+            "potential": "smallest voxel edge",
+            "stress": "Pa/K" if name.endswith("thermal") else "Pa",
+            "strain": "1/K" if name.endswith("thermal") else "1",
+        }.get(kind, "1")
     voxel = None
     if isinstance(result.subject, VoxelImage):
         image = result.subject
@@ -184,13 +217,13 @@ def _write_fields(path: Path, result: Upscaled) -> Path:
     return write_fields(path, fields, voxel, units=units)
 
 
-def _write_report(path: Path, result: Upscaled | RveStudy, title: str | None) -> Path:
+def _write_report(path: Path, result: Shown, title: str | None) -> Path:
     from scalebridge.report.page import write_report
 
     return write_report(result, path, title=title)
 
 
-def _write_card(path: Path, result: Upscaled, dialect: Dialect) -> Path | None:
+def _write_card(path: Path, result: Upscaled, card: Callable[[Upscaled, str, str], str]) -> Path | None:
     described = result.provenance.inputs.get("image", {})
     failed = [check.name for check in result.checks if not check.passed]
     origin = str(described.get("path", "")) if isinstance(described, dict) else ""
@@ -204,8 +237,7 @@ def _write_card(path: Path, result: Upscaled, dialect: Dialect) -> Path | None:
                 wanted="a converged result",
                 cure="raise max_steps, or loosen rtol",
             )
-        tensor = np.asarray(result.value)
-        return write_text(path, conductivity_card(tensor, path.stem, result.unit, dialect, origin=origin))
+        return write_text(path, card(result, path.stem, origin))
     except InputError as error:
         say_error(error)
         return None

@@ -39,7 +39,7 @@ def show_result(out: Console, result: Upscaled, written: Mapping[str, Path]) -> 
         out.print(Text(f"note: {note}", style="yellow"))
     if result.outcome is not Outcome.converged:
         out.print(Text(result.outcome.sentence, style="bold red"))
-    if work := _work(result):
+    if work := work_line(result):
         out.print(Text(work, style="dim"))
     show_written(out, written)
 
@@ -128,7 +128,8 @@ def check_rows(checks: tuple[Check, ...]) -> Table:
     return table
 
 
-def _work(result: Upscaled) -> str:
+def work_line(result: Upscaled) -> str:
+    """Return iterations and time in a line."""
     steps = result.stats.get("steps")
     told = [] if steps is None else [f"iterations {', '.join(map(str, steps))}"]
     seconds = sum(result.provenance.elapsed.values())

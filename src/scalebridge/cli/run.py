@@ -37,6 +37,11 @@ def run(
 
             study_case(loaded, file.parent, **options)
             return
+        if loaded.task in ("stiffness", "expansion"):
+            from scalebridge.cli.elastic_solving import answer_elastic_case
+
+            answer_elastic_case(loaded, file.parent, **options)
+            return
         from scalebridge.cli.answering import answer_case
 
         answer_case(loaded, file.parent, **options)

@@ -9,7 +9,9 @@ from typing import Any
 from scalebridge.cells.conductivity import effective_conductivity
 from scalebridge.cells.conductivity_job import Settings
 from scalebridge.cells.image_input import SHAPE_ONLY, as_image
-from scalebridge.cli.case import Case, ConductivityCase, ImageTable, OutputTable, StudyOutputTable
+from scalebridge.cli.case import Case, ConductivityCase, OutputTable, RveCase, StudyOutputTable
+from scalebridge.cli.case_tables import ImageTable
+from scalebridge.cli.elastic_case import ElasticOutputTable
 from scalebridge.cli.outputs import Outputs
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import installed_versions
@@ -17,6 +19,9 @@ from scalebridge.core.upscaled import Upscaled
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import crop
 from scalebridge.io.table import read_phase_table
+
+
+_ELASTIC = ("stiffness", "expansion")
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def answer(prepared: Prepared, progress: bool | None) -> Upscaled:
     )
 
 
-def read_phases(case: Case, folder: Path) -> dict[Any, Any]:
+def read_phases(case: ConductivityCase | RveCase, folder: Path) -> dict[Any, Any]:
     """Return the phases of a case by label, from its tables or from its CSV file."""
     if case.phases_table is not None:
         return dict(read_phase_table(folder / case.phases_table))
@@ -94,12 +99,15 @@ def read_image(table: ImageTable, folder: Path) -> VoxelImage:
     return image if table.crop is None else crop(image, table.crop.origin, table.crop.size)
 
 
-def outputs_of(table: OutputTable | StudyOutputTable, folder: Path, title: str | None = None) -> Outputs:
+def outputs_of(
+    table: OutputTable | StudyOutputTable | ElasticOutputTable, folder: Path, title: str | None = None
+) -> Outputs:
     """Return the outputs that a case asks for, their paths settled."""
     base = folder / table.folder
     paths = {name: getattr(table, name, None) for name in ("result", "report", "fields", "card")}
     placed = {name: None if path is None else base / path for name, path in paths.items()}
-    return Outputs(**placed, dialect=getattr(table, "dialect", "calculix"), title=title)
+    dialect = table.dialect if isinstance(table, OutputTable) else "calculix"
+    return Outputs(**placed, dialect=dialect, title=title)
 
 
 def finished(outputs: Outputs, request: str) -> dict[str, Any] | None:
@@ -122,7 +130,9 @@ def case_from(tables: dict[str, Any], task: str = "conductivity") -> Any:
     """
     from scalebridge.cli.case_file import validate_case
 
-    if bool(tables.get("phases")) == (tables.get("phases_table") is not None):
+    if task in _ELASTIC:
+        _refuse_no_materials(tables)
+    elif bool(tables.get("phases")) == (tables.get("phases_table") is not None):
         raise InputError(
             "--phase",
             got="neither --phase nor --phases-table" if not tables.get("phases") else "both",
@@ -132,10 +142,24 @@ def case_from(tables: dict[str, Any], task: str = "conductivity") -> Any:
     return validate_case({"task": task, **_without_none(tables)}, "command line")
 
 
+def _refuse_no_materials(tables: dict[str, Any]) -> None:
+    if not tables.get("phases"):
+        raise InputError(
+            "--phase",
+            got="none",
+            wanted="the material of every phase",
+            cure="give --phase '0=young=3 GPa, poisson=0.35' for every label, or '*=...' for all others",
+        )
+
+
 def _without_none(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+
+
+def _label(label: Any) -> str:
+    return str(label) if str(label) == "*" else str(int(label))
 
 
 def request_of(case: Case, image: VoxelImage, phases: dict[Any, Any], settings: dict[str, Any]) -> str:
@@ -151,7 +175,7 @@ def request_of(case: Case, image: VoxelImage, phases: dict[Any, Any], settings: 
         "task": case.task,
         "image": image.content_hash(),
         "voxel": case.image.voxel if image.voxel is None else None,
-        "phases": {str(int(label)): phase for label, phase in phases.items()},
+        "phases": {_label(label): phase for label, phase in phases.items()},
         "solve": settings,
         "versions": installed_versions(),
     }

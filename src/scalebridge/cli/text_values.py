@@ -6,7 +6,7 @@ from typing import Any
 
 from scalebridge.core.errors import InputError, PhaseError
 
-_SPREAD = re.compile(r"\+/?-|±")
+SPREAD = re.compile(r"\+/?-|±")
 _PHASE = re.compile(r"\s*(?P<label>[+-]?\d+)\s*(?::(?P<name>[^=]*))?=(?P<value>.*)", re.DOTALL)
 _BARE = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*%?\s*")
 PHASE_FORM = "LABEL[:NAME]=VALUE [UNIT] [+- STD [UNIT or %]]"
@@ -78,7 +78,7 @@ def value_from(text: str, argument: str) -> dict[str, Any]:
         >>> value_from("7.7 +- 0.3 W/m/K", "--phase")
         {'value': '7.7', 'std': '0.3', 'unit': 'W/m/K'}
     """
-    value, *spreads = (part.strip() for part in _SPREAD.split(text))
+    value, *spreads = (part.strip() for part in SPREAD.split(text))
     if not value or len(spreads) > 1 or (spreads and not spreads[0]):
         raise PhaseError(
             argument,

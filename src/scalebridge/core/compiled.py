@@ -14,9 +14,12 @@ class _NoAlias(CompilerBase):
         return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
 
 
-kernel = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)
+# A division by zero gives infinity, as in NumPy: the branch that would raise keeps loops from vectorising.
+kernel = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
 """Compile a loop over a slab; see `threads.in_slabs`."""
 
-row_kernel = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, pipeline_class=_NoAlias)
+row_kernel = numba.njit(
+    nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH, pipeline_class=_NoAlias
+)
 """Compile a loop over a row of voxels. An array that is written must not overlap with any other argument;
 numbers that the loop needs are passed as scalars of the field's type."""

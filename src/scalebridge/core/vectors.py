@@ -61,6 +61,22 @@ def advance_and_turn(x, p, z, alpha, beta):
     _turn_block(x, p, z, p.dtype.type(alpha), p.dtype.type(beta))
 
 
+@row_kernel
+def _add_row(x, part, field, low, high):
+    for i in range(low, high):
+        x[i] += part * field[i]
+
+
+@kernel
+def _add(start, stop, piece, x, part, field):
+    _add_row(x, part, field, start, stop)
+
+
+def add_scaled(x: np.ndarray, part: float, field: np.ndarray) -> None:
+    """Do  x += part field  in place, on contiguous fields whose types may differ."""
+    in_slabs(_add, x.size, x.reshape(-1), part, field.reshape(-1), threads=threads_for(x.size))
+
+
 def dot(a: np.ndarray, b: np.ndarray) -> float:
     """Return the product of two contiguous fields of one type."""
     return sum(in_slabs(_dot, a.size, a.reshape(-1), b.reshape(-1), threads=threads_for(a.size)))

@@ -46,7 +46,7 @@ class Hexahedra(Discretisation):
     def forces(
         self, coefficients: Coefficients, u: Float[Array, "..."], gradient: Float[Array, " dim"] | None
     ) -> Float[Array, "..."]:
-        return _gather(self._dual(coefficients, self._modes(u, gradient)))
+        return nodal_forces(self._dual(coefficients, self._modes(u, gradient)))
 
     def energy(
         self,
@@ -82,17 +82,7 @@ class Hexahedra(Discretisation):
 
     def _modes(self, u: Float[Array, "..."], gradient: Float[Array, " dim"] | None) -> Modes:
         """Corner modes of u in every voxel, without the mean, plus those of the mean gradient."""
-        modes: Modes = {(): jnp.pad(u, ((0, 1),) * self.dim, mode="wrap")}
-        for axis in range(self.dim):
-            count = self.shape[axis]
-            walked = {}
-            for bits, field in modes.items():
-                low = jax.lax.slice_in_dim(field, 0, count, axis=axis)
-                high = jax.lax.slice_in_dim(field, 1, count + 1, axis=axis)
-                walked[(*bits, 0)] = 0.5 * (low + high)
-                walked[(*bits, 1)] = high - low
-            modes = walked
-        del modes[(0,) * self.dim]
+        modes = corner_modes_of(u, self.dim)
         if gradient is not None:
             for axis in range(self.dim):
                 bits = _unit(axis, self.dim)
@@ -122,28 +112,52 @@ def _unit(axis: int, dim: int) -> Bits:
     return tuple(int(a == axis) for a in range(dim))
 
 
-def _gather(dual: Modes) -> Float[Array, "..."]:
-    """The transpose of the walk to corner modes: assemble nodal forces."""
+def corner_modes_of(u: Float[Array, "..."], dim: int) -> Modes:
+    """Return the corner modes of a periodic nodal field in every voxel, all but the mean.
+
+    Args:
+        u: the field; its last `dim` axes are the grid's, components come before.
+        dim: number of space dimensions.
+    """
+    lead = u.ndim - dim
+    modes: Modes = {(): jnp.pad(u, ((0, 0),) * lead + ((0, 1),) * dim, mode="wrap")}
+    for axis in range(lead, u.ndim):
+        count = u.shape[axis]
+        walked = {}
+        for bits, field in modes.items():
+            low = jax.lax.slice_in_dim(field, 0, count, axis=axis)
+            high = jax.lax.slice_in_dim(field, 1, count + 1, axis=axis)
+            walked[(*bits, 0)] = 0.5 * (low + high)
+            walked[(*bits, 1)] = high - low
+        modes = walked
+    del modes[(0,) * dim]
+    return modes
+
+
+def nodal_forces(dual: Modes) -> Float[Array, "..."]:
+    """Return the transpose of the walk to corner modes: the forces on the nodes, components first."""
     dim = len(next(iter(dual)))
-    fields = {(0,) * dim: jnp.zeros_like(next(iter(dual.values()))), **dual}
+    zeros = jnp.zeros_like(next(iter(dual.values())))
+    fields = {bits: dual.get(bits, zeros) for bits in itertools.product((0, 1), repeat=dim)}
+    lead, still = zeros.ndim - dim, (0, 0, 0)
     for axis in reversed(range(dim)):
-        low_only, high_only = [(0, 0, 0)] * (axis + 1), [(0, 0, 0)] * (axis + 1)
-        low_only[axis], high_only[axis] = (0, 1, 0), (1, 0, 0)
+        before, after = [still] * (lead + axis), [still] * (dim - axis - 1)
+        low_only, high_only = [*before, (0, 1, 0), *after], [*before, (1, 0, 0), *after]
         walked = {}
         for bits in {b[:-1] for b in fields}:
             half, full = 0.5 * fields[(*bits, 0)], fields[(*bits, 1)]
-            rest = [(0, 0, 0)] * (dim - axis - 1)
             zero = jnp.zeros((), half.dtype)
-            walked[bits] = jax.lax.pad(half - full, zero, low_only + rest) + jax.lax.pad(
-                half + full, zero, high_only + rest
+            walked[bits] = jax.lax.pad(half - full, zero, low_only) + jax.lax.pad(
+                half + full, zero, high_only
             )
         fields = walked
-    return _fold(fields[()])
+    return _fold(fields[()], lead)
 
 
-def _fold(nodal: Float[Array, "..."]) -> Float[Array, "..."]:
+def _fold(nodal: Float[Array, "..."], lead: int) -> Float[Array, "..."]:
     """Add the last node of every axis to the first, of which it is the periodic image."""
-    for axis, nodes in enumerate(nodal.shape):
+    for axis in range(lead, nodal.ndim):
+        nodes = nodal.shape[axis]
         body = jax.lax.slice_in_dim(nodal, 0, nodes - 1, axis=axis)
         image = jax.lax.slice_in_dim(nodal, nodes - 1, nodes, axis=axis)
         first = tuple(slice(0, 1) if a == axis else slice(None) for a in range(nodal.ndim))

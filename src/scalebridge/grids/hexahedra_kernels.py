@@ -21,7 +21,7 @@ from scalebridge.core.compiled import kernel, row_kernel
 
 
 @row_kernel
-def _modes(low, high, j, j1, count, quarter, half, mean_x, mean_y, flat, x, y, both):
+def row_modes(low, high, j, j1, count, quarter, half, mean_x, mean_y, flat, x, y, both):
     """Modes in x and y of a row of elements at the nodes along z, with a periodic neighbour at both ends."""
     for z in range(count):
         near, far = low[j, z] + low[j1, z], high[j, z] + high[j1, z]
@@ -35,7 +35,7 @@ def _modes(low, high, j, j1, count, quarter, half, mean_x, mean_y, flat, x, y, b
 
 
 @row_kernel
-def _look_up(index, j, table, count, periodic, k):
+def look_up(index, j, table, count, periodic, k):
     """Coefficients of a row of elements, with what lies before the first and after the last node."""
     for z in range(count):
         k[z + 1] = table[index[j, z]]
@@ -106,7 +106,7 @@ def _tensor_elements(a, flat, x, y, both, half, variance, square, jump, count, s
 
 
 @row_kernel
-def _tensor(sx, sy, sxy, d, dx, dy, dxy, flat, x, y, both, quarter, half, count, out, after_out, j, j1):
+def add_forces(sx, sy, sxy, d, dx, dy, dxy, flat, x, y, both, quarter, half, count, out, after_out, j, j1):
     """Forces of a row from its elements' duals, added to the four rows of nodes; returns as `_isotropic`."""
     product, flux_x, flux_y = d.dtype.type(0), d.dtype.type(0), d.dtype.type(0)
     for z in range(count):
@@ -127,7 +127,7 @@ def _tensor(sx, sy, sxy, d, dx, dy, dxy, flat, x, y, both, quarter, half, count,
 
 
 @kernel
-def _wrap_elements(rows, count, periodic):
+def wrap_elements(rows, count, periodic):
     for m in range(rows.shape[0]):
         rows[m, 0] = rows[m, count] if periodic else 0
         rows[m, count + 1] = rows[m, 1] if periodic else 0
@@ -170,21 +170,21 @@ def forces(start, stop, piece, u, index, table, weights, constants, mean, out, e
         low, high, voxels = u[i], u[(i + 1) % nodes_x], index[i]
         for j in range(count_y):
             j1 = (j + 1) % nodes_y
-            _modes(low, high, j, j1, nodes_z, c0, c1, mean[0], mean[1], flat, x, y, both)
+            row_modes(low, high, j, j1, nodes_z, c0, c1, mean[0], mean[1], flat, x, y, both)
             if isotropic:
-                _look_up(voxels, j, first, count_z, periodic, k)
+                look_up(voxels, j, first, count_z, periodic, k)
                 sums = _isotropic(
                     k, weights, flat, x, y, both, c0, c1, mean[2], nodes_z, here, following, j, j1
                 )
                 flux_z += weights[0] * _flow(k, flat, mean[2], count_z)
             else:
                 for component in range(6):
-                    _look_up(voxels, j, table[component], count_z, False, a[component])
+                    look_up(voxels, j, table[component], count_z, False, a[component])
                 flux_z += _tensor_elements(
                     a, flat, x, y, both, c1, c2, c3, mean[2], count_z, sx, sy, sxy, d, dx, dy, dxy
                 )
-                _wrap_elements(duals, count_z, periodic)
-                sums = _tensor(
+                wrap_elements(duals, count_z, periodic)
+                sums = add_forces(
                     sx, sy, sxy, d, dx, dy, dxy, flat, x, y, both, c0, c1, nodes_z, here, following, j, j1
                 )
             product += sums[0]

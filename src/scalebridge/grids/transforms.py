@@ -174,13 +174,13 @@ class SineCosineInverse(Inverse):
         if update is not None:
             in_slabs(lambda low, high, _: update(low, high), planes, threads=threads)
         answer = r.copy()
-        self._apply(answer)
+        self.apply(answer)
         product = dot(r, answer)
         use = then(product)
         in_slabs(lambda low, high, _: use(low, high, answer[low:high]), planes, threads=threads)
         return product
 
-    def _apply(self, field: np.ndarray) -> None:
+    def apply(self, field: np.ndarray) -> None:
         """Apply the inverse in place."""
         threads = threads_for(field.size)
         inner = field[inner_points(self._ends, self._nodal)]

@@ -80,10 +80,10 @@ def conductivity_card(
         )
     kind, constants = _simplest(k, dialect, rtol)
     lines = [
-        f"** Effective conductivity in {_one_line(unit)}; the model must use this unit throughout.",
-        f"** Origin: {_one_line(origin) or 'not said'}",
+        f"** Effective conductivity in {one_line(unit)}; the model must use this unit throughout.",
+        f"** Origin: {one_line(origin) or 'not said'}",
         f"** Axes 1, 2, 3 are x, y, z of the image; type {kind} within {rtol:g} of the largest entry.",
-        f"*MATERIAL, NAME={_material_name(name)}",
+        f"*MATERIAL, NAME={material_name(name)}",
         f"*CONDUCTIVITY, TYPE={kind}",
         ",".join(f"{constant:.12e}" for constant in constants),
     ]
@@ -125,7 +125,8 @@ def _simplest(k: np.ndarray, dialect: str, rtol: float) -> tuple[str, list[float
     return "ANISO", [float(k[row, column]) for row, column in _ANISOTROPIC_ORDER[dialect]]
 
 
-def _material_name(name: str) -> str:
+def material_name(name: str) -> str:
+    """Return a material's name as every program reads it: letters, digits, "_", "-", a letter first."""
     clean = re.sub(r"[^A-Za-z0-9_-]+", "_", name.strip()).strip("_")
     if not clean:
         raise InputError(
@@ -134,5 +135,6 @@ def _material_name(name: str) -> str:
     return (clean if clean[0].isalpha() else f"M_{clean}")[:_LONGEST_NAME]
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return text without line breaks, so that it stays inside one comment."""
     return " ".join(text.split())

@@ -18,6 +18,7 @@ limits lie between the harmonic and the arithmetic mean, and their effect vanish
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -37,6 +38,7 @@ _SLAB = 1 << 16  # voxels at once; the last slab is filled up to a power of two,
 _ACROSS_AT_LEAST = 1 / 3  # of K along, where the better conductor carries the current
 _ALONG_AT_MOST = 1.2  # times K across, where it is enclosed
 _SIMILAR = 1.5  # ratio of conductivities up to which K along is below 1.05 times K across
+_CORE = 1 / 8  # of a body: less of what is outside within does not make it a coat
 _ROUNDINGS = 64  # of the trace: below, the conductivity across is the rounding of a zero
 
 
@@ -115,7 +117,8 @@ def mixing_limits(image: CompositeImage, values: ArrayLike) -> Float[np.ndarray,
     conduct no less. It is enclosed if they percolate in none while the other one, with all that conduct no
     more, percolates in every direction. Where neither percolates, as in coated particles, that one is
     enclosed that touches mostly the other one. Mixed voxels do not connect. In all other cases there is no
-    limit.
+    limit; nor is there one for coats, which have some of what is outside within, because current crosses a
+    poor coat of a good core and flows along a good coat of a poor one.
 
     Args:
         image: the composite image.
@@ -155,24 +158,43 @@ def mixing_limits(image: CompositeImage, values: ArrayLike) -> Float[np.ndarray,
     limits = np.tile([0.0, np.inf], (known.size, known.size, 1))
     if known.max() <= _SIMILAR * known.min():
         return limits
-    above = [_extent(image, known >= value) for value in known]
-    below = [_extent(image, known <= value) for value in known]
+    above = [_body(image, known >= value) for value in known]
+    below = [_body(image, known <= value) for value in known]
     for worst, best in zip(*np.nonzero(known[:, None] < known), strict=True):
         good, poor = known >= known[best], known <= known[worst]
-        undecided = above[best] == 0 and below[worst] == 0
-        if above[best] == image.dim or (undecided and _inside(image, poor, good)):
+        extents = above[best].extent, below[worst].extent
+        undecided = extents == (0, 0)
+        carries = extents[0] == image.dim and not _is_coat(below[worst], above[best])
+        enclosed = extents == (0, image.dim) and not _is_coat(above[best], below[worst])
+        if carries or (undecided and _inside(image, poor, good)):
             limits[worst, best, 0] = _ACROSS_AT_LEAST
-        elif (above[best] == 0 and below[worst] == image.dim) or (undecided and _inside(image, good, poor)):
+        elif enclosed or (undecided and _inside(image, good, poor)):
             limits[worst, best, 1] = _ALONG_AT_MOST
     return limits
 
 
-def _extent(image: CompositeImage, chosen: np.ndarray) -> int:
-    """Return in how many directions the chosen phases percolate through voxels that hold nothing else."""
+@dataclass(frozen=True)
+class _Body:
+    """A set of phases: in how many directions it percolates, its voxels, and those in clusters that do not."""
+
+    extent: int
+    voxels: int
+    apart: float
+
+
+def _body(image: CompositeImage, chosen: np.ndarray) -> _Body:
+    """Look at the chosen phases through voxels that hold nothing else."""
     mask = np.isin(image.labels, np.asarray(image.phases)[chosen])
     mask.reshape(-1)[image.mixed] = image.parts[:, ~chosen].sum(axis=1) == 0
     found = percolation(mask, periodic=image.periodic)
-    return found.winding.shape[0] if image.periodic else sum(found.directions)
+    extent = found.winding.shape[0] if image.periodic else sum(found.directions)
+    voxels = int(np.count_nonzero(mask))
+    return _Body(extent, voxels, (1 - found.connected_fraction) * voxels)
+
+
+def _is_coat(inner: _Body, outer: _Body) -> bool:
+    """Whether clusters of what percolates outside lie apart, within, and are not small beside the inner."""
+    return outer.apart > _CORE * inner.voxels
 
 
 def _inside(image: CompositeImage, inner: np.ndarray, outer: np.ndarray) -> bool:

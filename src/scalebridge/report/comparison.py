@@ -9,10 +9,10 @@ from scalebridge.report.canvas import Picture
 from scalebridge.report.figures_plots import Point, draw_intervals
 from scalebridge.report.looks import Look, looks_of, subject_name
 from scalebridge.report.sections import Section
+from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.tables import Row, Table
 from scalebridge.report.tensors import anisotropy, is_space_tensor, mean_value, principal_values
 from scalebridge.report.typeset import MISSING, shorten, typeset_estimate, typeset_number, typeset_unit
-from scalebridge.report.wording import headline
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def compare(results: list[Upscaled], sections: list[Section]) -> Comparison:
         "result",
         "of",
         "constituents",
-        "mean of the principal values",
+        "mean",
         "smallest to largest",
         "apart",
         "checks",
@@ -49,7 +49,7 @@ def compare(results: list[Upscaled], sections: list[Section]) -> Comparison:
     table = Table("The results beside each other", head, rows, frozenset({0, 1, 2, 6}), frozenset({2}))
     kinds: dict[tuple[str, str], list[Point]] = {}
     for i, result in zip(numbers, results, strict=True):
-        if not math.isfinite(mean_value(result)[0]):
+        if _is_mandel(result) or not math.isfinite(mean_value(result)[0]):
             continue
         kinds.setdefault((result.spec.name, result.unit), []).append(_point(i, result))
     drawn = [_plot(kind, points) for kind, points in kinds.items() if len(points) > 1]
@@ -57,9 +57,9 @@ def compare(results: list[Upscaled], sections: list[Section]) -> Comparison:
 
 
 def _row(number: int, result: Upscaled, section: Section) -> Row:
-    mean, unit, _ = headline(result)
+    mean, unit = section.number, section.unit
     span, apart = MISSING, MISSING
-    if is_space_tensor(result.value):
+    if is_space_tensor(result.value) and not _is_mandel(result):
         principals = principal_values(result)
         low, high = (typeset_number(p.value, 4) for p in (principals[-1], principals[0]))
         span, apart = f"{low} to {high}", f"{typeset_number(100 * anisotropy(principals), 2)} %"
@@ -78,6 +78,10 @@ def _row(number: int, result: Upscaled, section: Section) -> Row:
         verdict,
     )
     return Row(cells, verdict=section.passed)
+
+
+def _is_mandel(result: Upscaled) -> bool:
+    return is_stiffness(result) or is_expansion(result)
 
 
 def _made_of(result: Upscaled) -> str:

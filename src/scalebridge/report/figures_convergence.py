@@ -1,5 +1,6 @@
 """How the solver closed in: residual and estimated energy error of every direction against its steps."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,24 +30,40 @@ _PLOTS = (
 )
 
 
-def draw_convergence(result: Upscaled, key: str) -> list[Picture]:
-    """Draw the histories that the result has: none for an exact formula."""
+_SHEARS = {"yz": "x", "xz": "y", "xy": "z"}  # a shear has the colour of the axis across its plane
+_CASES: dict[str, tuple[str, Any]] = {
+    **{name: (DIRECTIONS[name], DASHES[name]) for name in "xyz"},
+    **{2 * name: (DIRECTIONS[name], "solid") for name in "xyz"},
+    **{name: (DIRECTIONS[axis], (0, (1.5, 1.5))) for name, axis in _SHEARS.items()},
+    "temperature": (MUTED, (0, (5, 2))),
+}
+
+
+def draw_convergence(result: Upscaled, key: str, names: Sequence[str] = AXES) -> list[Picture]:
+    """Draw the histories that the result has: none for an exact formula.
+
+    Args:
+        result: the result.
+        key: name of the drawings on the page.
+        names: the load cases: axes "x", "y", "z", strains "xx" ... "xy", "temperature".
+    """
     drawn = []
     for name, tolerance, up in _PLOTS:
-        curves = histories(result.stats.get(name))
+        curves = histories(result.stats.get(name), names)
         if curves:
             drawn.append(_draw(curves, result.provenance.settings.get(tolerance), up, f"{key}-{name}"))
     return drawn
 
 
-def histories(stored: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def histories(stored: Any, names: Sequence[str] = AXES) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return steps and numbers by direction, without what a logarithmic axis cannot show.
 
     Args:
         stored: a list of numbers for each direction, the start included.
+        names: the directions.
     """
     found = {}
-    for name, numbers in zip(AXES, stored if isinstance(stored, list | tuple) else [], strict=False):
+    for name, numbers in zip(names, stored if isinstance(stored, list | tuple) else [], strict=False):
         history = np.asarray(numbers, dtype=float)
         steps = np.flatnonzero(np.isfinite(history) & (history > 0))
         if steps.size > 1:
@@ -60,7 +77,8 @@ def _draw(
     figure, axes = new_plot(460, 290)
     axes.set_yscale("log")
     for name, (steps, numbers) in curves.items():
-        axes.plot(steps, numbers, color=DIRECTIONS[name], linestyle=DASHES[name], linewidth=1.7, label=name)
+        colour, dash = _CASES.get(name, (MUTED, "solid"))
+        axes.plot(steps, numbers, color=colour, linestyle=dash, linewidth=1.7, label=name)
     if wanted:
         _wanted_line(axes, wanted)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -58,7 +58,7 @@ def draw_layers(subject: Any, looks: list[Look], key: str) -> Picture:
     """Draw a stack of layers to scale, the first at the bottom.
 
     Args:
-        subject: anything with `thicknesses` and `values`, one a layer.
+        subject: anything with `thicknesses`, one a layer, and if wanted with `values`.
         looks: look of each layer.
         key: name of the drawing on the page.
     """
@@ -67,7 +67,8 @@ def draw_layers(subject: Any, looks: list[Look], key: str) -> Picture:
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set(xlim=(0, 2.0), ylim=(0, thick.sum()))
-    texts = [f"{shorten(k.name)}  {_value_text(v)}" for k, v in zip(looks, subject.values, strict=True)]
+    values = getattr(subject, "values", [None] * thick.size)
+    texts = [f"{shorten(k.name)}  {_value_text(v)}".strip() for k, v in zip(looks, values, strict=True)]
     for i, low in enumerate(np.cumsum(thick) - thick):
         box = Rectangle((0, low), 1, thick[i], facecolor=looks[i].colour, edgecolor=INK, linewidth=0.5)
         axes.add_patch(box)
@@ -208,6 +209,8 @@ def _edge_text(image: VoxelImage, axis: int) -> str:
 
 
 def _value_text(value: Any) -> str:
+    if value is None:
+        return ""
     array = np.asarray(value, dtype=float)
     if array.ndim == 0:
         return typeset_number(float(array), 4)

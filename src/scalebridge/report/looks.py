@@ -67,8 +67,8 @@ def subject_name(result: Upscaled) -> str:
 
 
 def is_stack(subject: Any) -> bool:
-    """Whether a subject is a stack of layers: something with thicknesses and values, one a layer."""
-    return hasattr(subject, "thicknesses") and hasattr(subject, "values")
+    """Whether a subject is a stack of layers: something with thicknesses and values or materials, one a layer."""
+    return hasattr(subject, "thicknesses") and (hasattr(subject, "values") or hasattr(subject, "materials"))
 
 
 def _look(key: str, result: Upscaled, image: VoxelImage | None, colour: str) -> Look:

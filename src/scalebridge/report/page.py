@@ -7,16 +7,21 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from scalebridge.cells.thermoelastic_table import ThermoelasticTable
 from scalebridge.core.errors import InputError
 from scalebridge.core.files import write_text
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.comparison import compare
-from scalebridge.report.sections import make_section
+from scalebridge.report.expansion_section import make_expansion_section
+from scalebridge.report.sections import Section, make_section
+from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
+from scalebridge.report.stiffness_section import make_stiffness_section
+from scalebridge.report.temperature_section import make_temperature_section
 from scalebridge.report.study_section import make_study_section
 from scalebridge.upscaling.rve_result import RveStudy
 
-_WANTED = "an Upscaled or an RveStudy, or a list of them"
-Shown = Upscaled | RveStudy
+_WANTED = "an Upscaled, an RveStudy or a ThermoelasticTable, or a list of them"
+Shown = Upscaled | RveStudy | ThermoelasticTable
 """What a page can show."""
 
 
@@ -69,15 +74,22 @@ def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
         results: at least one result.
         title: heading of the page.
     """
-    sections = [
-        make_study_section(result, number) if isinstance(result, RveStudy) else make_section(result, number)
-        for number, result in enumerate(results, 1)
-    ]
+    sections = [_section(result, number) for number, result in enumerate(results, 1)]
     pairs = [(r, s) for r, s in zip(results, sections, strict=True) if isinstance(r, Upscaled)]
     heading = title or (sections[0].title if len(sections) == 1 else f"{len(sections)} results compared")
     comparison = compare([r for r, _ in pairs], [s for _, s in pairs]) if len(pairs) > 1 else None
     template = page_environment().get_template("page.html.j2")
     return template.render(title=heading, sections=sections, comparison=comparison)
+
+
+def _section(result: Shown, number: int) -> Section:
+    if isinstance(result, RveStudy):
+        return make_study_section(result, number)
+    if isinstance(result, ThermoelasticTable):
+        return make_temperature_section(result, number)
+    if is_stiffness(result):
+        return make_stiffness_section(result, number)
+    return make_expansion_section(result, number) if is_expansion(result) else make_section(result, number)
 
 
 def page_environment() -> Environment:

@@ -73,9 +73,10 @@ def render_volume(
     box = tuple(n * a for n, a in zip(labels.shape, aspect, strict=True))
     view = View(camera or Camera(), box, 2 * pixels)
     hits = find_surface(labels, tuple(colours), view, aspect, cut)
-    shade = _lit(hits, view, light) * _sky(labels, tuple(colours), hits, view, aspect, cut)
+    shade = lit(hits, view, light) * _sky(labels, tuple(colours), hits, view, aspect, cut)
     albedo = np.stack([colours[label] for label in colours])[np.searchsorted(sorted(colours), hits.label)]
-    return _picture(view, hits, _gamma(_linear(albedo) * shade[:, None]), outline)
+    colour = gamma(linear(albedo) * shade[:, None])
+    return compose(view, hits, colour, [(_box_edges(view), _EDGE)] if outline else [])
 
 
 def find_surface(
@@ -172,7 +173,7 @@ def _labels_at(labels, shown: tuple[int, ...], point, ahead, aspect) -> Int[np.n
     return found
 
 
-def _lit(hits: Hits, view: View, light) -> Float[np.ndarray, " n"]:
+def lit(hits: Hits, view: View, light) -> Float[np.ndarray, " n"]:
     """Light from one side, a weaker one from the other, some from everywhere; what is far is darker."""
     facing = hits.normal @ view.camera.axes.T
     key = np.asarray(light, float) / np.linalg.norm(light)
@@ -199,15 +200,24 @@ def _sky(
     return 1.0 - 0.9 * np.clip((cover - 0.28) / 0.72, 0.0, 1.0) ** 0.75
 
 
-def _picture(view: View, hits: Hits, colour, outline: bool) -> UInt8[np.ndarray, "rows columns 4"]:
-    """Put colours into pixels, draw the box, and average 2 x 2 pixels to one."""
+def compose(
+    view: View, hits: Hits, colour, lines: list[tuple[Float[np.ndarray, "n 3"], np.ndarray]]
+) -> UInt8[np.ndarray, "rows columns 4"]:
+    """Put colours into pixels, draw lines where nothing hides them, and average 2 x 2 pixels to one.
+
+    Args:
+        view: the view, of twice the width of the picture.
+        hits: what its rays met.
+        colour: colour of each hit, (n, 3) in 0..1.
+        lines: points, closer than a pixel, in the coordinates of the view's box, and their colour.
+    """
     size = view.height * view.width
     image, depth = np.zeros((size, 4)), np.full(size, np.inf)
     image[hits.pixel, :3], image[hits.pixel, 3] = colour, 1.0
     depth[hits.pixel] = hits.depth
     image = image.reshape(view.height, view.width, 4)
-    if outline:
-        _draw_box(image, depth.reshape(view.height, view.width), view)
+    for points, paint in lines:
+        _draw_line(image, depth.reshape(view.height, view.width), view, points, paint)
     rows, columns = view.height // 2 * 2, view.width // 2 * 2
     image[..., :3] *= image[..., 3:]
     small = image[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2, 4).mean(axis=(1, 3))
@@ -215,16 +225,21 @@ def _picture(view: View, hits: Hits, colour, outline: bool) -> UInt8[np.ndarray,
     return np.rint(255 * np.clip(small, 0.0, 1.0)).astype(np.uint8)
 
 
-def _draw_box(image, depth, view: View) -> None:
-    """Draw the twelve edges of the box where nothing hides them."""
-    points = view.project(np.concatenate([_edge(view, *ends) for ends in _edge_ends()]))
+def _draw_line(image, depth, view: View, line, paint) -> None:
+    """Draw points where nothing hides them, three pixels wide."""
+    points = view.project(line)
     inside = depth.shape
     for right, down in itertools.product((-1, 0, 1), repeat=2):
         columns = np.clip(points[:, 0].astype(int) + right, 0, inside[1] - 1)
         rows = np.clip(points[:, 1].astype(int) + down, 0, inside[0] - 1)
         free = points[:, 2] < depth[rows, columns] - 1e-3 * max(view.box)
-        image[rows[free], columns[free], :3] = _EDGE
+        image[rows[free], columns[free], :3] = paint
         image[rows[free], columns[free], 3] = 0.9
+
+
+def _box_edges(view: View) -> Float[np.ndarray, "n 3"]:
+    """Return points on the twelve edges of the box."""
+    return np.concatenate([_edge(view, *ends) for ends in _edge_ends()])
 
 
 def _edge(view: View, first, second) -> Float[np.ndarray, "n 3"]:
@@ -260,11 +275,13 @@ def _thinned(labels, aspect) -> tuple[Integer[np.ndarray, "x y z"], tuple[float,
     return kept, tuple(a * n / m for a, n, m in zip(aspect, labels.shape, kept.shape, strict=True))
 
 
-def _linear(colour):
+def linear(colour):
+    """Return the light of colours in 0..1."""
     return np.asarray(colour, float) ** 2.2
 
 
-def _gamma(colour):
+def gamma(colour):
+    """Return the colours of light."""
     return np.clip(colour, 0.0, 1.0) ** (1 / 2.2)
 
 

@@ -1,6 +1,7 @@
 """One result made ready for the page: sentences, tables and pictures, in the order of reading."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,7 @@ class Block:
         lead: a sentence that says how to read it.
         pictures: the pictures.
         table: the table, if any.
+        more: further tables.
     """
 
     key: str
@@ -55,6 +57,7 @@ class Block:
     lead: str
     pictures: list[Picture]
     table: Table | None = None
+    more: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,51 @@ def make_section(result: Upscaled, number: int) -> Section:
         number: its number on the page, from 1.
     """
     key, looks = f"result-{number}", looks_of(result)
-    shown, unit, meaning = headline(result)
-    pictures, volumes = subject_pictures(result, looks, key)
+    flat, volumes = subject_pictures(result, looks, key)
     tables = [answer_table(result), principal_table(result), formation_table(formation(result))]
-    text = result.to_json(indent=None)
+    return base_section(
+        result,
+        key,
+        looks,
+        headline=headline(result),
+        sentences=answer_sentences(result, looks),
+        answer=[t for t in tables if t is not None],
+        pictures=(flat, volumes),
+        phases=phase_table(result, looks),
+        blocks=_blocks(result, looks, key, flat if volumes else flat[1:]),
+    )
+
+
+def base_section(
+    result: Upscaled,
+    key: str,
+    looks: dict[str, Look],
+    *,
+    headline: tuple[str, str, str],
+    sentences: list[str],
+    answer: list[Table],
+    pictures: tuple[list[Picture], list[Picture]],
+    phases: Table | None,
+    blocks: list[Block],
+    text: str | None = None,
+) -> Section:
+    """Make a section of what differs from quantity to quantity and of what is the same for all.
+
+    Args:
+        result: the result.
+        key: anchor on the page.
+        looks: looks of the constituents.
+        headline: number, unit and meaning of the number that stands for the answer.
+        sentences: the answer in words, the verdict last.
+        answer: tables of the answer.
+        pictures: flat pictures and rendered volumes of the subject.
+        phases: table of the constituents.
+        blocks: all that follows.
+        text: what is saved as JSON, if it is not the result.
+    """
+    flat, volumes = pictures
+    text = result.to_json(indent=None) if text is None else text
+    shown, unit, meaning = headline
     return Section(
         key=key,
         title=f"{result.spec.name[:1].upper()}{result.spec.name[1:]} of {subject_name(result)}",
@@ -124,14 +168,14 @@ def make_section(result: Upscaled, number: int) -> Section:
         number=shown,
         unit=unit,
         meaning=meaning,
-        sentences=answer_sentences(result, looks),
-        answer=[t for t in tables if t is not None],
-        cover=volumes[:1] or pictures[:1],
+        sentences=sentences,
+        answer=answer,
+        cover=volumes[:1] or flat[:1],
         inset=volumes[1:],
         legend=list(looks.values()),
         asked=asked_items(result),
-        phases=phase_table(result, looks),
-        blocks=_blocks(result, looks, key, pictures if volumes else pictures[1:]),
+        phases=phases,
+        blocks=blocks,
         notes=result.notes,
         origin=origin_items(result),
         json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
@@ -171,17 +215,17 @@ def _blocks(result: Upscaled, looks: dict[str, Look], key: str, slices: list[Pic
             check_table(result),
         ),
         _bound_block(result, key),
-        Block(
-            f"{key}-convergence",
-            "Convergence",
-            "How the solver closed in on the answer.",
-            draw_convergence(result, key),
-            convergence_table(result),
-        ),
+        convergence_block(result, key, convergence_table(result)),
         _sensitivity_block(result, looks, key),
         _uncertainty_block(result, key),
     ]
     return [block for block in blocks if block.pictures or block.table]
+
+
+def convergence_block(result: Upscaled, key: str, table: Table | None, names: Sequence[str] = AXES) -> Block:
+    """Show how the solver closed in: histories by load case, and a table of what it ended with."""
+    lead = "How the solver closed in on the answer."
+    return Block(f"{key}-convergence", "Convergence", lead, draw_convergence(result, key, names), table)
 
 
 def _flux_block(result: Upscaled, key: str) -> Block:

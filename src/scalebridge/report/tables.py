@@ -206,7 +206,10 @@ def sensitivity_table(result: Upscaled, looks: dict[str, Look]) -> Table | None:
 
 
 def uncertainty_table(result: Upscaled) -> Table | None:
-    """The parts of the uncertainty, for the mean of the principal values, and their share of the variance."""
+    """The parts of the uncertainty, for the mean of the principal values, and their share of the variance.
+
+    Parts that nobody assessed are named too: they are not zero.
+    """
     if not result.uncertainty:
         return None
     parts = {name: mean_of(np.asarray(part.std)) for name, part in result.uncertainty.items()}
@@ -225,6 +228,8 @@ def uncertainty_table(result: Upscaled) -> Table | None:
     ]
     if len(parts) > 1:
         rows.append(Row(("total", cells[-1], "100.0 %" if total else MISSING, "root of the sum of squares")))
+    missing = result.stats.get("not assessed", [])
+    rows += [Row((name, MISSING, MISSING, "not assessed")) for name in missing]
     head = ("part", f"std{_in_unit(result.unit, exponent)}", "share of the variance", "how it was found")
     return Table(
         "Standard deviation of the mean principal value", head, rows, frozenset({0, 3}), frozenset({3})

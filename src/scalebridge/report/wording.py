@@ -32,7 +32,7 @@ def answer_sentences(result: Upscaled, looks: dict[str, Look]) -> list[str]:
         _between(result),
         verdict_sentence(result),
     ]
-    return [_unbroken(sentence) for sentence in said if sentence]
+    return [unbroken(sentence) for sentence in said if sentence]
 
 
 def headline(result: Upscaled) -> tuple[str, str, str]:
@@ -111,9 +111,9 @@ def _directions(result: Upscaled) -> str:
     )
 
 
-def _unbroken(sentence: str) -> str:
+def unbroken(sentence: str) -> str:
     """Keep numbers and what belongs to them on one line."""
-    for loose in (" %", " ± ", " W/", " S/", " m²/"):
+    for loose in (" %", " ± ", " W/", " S/", " m²/", " GPa", " MPa", " 10⁻⁶/K"):
         sentence = sentence.replace(loose, loose.replace(" ", "\u00a0"))
     return sentence
 

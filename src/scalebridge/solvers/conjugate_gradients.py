@@ -48,6 +48,7 @@ class CGState(eqx.Module):
         residuals: relative residual norms, one a step, the start included.
         errors: estimated relative energy errors, one a step.
         norm_b: norm of the right-hand side.
+        least: energy below which errors are taken relative to it: of an answer that may vanish.
     """
 
     x: Float[Array, "..."]
@@ -63,6 +64,7 @@ class CGState(eqx.Module):
     residuals: Float[Array, " steps"]
     errors: Float[Array, " steps"]
     norm_b: Float[Array, ""]
+    least: Float[Array, ""]
 
 
 class ConjugateGradients(eqx.Module):
@@ -84,6 +86,7 @@ class ConjugateGradients(eqx.Module):
         precondition: Operator,
         energy: Float[Array, ""],
         spectrum_floor: Float[Array, ""],
+        least: Float[Array, ""] | float = 0.0,
     ) -> CGState:
         """Start from zero.
 
@@ -93,6 +96,7 @@ class ConjugateGradients(eqx.Module):
             energy: energy at the start, from which the falls are taken; what is left is the answer's
                 diagonal.
             spectrum_floor: lower bound of the preconditioned spectrum, 0 if none is known.
+            least: energy below which errors are taken relative to it.
         """
         energy, floor = energy.astype(b.dtype), spectrum_floor.astype(b.dtype)
         z = precondition(b)
@@ -113,6 +117,7 @@ class ConjugateGradients(eqx.Module):
             residuals=history.at[0].set(jnp.where(nothing, 0.0, 1.0)),
             errors=history.at[0].set(jnp.where(nothing, 0.0, rz / (floor * energy))),
             norm_b=norm_b,
+            least=jnp.asarray(least, b.dtype),
         )
 
     def step(self, state: CGState, operator: Operator, precondition: Operator) -> CGState:
@@ -129,9 +134,10 @@ class ConjugateGradients(eqx.Module):
         energy = state.energy - fall
         radau = _next_radau(state.radau, state.floor, alpha, beta)
         step = state.step + 1
-        error = self._error(radau * rz, falls, state.step) / jnp.maximum(energy, jnp.finfo(x.dtype).tiny)
+        scale = jnp.maximum(energy, state.least)
+        error = self._error(radau * rz, falls, state.step) / jnp.maximum(scale, jnp.finfo(x.dtype).tiny)
         # Nothing but rounding is left, as happens after few steps where few eigenvalues differ.
-        error = jnp.where(rz <= _noise(r) ** 2 * energy, rz / energy, error)
+        error = jnp.where(rz <= _noise(r) ** 2 * scale, rz / scale, error)
         residual = jnp.linalg.norm(r.ravel()) / state.norm_b
         sound = (curvature > 0) & jnp.isfinite(rz)
         return CGState(
@@ -143,11 +149,12 @@ class ConjugateGradients(eqx.Module):
             radau=radau,
             energy=jnp.where(sound, energy, state.energy),
             step=step,
-            code=self._verdict(error, residual, fall, energy, sound, step),
+            code=self._verdict(error, residual, fall, scale, sound, step),
             falls=falls,
             residuals=state.residuals.at[step].set(residual),
             errors=state.errors.at[step].set(error),
             norm_b=state.norm_b,
+            least=state.least,
         )
 
     def advance(
@@ -170,10 +177,10 @@ class ConjugateGradients(eqx.Module):
         return jnp.where(jnp.isfinite(guaranteed), guaranteed, tail)
 
     def _verdict(
-        self, error: Array, residual: Array, fall: Array, energy: Array, sound: Array, step: Array
+        self, error: Array, residual: Array, fall: Array, scale: Array, sound: Array, step: Array
     ) -> Array:
         converged = (error <= self.rtol) & (residual <= self.residual_rtol)
-        stuck = fall <= jnp.finfo(fall.dtype).eps ** 2 * energy
+        stuck = fall <= jnp.finfo(fall.dtype).eps ** 2 * scale
         code = jnp.where(step >= self.max_steps, Outcome.step_limit, _RUNNING)
         code = jnp.where(stuck, Outcome.stagnated, code)
         code = jnp.where(sound, code, Outcome.breakdown)

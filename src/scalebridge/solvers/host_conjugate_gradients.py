@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from scalebridge.core.results import Outcome
-from scalebridge.core.vectors import advance_and_turn, descend, dot
+from scalebridge.core.vectors import add_scaled, advance_and_turn, descend, dot
 from scalebridge.solvers.conjugate_gradients import ConjugateGradients
 
 _WINDOW = 4  # steps over which the ratio of the falls is taken
@@ -75,6 +75,7 @@ class HostCG:
         radau: the running factor of the Gauss-Radau bound, infinite where there is none.
         energy: what is left of the energy.
         norm_b: norm of the load.
+        least: energy below which the error is taken relative to it: of an answer that may vanish.
         renew: relative residual at which the true residual is due.
         code: -1 while running, else an `Outcome`.
         verified: whether the operator was last asked for the residual of this very iterate.
@@ -94,6 +95,7 @@ class HostCG:
     radau: float
     energy: float
     norm_b: float
+    least: float = 0.0
     renew: float = _RENEWED
     code: int = -1
     verified: bool = False
@@ -114,32 +116,57 @@ class HostCG:
     def collect(self) -> None:
         """Add what was gathered since the last renewal to the iterate."""
         if self.single:
-            self.x += self.dx
+            add_scaled(self.x, 1.0, self.dx)
             self.dx[...] = 0
 
 
 def begin(
-    operator: HostOperator, shape: tuple[int, ...], energy: float, floor: float, dtype: np.dtype
+    operator: HostOperator,
+    shape: tuple[int, ...],
+    energy: float,
+    floor: float,
+    dtype: np.dtype,
+    *,
+    start: np.ndarray | None = None,
+    least: float = 0.0,
+    solver: ConjugateGradients | None = None,
 ) -> HostCG:
-    """Start from zero.
+    """Start from zero, or from a field that is near the solution.
 
     Args:
         operator: what is solved.
         shape: shape of its fields.
-        energy: energy at the start, from which the falls are taken; 0 for a load of which the falls
+        energy: energy at zero, from which the falls are taken; 0 for a load of which the falls
             themselves add up to the answer.
         floor: lower bound of the preconditioned spectrum, 0 if none is known.
         dtype: the working type.
+        start: the first iterate, float64, which is changed in place.
+        least: energy below which the error is taken relative to it.
+        solver: tolerances by which a start may be good enough as it is.
     """
-    x, r, p, q = np.zeros(shape), np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, dtype)
+    r, p, q = np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, dtype)
     operator.load(r)
+    norm_b = math.sqrt(dot(r, r))
+    if start is None:
+        x = np.zeros(shape)
+    else:
+        x = start
+        near = x.astype(dtype)
+        energy -= dot(r, near)
+        operator.residual(x, r)
+        energy -= dot(r, near)  # what is left at x of the energy at rest: less b . x and (b - K x) . x
+        del near
     dx = x if r.dtype == x.dtype else np.zeros(shape, dtype)
-    rz, norm_b = operator.preconditioner(dtype).sweep(r, None, lambda _: _copy_to(p)), math.sqrt(dot(r, r))
-    state = HostCG(operator, x, dx, r, p, q, rz, floor, _inverse(floor), energy, norm_b)
-    nothing = rz <= _noise(dtype) ** 2 * energy or rz == 0.0
+    rz = operator.preconditioner(dtype).sweep(r, None, lambda _: _copy_to(p))
+    state = HostCG(operator, x, dx, r, p, q, rz, floor, _inverse(floor), energy, norm_b, least)
+    nothing = rz <= _noise(dtype) ** 2 * max(energy, least) or rz == 0.0
+    first = 1.0 if start is None else math.sqrt(dot(r, r)) / (norm_b or 1.0)
     state.code = Outcome.converged if nothing else -1
-    state.residuals.append(0.0 if nothing else 1.0)
-    state.errors.append(0.0 if nothing else _relative(rz * _inverse(floor), energy))
+    state.residuals.append(0.0 if nothing else first)
+    state.errors.append(0.0 if nothing else _relative(rz * _inverse(floor), max(energy, least)))
+    if start is not None and solver is not None and state.code < 0:
+        if state.errors[0] <= solver.rtol and state.residuals[0] <= solver.residual_rtol:
+            state.code = int(Outcome.converged)
     return state
 
 
@@ -175,10 +202,11 @@ def _step(state: HostCG, solver: ConjugateGradients) -> None:
     state.falls.append(fall)
     state.energy -= fall
     state.radau = _next_radau(state.radau, state.floor, alpha, state.rz / old)
-    error = _relative(_error(state.radau * state.rz, state.falls), state.energy)
-    if state.rz <= _noise(state.r.dtype) ** 2 * abs(state.energy):  # nothing but rounding is left
-        error = _relative(state.rz, state.energy)
-    stuck = fall <= float(np.finfo(state.r.dtype).eps) ** 2 * abs(state.energy)
+    scale = max(abs(state.energy), state.least)
+    error = _relative(_error(state.radau * state.rz, state.falls), scale)
+    if state.rz <= _noise(state.r.dtype) ** 2 * scale:  # nothing but rounding is left
+        error = _relative(state.rz, scale)
+    stuck = fall <= float(np.finfo(state.r.dtype).eps) ** 2 * scale
     limit = Outcome.step_limit if state.steps >= solver.max_steps else -1
     ended = Outcome.stagnated if stuck else limit
     _record(state, solver, error, math.sqrt(math.fsum(squares)) / (state.norm_b or 1.0), ended)

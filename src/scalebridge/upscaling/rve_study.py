@@ -24,6 +24,7 @@ from scalebridge.upscaling.rve_statistics import (
 )
 
 _MOST_DRIFT = 0.2  # of the mean, relative, at a size that the law is asked of
+_SPACE = 3  # dimensions; a larger tensor is a stiffness
 _BLANK = 1e-9  # relative size of off-diagonal components that are zero by construction
 
 
@@ -45,7 +46,7 @@ def study_samples(
     the mean. For every component of the answer: the standard deviation at the size of the whole image.
 
     Args:
-        samples: the answers by size, each (n, dim, dim) or (n,).
+        samples: the answers by size, each (n, dim, dim), (n, 6, 6) of stiffnesses in Mandel notation, or (n,).
         spec: what the answer is.
         shape: voxels of the whole image.
         point_variance: variance of the local property, of the number that stands for it; in the unit of the
@@ -99,7 +100,7 @@ def scalar_of(values: np.ndarray) -> np.ndarray:
     """Return the number that stands for each answer: of a tensor the mean of its principal values.
 
     Args:
-        values: (n,) or (n, dim, dim).
+        values: (n,), (n, dim, dim), or (n, 6, 6) in Mandel notation: tr C / 6, (3 K + 10 G) / 6 where isotropic.
     """
     return values if values.ndim == 1 else np.trace(values, axis1=1, axis2=2) / values.shape[-1]
 
@@ -129,12 +130,12 @@ def _summarised(sample: Sample, numbers: np.ndarray) -> SizeSummary:
 
 
 def _varying(values: np.ndarray) -> np.ndarray:
-    """Return the answers with half the difference of the diagonals in place of blank off-diagonals.
+    """Return tensors with half the difference of the diagonals in place of blank off-diagonals.
 
     Reflected subvolumes have no off-diagonal components. In a medium without a preferred direction they vary
     as those of a tensor turned by 45 degrees, which are half the difference of the diagonals.
     """
-    if values.ndim == 1 or not _blank(values):
+    if not _blank(values):
         return values
     diagonal = np.diagonal(values, axis1=1, axis2=2)
     half = 0.5 * (diagonal[:, :, None] - diagonal[:, None, :])
@@ -142,6 +143,9 @@ def _varying(values: np.ndarray) -> np.ndarray:
 
 
 def _blank(values: np.ndarray) -> bool:
+    """Whether second-order tensors of the plane or of space have no off-diagonal components."""
+    if values.ndim == 1 or values.shape[-1] > _SPACE:
+        return False
     off = values[:, ~np.eye(values.shape[-1], dtype=bool)]
     return bool(np.all(np.abs(off) <= _BLANK * np.max(np.abs(values), initial=0.0)))
 
@@ -186,8 +190,8 @@ def _wanted(study: RveStudy) -> Wanted | None:
 
 def _notes(study: RveStudy) -> list[str]:
     notes = [
-        f"{s.zeros} of {s.count} subvolumes of {_times(s.size)} voxels do not let anything through: their "
-        "zeros are part of mean and spread."
+        f"{s.zeros} of {s.count} subvolumes of {_times(s.size)} voxels answer zero, because nothing in "
+        "them connects: their zeros are part of mean and spread."
         for s in study.sizes
         if s.zeros
     ]
@@ -207,7 +211,7 @@ def _notes(study: RveStudy) -> list[str]:
             f"Left out of the law: {', '.join(_times(s.size) for s in early)} voxels, where the boundary "
             "condition still moves the mean by more than a fifth, or nothing varies."
         )
-    if study.value.ndim == 2 and all(_blank(s.values) for s in study.samples):
+    if all(_blank(s.values) for s in study.samples):
         notes.append(
             "Reflected subvolumes have no off-diagonal components; their spread was taken from the "
             "differences of the diagonals, as in a medium without a preferred direction."

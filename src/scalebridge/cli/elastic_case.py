@@ -1,0 +1,65 @@
+"""What a case file of stiffness or of thermal expansion may say. Loads pydantic."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from scalebridge.cli.case_tables import ImageTable, Table
+
+LabelOrRest = Annotated[str, StringConstraints(pattern=r"^(-?\d+|\*)$")]
+
+
+class ElasticSolveTable(Table):
+    """How to solve. What is not said takes the default of `effective_stiffness`."""
+
+    temperature: float | str | None = Field(default=None, description="kelvins, or text such as '20 degC'")
+    temperatures: str | list[float | str] | None = Field(
+        default=None, description="for a table: a list, or 'FIRST:LAST:STEP' in kelvins"
+    )
+    scheme: Literal["hexahedra", "b-bar", "reduced"] = "hexahedra"
+    boundary: Literal["periodic", "uniform-strain", "uniform-stress"] = "periodic"
+    rtol: float = Field(default=1e-6, description="wanted relative error of the tensor, of the solver alone")
+    residual_rtol: float | None = Field(default=None, description="wanted relative residual of equilibrium")
+    max_steps: int = Field(default=2000, description="limit of iterations a load case")
+    budget: Literal["none", "quick", "standard", "full"] = Field(
+        default="standard", description="which parts of the uncertainty are assessed"
+    )
+
+
+class ElasticOutputTable(Table):
+    """Files to write, relative to `folder`, which is relative to the case file."""
+
+    folder: str = "."
+    result: str | None = Field(default=None, alias="json", description="the whole result as JSON")
+    report: str | None = Field(default=None, description="a page with pictures and proof, .html")
+    fields: str | None = Field(default=None, description="local strains and stresses, .vtkhdf, .vti or .h5")
+    card: str | None = Field(default=None, description="a material card")
+    dialect: Literal["calculix", "abaqus", "ansys", "json"] = "calculix"
+    units: Literal["SI", "N-mm-MPa"] = Field(default="SI", description="of the card")
+    temperature_unit: Literal["K", "degC"] = Field(default="K", description="of the card")
+    reference_temperature: float | str | None = Field(
+        default=None, description="at which the thermal strain of the card is zero"
+    )
+
+
+class _ElasticCase(Table):
+    title: str | None = None
+    image: ImageTable
+    phases: dict[LabelOrRest, str | dict[str, Any]] = Field(
+        min_length=1,
+        description="material by label of the image, '*' for all others: 'void', or its constants",
+    )
+    solve: ElasticSolveTable = Field(default_factory=ElasticSolveTable)
+    output: ElasticOutputTable = Field(default_factory=ElasticOutputTable)
+
+
+class StiffnessCase(_ElasticCase):
+    """The effective stiffness of an image."""
+
+    task: Literal["stiffness"]
+
+
+class ExpansionCase(_ElasticCase):
+    """The effective thermal expansion of an image."""
+
+    task: Literal["expansion"]

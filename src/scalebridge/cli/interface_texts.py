@@ -1,0 +1,122 @@
+"""Text of the options of `scalebridge interface` turned into data, and its answers into text."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from scalebridge.cli.text_values import phases_from
+from scalebridge.core.errors import InputError
+
+
+def layers_from(texts: list[str]) -> list[tuple[str, int]]:
+    """Turn options such as "20 nm=0" into pairs of thickness and label.
+
+    Raises:
+        InputError: a text of another form.
+
+    Example:
+        >>> layers_from(["20 nm=0", "30 nm=1"])
+        [('20 nm', 0), ('30 nm', 1)]
+    """
+    found = []
+    for text in texts:
+        thickness, equals, label = text.partition("=")
+        if not (equals and thickness.strip() and label.strip().lstrip("+-").isdigit()):
+            raise InputError(
+                "--layer", got=repr(text), wanted="THICKNESS=LABEL", cure="write for example '20 nm=0'"
+            )
+        found.append((thickness.strip(), int(label)))
+    return found
+
+
+def by_label(option: str, texts: list[str]) -> dict[int, Any]:
+    """Turn options such as "0:matrix=1e-9 J/m +- 5 %" into tables by label.
+
+    Raises:
+        InputError: a text of another form, or a label that comes twice.
+
+    Example:
+        >>> by_label("--barrier", ["0=2e6 J/m^3"])
+        {0: {'value': '2e6 J/m^3'}}
+    """
+    try:
+        return {int(label): table for label, table in phases_from(texts).items()}
+    except InputError as error:
+        name = option if error.argument == "--phase" else error.argument
+        cure = f"write for example {option} '0=1e-9 J/m +- 5 %', with the unit of what it is"
+        raise type(error)(name, got=error.got, wanted=error.wanted, cure=cure) from error
+
+
+def one_text(option: str, value: Any) -> str:
+    """Return the one text of an option that may be repeated elsewhere.
+
+    Raises:
+        InputError: more than one, or one with a label.
+    """
+    texts = [value] if isinstance(value, str) else list(value)
+    if len(texts) > 1 or "=" in texts[0]:
+        raise InputError(
+            option,
+            got=", ".join(texts),
+            wanted="one value without a label",
+            cure=f"write for example {option} '{texts[0].rpartition('=')[2]}'",
+        )
+    return texts[0]
+
+
+def print_flat(found: Any, units: bool, as_json: bool) -> None:
+    """Print a flat interface as lines, or as JSON in SI."""
+    told = found.to_dict()
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+        return
+    from scalebridge.cli.terminal import console, plain_table
+    from scalebridge.report.typeset import typeset_number, typeset_unit
+
+    names = {
+        "gradient_energy": ("gradient energy", "J/m"),
+        "barrier": ("barrier", "J/m^3"),
+        "tension": ("tension", "J/m^2"),
+        "length": ("length of the profile", "m"),
+        "width": ("width, 10 to 90 %", "m"),
+    }
+    table = plain_table("", "value>", "")
+    for key, (name, unit) in names.items():
+        table.add_row(name, typeset_number(float(told[key]), 6), typeset_unit(unit) if units else "")
+    console().print(table)
+
+
+def show_number(result: Any, written: Mapping[str, Path]) -> None:
+    """Print a result that is a number: inputs, answer with spread, bounds, derivatives, checks, notes, files."""
+    from rich.text import Text
+
+    from scalebridge.cli.printing import check_rows, input_rows
+    from scalebridge.cli.terminal import console, plain_table, show_written
+    from scalebridge.core.results import Outcome
+    from scalebridge.core.upscaled import uncertainty_lines
+    from scalebridge.report.typeset import typeset_estimate, typeset_number, typeset_unit
+
+    out, unit = console(), typeset_unit(result.unit)
+    std = None if result.std is None else float(result.std)
+    out.print(Text(f"{result.spec.name[0].upper()}{result.spec.name[1:]}", style="bold"))
+    out.print(input_rows(result.inputs))
+    out.print(Text(f"  {typeset_estimate(float(result.value), std)} {unit}".rstrip(), style="bold cyan"))
+    for line in uncertainty_lines(result):
+        out.print(line)
+    for name, bound in result.bounds.items():
+        low, high = (typeset_number(float(side)) for side in (bound.lower, bound.upper))
+        out.print(f"{name}: {low} to {high} ({bound.source})")
+    if result.derivatives:
+        table = plain_table("derivative by", "value>")
+        for name, slope in result.derivatives.items():
+            table.add_row(name, typeset_number(float(slope), 4))
+        out.print(table)
+    out.print(check_rows(result.checks))
+    for note in result.notes:
+        out.print(Text(f"note: {note}", style="yellow"))
+    if result.outcome is not Outcome.converged:
+        out.print(Text(result.outcome.sentence, style="bold red"))
+    show_written(out, written)

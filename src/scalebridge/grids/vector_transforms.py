@@ -1,0 +1,257 @@
+"""Inverses of constant-coefficient operators on fields with three components, by fast real transforms.
+
+Fields have the axes (x, component, y, z). On a box that repeats, an operator is a symmetric 3 by 3 matrix for
+every wave: that of a homogeneous elastic medium is
+
+    K_ac = sum over b, d of  C_abcd P_bd,   P_bb = S_b M M,   P_bd = s_b s_d M   (the M of the other axes),
+
+with S = 2 - 2 cos t, s = sin t and M = (2 + cos t)/3 for trilinear elements with full integration, M = (1 + cos t)/2
+for their constant strain alone. It is inverted on the fly: to store it would take six numbers a wave.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ducc0
+import numpy as np
+
+from scalebridge.core.compiled import kernel, row_kernel
+from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.vectors import dot
+from scalebridge.grids.transforms import Inverse, SineCosineInverse, Update, Use, blocks
+
+_CACHE = 1 << 20
+
+
+@dataclass(frozen=True)
+class WaveStiffness:
+    """A homogeneous medium for the waves of a periodic box.
+
+    Args:
+        angles: angle from point to point of every wave along each axis, half of them along z.
+        inverse_spacing: of the three axes.
+        whole, constant: (6, 6) of K_11, K_22, K_33, K_23, K_13, K_12 by P of the fully integrated element,
+            and by that of its constant strain.
+    """
+
+    angles: tuple[np.ndarray, np.ndarray, np.ndarray]
+    inverse_spacing: tuple[float, float, float]
+    whole: np.ndarray
+    constant: np.ndarray
+
+    def factors(self, dtype: np.dtype) -> list[np.ndarray]:
+        """Return an array a axis: rows s, S, M of full integration, M of the constant strain."""
+        found = []
+        for angle, g in zip(self.angles, self.inverse_spacing, strict=True):
+            cos, half = np.cos(angle), np.cos(angle / 2)
+            half[np.isclose(np.abs(angle), np.pi)] = 0.0  # not rounding: such waves have no constant strain
+            sine = 2 * np.sin(angle / 2) * half
+            found.append(
+                np.stack([sine * g, (2 - 2 * cos) * g * g, (2 + cos) / 3, half * half]).astype(dtype)
+            )
+        return found
+
+
+_PLACE = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+_ROW, _COLUMN = np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1])
+_A, _B = np.meshgrid(_ROW, _ROW, indexing="ij")
+_C, _D = np.meshgrid(_COLUMN, _COLUMN, indexing="ij")
+
+
+def christoffel_matrix(stiffness: Any) -> Any:
+    """Return the (6, 6) matrix of K_11, K_22, K_33, K_23, K_13, K_12 by P_11 ... P_12 of a stiffness.
+
+    Args:
+        stiffness: (6, 6), stresses by strains with doubled shears; an array of NumPy or JAX.
+    """
+    straight = stiffness[_PLACE[_A, _B], _PLACE[_C, _D]]
+    crossed = stiffness[_PLACE[_A, _D], _PLACE[_C, _B]]  # P is symmetric: P_bd stands for P_db, too
+    return straight + (_B != _D) * crossed
+
+
+class ElasticWaveInverse(Inverse):
+    """On a box that repeats along every axis: one forward and one inverse real transform a component.
+
+    Args:
+        medium: the homogeneous medium.
+        shape: number of points along each axis.
+        dtype: type of the fields.
+    """
+
+    def __init__(self, medium: WaveStiffness, shape: tuple[int, ...], dtype: np.dtype):
+        self._shape, self._dtype = shape, np.dtype(dtype)
+        self._x, self._y, self._z = medium.factors(self._dtype)
+        unit = float(np.abs(medium.whole).max() + np.abs(medium.constant).max())  # or a cube would overflow
+        self._scale = self._dtype.type(1.0 / (unit * math.prod(shape)))
+        self._whole = (medium.whole / unit).astype(dtype)
+        self._constant = (medium.constant / unit).astype(dtype)
+        self._mixed = bool(np.any(medium.constant))
+        self._waves = np.empty(
+            (shape[0], 3, shape[1], shape[2] // 2 + 1), np.result_type(self._dtype, np.complex64)
+        )
+        self._block = max(1, _CACHE // (3 * shape[1] * shape[2] * self._dtype.itemsize))
+
+    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
+        threads = threads_for(r.size)
+        in_slabs(self._forward, self._shape[0], r, update, threads=threads)
+        across = self._waves.shape[2] if self._shape[1] > 1 else self._waves.shape[3]
+        product = sum(in_slabs(self._across, across, threads=threads))
+        in_slabs(self._backward, self._shape[0], then(product), threads=threads)
+        return product
+
+    def _forward(self, start: int, stop: int, piece: int, r: np.ndarray, update: Update | None) -> None:
+        for low, high in blocks(start, stop, self._block):
+            if update is not None:
+                update(low, high)
+            ducc0.fft.r2c(r[low:high], axes=(2, 3), out=self._waves[low:high], nthreads=1)
+
+    def _across(self, start: int, stop: int, piece: int) -> float:
+        """Transform along the first axis, multiply, and transform back, some columns at a time."""
+        by_y, parts = self._shape[1] > 1, self._waves.view(self._dtype)
+        column = 3 * self._shape[0] * self._waves.itemsize * (self._waves.shape[3] if by_y else 1)
+        product, y_range, z_range = 0.0, (0, self._waves.shape[2]), (0, self._waves.shape[3])
+        for low, high in blocks(start, stop, max(1, _CACHE // column)):
+            waves = self._waves[:, :, low:high] if by_y else self._waves[:, :, :, low:high]
+            y_range, z_range = ((low, high), z_range) if by_y else (y_range, (low, high))
+            ducc0.fft.c2c(waves, axes=(0,), out=waves, nthreads=1)
+            product += _multiply(
+                *(parts, self._x, self._y, self._z, self._whole, self._constant, self._mixed, self._scale),
+                *(*y_range, *z_range, self._shape[2]),
+            )
+            ducc0.fft.c2c(waves, axes=(0,), forward=False, out=waves, nthreads=1)
+        return product
+
+    def _backward(self, start: int, stop: int, piece: int, use: Use) -> None:
+        room = np.empty((min(self._block, stop - start), 3, *self._shape[1:]), self._dtype)
+        for low, high in blocks(start, stop, self._block):
+            z = room[: high - low]
+            ducc0.fft.c2r(
+                self._waves[low:high],
+                axes=(2, 3),
+                lastsize=self._shape[2],
+                forward=False,
+                out=z,
+                nthreads=1,
+                allow_overwriting_input=True,
+            )
+            use(low, high, z)
+
+
+@row_kernel
+def _invert_row(p, q, r, ss, sq, sm, sh, t, c, mixed, final, xs, xx, xm, xh, ys, yy, ym, yh, low, high, tiny):
+    """Replace a row of waves by the inverse of K times it; return the sum of their products.
+
+    Args:
+        p, q, r: the three components, pairs of numbers.
+        ss, sq, sm, sh: of z: s, S, M and M of the constant strain.
+        t, c: six rows of K by P, scaled.
+        final: what the inverse of the scaled matrix is multiplied by.
+        xs, xx, xm, xh: s, S, M, M of the constant strain of x; and of y.
+    """
+    total = p.dtype.type(0)
+    nought = p.dtype.type(0)
+    for k in range(low, high):
+        s, square, m, h = ss[k], sq[k], sm[k], sh[k]
+        p1, p2, p3 = xx * ym * m, xm * yy * m, xm * ym * square
+        p4, p5, p6 = xm * ys * s, xs * ym * s, xs * ys * m
+        k1 = t[0, 0] * p1 + t[0, 1] * p2 + t[0, 2] * p3 + t[0, 3] * p4 + t[0, 4] * p5 + t[0, 5] * p6
+        k2 = t[1, 0] * p1 + t[1, 1] * p2 + t[1, 2] * p3 + t[1, 3] * p4 + t[1, 4] * p5 + t[1, 5] * p6
+        k3 = t[2, 0] * p1 + t[2, 1] * p2 + t[2, 2] * p3 + t[2, 3] * p4 + t[2, 4] * p5 + t[2, 5] * p6
+        k4 = t[3, 0] * p1 + t[3, 1] * p2 + t[3, 2] * p3 + t[3, 3] * p4 + t[3, 4] * p5 + t[3, 5] * p6
+        k5 = t[4, 0] * p1 + t[4, 1] * p2 + t[4, 2] * p3 + t[4, 3] * p4 + t[4, 4] * p5 + t[4, 5] * p6
+        k6 = t[5, 0] * p1 + t[5, 1] * p2 + t[5, 2] * p3 + t[5, 3] * p4 + t[5, 4] * p5 + t[5, 5] * p6
+        if mixed:
+            p1, p2, p3 = xx * yh * h, xh * yy * h, xh * yh * square
+            p4, p5, p6 = xh * ys * s, xs * yh * s, xs * ys * h
+            k1 += c[0, 0] * p1 + c[0, 1] * p2 + c[0, 2] * p3 + c[0, 3] * p4 + c[0, 4] * p5 + c[0, 5] * p6
+            k2 += c[1, 0] * p1 + c[1, 1] * p2 + c[1, 2] * p3 + c[1, 3] * p4 + c[1, 4] * p5 + c[1, 5] * p6
+            k3 += c[2, 0] * p1 + c[2, 1] * p2 + c[2, 2] * p3 + c[2, 3] * p4 + c[2, 4] * p5 + c[2, 5] * p6
+            k4 += c[3, 0] * p1 + c[3, 1] * p2 + c[3, 2] * p3 + c[3, 3] * p4 + c[3, 4] * p5 + c[3, 5] * p6
+            k5 += c[4, 0] * p1 + c[4, 1] * p2 + c[4, 2] * p3 + c[4, 3] * p4 + c[4, 4] * p5 + c[4, 5] * p6
+            k6 += c[5, 0] * p1 + c[5, 1] * p2 + c[5, 2] * p3 + c[5, 3] * p4 + c[5, 4] * p5 + c[5, 5] * p6
+        c1, c2, c3 = k2 * k3 - k4 * k4, k1 * k3 - k5 * k5, k1 * k2 - k6 * k6
+        c4, c5, c6 = k5 * k6 - k1 * k4, k6 * k4 - k2 * k5, k4 * k5 - k3 * k6
+        det = k1 * c1 + k6 * c6 + k5 * c5
+        scale = final / det if det > tiny else nought
+        a, b = p[2 * k], p[2 * k + 1]
+        d, e = q[2 * k], q[2 * k + 1]
+        f, g = r[2 * k], r[2 * k + 1]
+        r0, i0 = scale * (c1 * a + c6 * d + c5 * f), scale * (c1 * b + c6 * e + c5 * g)
+        r1, i1 = scale * (c6 * a + c2 * d + c4 * f), scale * (c6 * b + c2 * e + c4 * g)
+        r2, i2 = scale * (c5 * a + c4 * d + c3 * f), scale * (c5 * b + c4 * e + c3 * g)
+        total += (a * r0 + b * i0) + (d * r1 + e * i1) + (f * r2 + g * i2)
+        p[2 * k], p[2 * k + 1] = r0, i0
+        q[2 * k], q[2 * k + 1] = r1, i1
+        r[2 * k], r[2 * k + 1] = r2, i2
+    return total
+
+
+@kernel
+def _take(parts, i, j, k, before):
+    for c in range(3):
+        for n in range(2):
+            before[c, n] = parts[i, c, j, 2 * k + n]
+
+
+@kernel
+def _products(parts, before, i, j, k):
+    total = 0.0
+    for c in range(3):
+        for n in range(2):
+            total += before[c, n] * parts[i, c, j, 2 * k + n]
+    return total
+
+
+@kernel
+def _multiply(parts, x, y, z, whole, constant, mixed, final, y_low, y_high, low, high, last_size):
+    """Apply the inverse to waves; return the sum of products with it over the whole grid.
+
+    Of a real field's waves along the last axis the half grid has each but the first, and the last if their
+    number is even, for two.
+    """
+    total, once = 0.0, 0.0
+    tiny = np.finfo(parts.dtype).tiny
+    last = last_size // 2 if last_size % 2 == 0 and last_size > 1 else -1
+    first, end = np.zeros((3, 2)), np.zeros((3, 2))
+    for i in range(x.shape[1]):
+        for j in range(y_low, y_high):
+            if low == 0:
+                _take(parts, i, j, 0, first)
+            if low <= last < high:
+                _take(parts, i, j, last, end)
+            total += _invert_row(parts[i, 0, j], parts[i, 1, j], parts[i, 2, j], z[0], z[1], z[2], z[3], whole, constant, mixed, final, x[0, i], x[1, i], x[2, i], x[3, i], y[0, j], y[1, j], y[2, j], y[3, j], low, high, tiny)  # fmt: skip  # noqa: E501
+            if low == 0:
+                once += _products(parts, first, i, j, 0)
+            if low <= last < high:
+                once += _products(parts, end, i, j, last)
+    return 2 * total - once
+
+
+class VectorSineCosineInverse(Inverse):
+    """On a box whose faces are all fixed or all free: each component by itself.
+
+    Sines and cosines mix in the coupling of components, so that this is no inverse of an elastic medium's
+    operator, but one of its diagonal part, which is close enough to precondition with.
+
+    Args:
+        inverses: one a component.
+    """
+
+    def __init__(self, inverses: list[SineCosineInverse]):
+        self._inverses = inverses
+
+    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
+        planes, threads = r.shape[0], threads_for(r.size)
+        if update is not None:
+            in_slabs(lambda low, high, _: update(low, high), planes, threads=threads)
+        answer = np.empty_like(r)
+        for component, inverse in enumerate(self._inverses):
+            field = np.ascontiguousarray(r[:, component])
+            inverse.apply(field)
+            answer[:, component] = field
+        product = dot(r, answer)
+        use = then(product)
+        in_slabs(lambda low, high, _: use(low, high, answer[low:high]), planes, threads=threads)
+        return product
