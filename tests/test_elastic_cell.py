@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from elastic_samples import RULES, isotropic, symmetric, table
 
+from elastic_samples import RULES, isotropic, symmetric, table
 from scalebridge.cells.elasticity import ElasticCell
 from scalebridge.cells.elasticity_host import HostElasticity, Solid
 from scalebridge.grids.elastic_hexahedra import (

@@ -9,6 +9,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from elastic_samples import (
     RULES,
     any_stiffness,
@@ -19,9 +22,6 @@ from elastic_samples import (
     symmetric,
     table,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from scalebridge.cells.elasticity_host import HostElasticity, Solid
 from scalebridge.core.results import Outcome
 from scalebridge.grids.elastic_hexahedra import (
@@ -172,7 +172,7 @@ def test_strains_of_the_rows_add_up_to_the_mean_and_fields_to_the_stress():
     np.testing.assert_allclose(parts.sum(axis=0), strain, atol=1e-13)
     field = kernels.strain_field(u, strain)
     for row in range(3):
-        np.testing.assert_allclose(parts[row], field[:, LABELS == row].sum(axis=1) / LABELS.size, atol=1e-13)
+        np.testing.assert_allclose(parts[row], field[:, row == LABELS].sum(axis=1) / LABELS.size, atol=1e-13)
     local = np.einsum("xyzij,jxyz->ixyz", stiffness[LABELS], field) - np.moveaxis(own[LABELS], -1, 0)
     np.testing.assert_allclose(kernels.stress_field(rows, u, strain, own), local, atol=1e-12)
     mean = kernels.product(rows, u, strain, np.empty(u.shape), own)[1]

@@ -446,8 +446,13 @@ def smooth_blobs(cells: int, share: float, *, dim: int = 3) -> VoxelImage:
 
 _RESIN: Material = {"young": 3.0, "poisson": 0.35, "expansion": 6e-5}
 _FIBRE: Material = {
-    **{"young1": 140.0, "young2": 10.0, "poisson12": 0.3, "poisson23": 0.4, "shear12": 5.0},
-    **{"expansion1": -1e-6, "expansion2": 3e-5},
+    "young1": 140.0,
+    "young2": 10.0,
+    "poisson12": 0.3,
+    "poisson23": 0.4,
+    "shear12": 5.0,
+    "expansion1": -1e-6,
+    "expansion2": 3e-5,
 }
 _ASKEW: Material = {**_FIBRE, "orientation": {"euler": [0.4, 1.1, -0.7], "unit": "rad"}}
 

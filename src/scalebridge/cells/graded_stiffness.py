@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.cells.elastic_budget import bracket_of
-from scalebridge.cells.stiffness import effective_stiffness, elastic_job
-from scalebridge.cells.elastic_job import Budget, ElasticSettings
 from scalebridge.cells.elastic_answer import answer_of
+from scalebridge.cells.elastic_budget import bracket_of
+from scalebridge.cells.elastic_job import Budget, ElasticSettings
+from scalebridge.cells.stiffness import effective_stiffness, elastic_job
 from scalebridge.core.errors import ImageError, InputError
 from scalebridge.core.upscaled import Contribution, Upscaled
 from scalebridge.engine.progress import Meter

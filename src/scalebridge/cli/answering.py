@@ -17,7 +17,6 @@ from scalebridge.cli.terminal import console, show_written
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
 
-
 Show = Callable[[Console, Upscaled, dict[str, Path]], None]
 
 

@@ -15,11 +15,11 @@ from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.expansion_section import expansion_sentences
+from scalebridge.report.figures_modulus import pressure_unit
 from scalebridge.report.looks import looks_of
 from scalebridge.report.stiffness_facts import COMPONENTS, is_stiffness, stiffness_facts
 from scalebridge.report.stiffness_section import stiffness_sentences
 from scalebridge.report.stiffness_tables import bound_rows, constants_text, relative_slopes
-from scalebridge.report.figures_modulus import pressure_unit
 from scalebridge.report.typeset import align, typeset_number
 
 _MOST_SLOPES = 24

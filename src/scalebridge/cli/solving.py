@@ -20,7 +20,6 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import crop
 from scalebridge.io.table import read_phase_table
 
-
 _ELASTIC = ("stiffness", "expansion")
 
 

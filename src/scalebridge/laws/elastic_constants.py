@@ -36,11 +36,27 @@ CONSTANTS: dict[str, tuple[str, ...]] = {
 
 _HABITS = dict(
     pair.split(":")
-    for pair in (
-        "e:young nu:poisson g:shear k:bulk lambda:lame mu:shear alpha:expansion cte:expansion rho:density "
-        "cp:heat_capacity c:stiffness youngs_modulus:young poissons_ratio:poisson e1:young1 nu12:poisson12 "
-        "poisson21:poisson12 poisson31:poisson13 poisson32:poisson23 g12:shear12"
-    ).split()
+    for pair in [
+        "e:young",
+        "nu:poisson",
+        "g:shear",
+        "k:bulk",
+        "lambda:lame",
+        "mu:shear",
+        "alpha:expansion",
+        "cte:expansion",
+        "rho:density",
+        "cp:heat_capacity",
+        "c:stiffness",
+        "youngs_modulus:young",
+        "poissons_ratio:poisson",
+        "e1:young1",
+        "nu12:poisson12",
+        "poisson21:poisson12",
+        "poisson31:poisson13",
+        "poisson32:poisson23",
+        "g12:shear12",
+    ]
 )
 _CURE = (
     "give young and poisson (or two of young, poisson, bulk, shear, lame), or c11, c12, c44, or young1, "

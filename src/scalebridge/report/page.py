@@ -16,8 +16,8 @@ from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
-from scalebridge.report.temperature_section import make_temperature_section
 from scalebridge.report.study_section import make_study_section
+from scalebridge.report.temperature_section import make_temperature_section
 from scalebridge.upscaling.rve_result import RveStudy
 
 _WANTED = "an Upscaled, an RveStudy or a ThermoelasticTable, or a list of them"
