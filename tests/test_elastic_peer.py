@@ -1,23 +1,21 @@
-"""The elastic cell against scikit-fem's trilinear hexahedra on the same mesh: an independent assembly and solve.
+"""The elastic cell against scikit-fem's trilinear hexahedra on the same mesh: independent assembly and solve.
 
-The peer's mesh, elements, quadrature and matrix are its own; periodic nodes are merged and the sparse system is solved
-by SciPy. Both solve to residuals of 1e-10, so their energies agree to rounding; 1e-8 is what is asked for.
+The peer's mesh, elements, quadrature and matrix are its own; periodic nodes are merged and the sparse system
+is solved by SciPy. Both solve to residuals of 1e-10, so their energies agree to rounding; 1e-8 is what is asked for.
 """
 
 import math
 
 import numpy as np
-import pytest
-import scipy.sparse as sparse
-from elastic_samples import any_stiffness, isotropic
+import skfem
+from scipy import sparse
 from scipy.sparse.linalg import cg
+from skfem import helpers
 
+from elastic_samples import any_stiffness, isotropic
 from scalebridge.cells.elasticity_host import HostElasticity, Solid
 from scalebridge.solvers.conjugate_gradients import ConjugateGradients
 from scalebridge.upscaling.tangent import converged, watched_tangent
-
-skfem = pytest.importorskip("skfem")
-helpers = pytest.importorskip("skfem.helpers")
 
 SHAPE, SPACING = (16, 16, 16), (1.0, 1.25, 0.8)
 
