@@ -74,6 +74,7 @@ def test_a_straight_line_has_the_textbook_posterior():
     covariance = np.linalg.inv(design.T @ np.diag(std**-2) @ design)
     mean = covariance @ design.T @ (seen / std**2)
     np.testing.assert_allclose(found.values, mean, rtol=1e-9)
+    assert found.estimate is not None
     np.testing.assert_allclose(found.estimate.covariance, covariance, rtol=1e-9)
     # A line is linear in its parameters: they are linear in the answers, with the same matrix.
     np.testing.assert_allclose(found.derivatives, covariance @ design.T @ np.diag(std**-2), rtol=1e-8)
@@ -85,6 +86,7 @@ def test_a_prior_is_weighed_against_the_noise():
     prior = Gaussian((OFFSET,), jnp.asarray([1.0]), jnp.asarray([[1.0]]))
     found = match_answers(lambda x: x * jnp.ones(1), [6.0], (OFFSET,), (0.0,), noise=[2.0], prior=prior)
     assert found.values[0] == pytest.approx(2.0, rel=1e-12)
+    assert found.estimate is not None
     assert float(found.estimate.std[0]) == pytest.approx(0.8**0.5, rel=1e-12)
     assert found.derivatives[0] == pytest.approx([0.2], rel=1e-9)
 

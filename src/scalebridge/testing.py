@@ -127,6 +127,7 @@ def check_match(
     noise = 1e-3 * jnp.max(jnp.abs(answers)) * jnp.ones(answers.size)
     found = match_answers(coarse, answers, specs, start, noise=noise)
     assert found.passed, [str(check) for check in found.checks]
+    assert found.estimate is not None
     coordinates = jnp.concatenate([s.to_unconstrained(v) for s, v in zip(specs, given, strict=True)])
     np.testing.assert_allclose(found.estimate.mean, coordinates, rtol=rtol, atol=rtol)
     by_value = jax.jacfwd(lambda *v: jnp.atleast_1d(coarse(*v)), argnums=tuple(range(len(given))))(*given)

@@ -90,8 +90,8 @@ class LayeredMedium:
             raise InputError(
                 argument,
                 got=f"{driving:g}",
-                wanted=f"between 0 and {self.largest_driving:g}, a third of the smallest barrier, beyond which "
-                "a layer is not metastable",
+                wanted=f"between 0 and {self.largest_driving:g}, a third of the smallest barrier, beyond "
+                "which a layer is not metastable",
                 cure="lower the driving force, or raise the barrier",
             )
 

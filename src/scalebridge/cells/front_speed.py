@@ -1,5 +1,6 @@
 """The speed of a front through layers, with its own error; and the driving force below which it stands."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +70,9 @@ def front_speed(
     layers.check_driving(driving)
     pace, scaled = pace or Pace(), driving / layers.coarse_interface.barrier
     coarse = run_front(grid_of(layers, scaled, resolution), scaled, pace)
-    start = np.repeat(coarse.phase, 2)
-    fine = run_front(grid_of(layers, scaled, resolution, 2), scaled, pace, start)
+    fine = _refined(layers, scaled, resolution, 2, pace, coarse)
+    if coarse.pinned and not fine.pinned:  # just above the threshold: only the finer grid tells
+        coarse, fine = fine, _refined(layers, scaled, resolution, 4, pace, fine)
     unit, outcome = layers.speed_unit, worst_outcome([coarse.outcome, fine.outcome])
     if fine.pinned or outcome is not Outcome.converged:
         return FrontSpeed(driving, unit * fine.speed, {}, fine.pinned, fine.outcome, fine)
@@ -91,20 +93,29 @@ def front_speed(
     )
 
 
+def _refined(
+    layers: LayeredMedium, scaled: float, resolution: float, refinement: int, pace: Pace, coarse: FrontRun
+) -> FrontRun:
+    """Go on from a run on a grid with cells twice as wide."""
+    start = np.repeat(coarse.phase, 2)
+    return run_front(grid_of(layers, scaled, resolution, refinement), scaled, pace, start)
+
+
 def thick_layer_threshold(layers: LayeredMedium) -> float:
     """Return the driving force below which a front stands, for layers much thicker than the interface; exact.
 
-    A front stands at a boundary between a layer and the next one while the energy in it has a balance there:
-    with kappa phi' continuous, both layers' first integrals give
-    m = phi^2 (1 - phi)^2 (kappa_2 W_2 - kappa_1 W_1) / (kappa_1 (1 - g) + kappa_2 g),  g = phi^2 (3 - 2 phi),
-    for some phi at the boundary. The largest such m of all boundaries is the answer: zero where kappa W is the
-    same in all layers.
+    A front stands at a boundary between a layer and the next one while forces balance there: with kappa phi'
+    continuous, the first integrals  kappa phi'^2 / 2 = W phi^2 (1 - phi)^2 + m (1 - g)  behind and
+    kappa phi'^2 / 2 = W phi^2 (1 - phi)^2 - m g  ahead,  g = phi^2 (3 - 2 phi),  give
+    m = phi^2 (1 - phi)^2 (kappa_2 W_2 - kappa_1 W_1) / (kappa_1 (1 - g) + kappa_2 g)
+    for some phi at the boundary. The largest such m of all boundaries is the answer: zero where kappa W is
+    the same in all layers.
 
     Args:
         layers: the layers, in the order in which the front meets them.
 
     Returns:
-        the threshold, J/m^3.
+        the threshold, J/m^3, to some 1e-6 of it.
 
     Example:
         >>> tough = LayeredMedium((1.0, 1.0), (1.0, 1.0), (2.0, 2.0), (1.0, 1.5))
@@ -130,11 +141,13 @@ class Threshold:
         pinned: largest driving force at which a stationary front was found, J/m^3; 0 if none was.
         moving: smallest driving force at which the front went on, J/m^3; infinite if it never did.
         trials: how many driving forces were tried.
+        outcome: `step_limit` if a front neither went on nor stopped within the limit of steps.
     """
 
     pinned: float
     moving: float
     trials: int
+    outcome: Outcome = Outcome.converged
 
 
 def depinning_threshold(
@@ -143,7 +156,7 @@ def depinning_threshold(
     """Find the driving force at which a front begins to move, by bisection.
 
     Each trial looks for a stationary front that is stable, first from the last one found by Newton's method,
-    then by following a front until it stands or has passed two periods.
+    then by following a front until it stands or has gone far: two periods and two lengths of the interface.
 
     Args:
         layers: the layers, in SI.
@@ -164,18 +177,19 @@ def depinning_threshold(
     """
     limit = (1.0 - 1e-9) * layers.largest_driving
     floor = 1e-3 * limit
-    search = _Search(layers, resolution, (pace or Pace())._replace(periods=2), limit)
+    far = 2 + math.ceil(2.0 * layers.coarse_interface.length() / layers.period)
+    search = _Search(layers, resolution, (pace or Pace())._replace(periods=far), limit)
     high = min(1.05 * thick_layer_threshold(layers), limit) or floor
     low = 0.0
     while search.stands(high):
         low = high
         if high >= limit:
-            return Threshold(limit, np.inf, search.trials)
+            return Threshold(limit, np.inf, search.trials, search.outcome)
         high = min(1.5 * high, limit)
     while high - low > rtol * high and high > floor:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if search.stands(middle) else (low, middle)
-    return Threshold(low, high, search.trials)
+    return Threshold(low, high, search.trials, search.outcome)
 
 
 @dataclass
@@ -188,6 +202,7 @@ class _Search:
     limit: float
     trials: int = 0
     last: np.ndarray | None = None
+    outcome: Outcome = Outcome.converged
 
     def __post_init__(self):
         barrier = self.layers.coarse_interface.barrier
@@ -200,6 +215,7 @@ class _Search:
         found = None if self.last is None else stationary_front(self.grid, scaled, self.last)
         if found is None:
             run = run_front(self.grid, scaled, self.pace)
+            self.outcome = worst_outcome([self.outcome, run.outcome])
             found = run.phase if run.pinned else None
         if found is not None:
             self.last = found

@@ -1,4 +1,4 @@
-"""The plain question: what gradient energy does an interface see that is wide beside the structure it lies in?"""
+"""The plain question: what gradient energy does an interface see that is wide beside the structure?"""
 
 import inspect
 import os
@@ -45,10 +45,13 @@ def effective_gradient_energy(
 ) -> Upscaled:
     """Compute the effective gradient-energy tensor of an interface that is wide beside the structure.
 
-    Where kappa(x) in  1/2 int kappa |grad phi|^2  oscillates on a scale well below the interface's width, the
-    interface sees the tensor of the cell problem  div kappa (E + grad u) = 0,  <kappa (E + grad u)> = K E: the
-    one of conduction, with its bounds (series and parallel), checks, derivatives and error budget. The barrier
-    W enters without derivatives and is averaged; with it come tension and width of the coarse interface.
+    Where kappa(x) in  1/2 int kappa |grad phi|^2  oscillates on a scale well below the interface's width,
+    the interface sees the tensor of the cell problem
+
+        div kappa (E + grad u) = 0,    <kappa (E + grad u)> = K E,
+
+    the one of conduction, with its bounds (series and parallel), checks, derivatives and error budget. The
+    barrier W multiplies no gradient and is averaged; with it come tension and width of the coarse interface.
 
     Args:
         medium: an image, as `effective_conductivity` takes it; or layers, (thickness, label) pairs.
@@ -62,7 +65,8 @@ def effective_gradient_energy(
 
     Returns:
         an `Upscaled` whose value is the (dim, dim) tensor, J/m. With a barrier `stats["interface"]` has the
-        mean barrier, and tension, length and width across each principal direction.
+        mean barrier, and tension, length and width across each principal direction (not of values that JAX
+        traces).
 
     Raises:
         InputError: something in the input cannot be right; nothing long has run yet.
@@ -70,9 +74,9 @@ def effective_gradient_energy(
 
     Limits: interfaces much wider than the structure; the failed check "scale separation" says where not.
     Cost: that of `effective_conductivity`.
-    Source: A. Bensoussan, J.-L. Lions, G. Papanicolaou, Asymptotic Analysis for Periodic Structures (1978), for
-    the cell problem; N. Ansini, A. Braides, V. Chiado Piat, Proc. R. Soc. Edinburgh A 133 (2003) 265, for
-    phase transitions.
+    Source: A. Bensoussan, J.-L. Lions, G. Papanicolaou, Asymptotic Analysis for Periodic Structures (1978),
+    for the cell problem; N. Ansini, A. Braides, V. Chiado Piat, Proc. R. Soc. Edinburgh A 133 (2003) 265,
+    for phase transitions.
 
     Example:
         >>> found = effective_gradient_energy(
@@ -140,22 +144,22 @@ def restated(result: Upscaled, name: str, unit: str) -> Upscaled:
 
 
 def _of_layers(
-    layers: tuple[Layer, ...], tables: dict[Any, dict[str, Any]], argument: str, options: dict[str, Any]
+    layers: tuple[Layer, ...], tables: dict[int, dict[str, Any]], argument: str, options: dict[str, Any]
 ) -> Upscaled:
     """Layers of the same phase are one layer to the formula, which does not know their order."""
     thickness: dict[int, float] = {}
     for layer in layers:
         thickness[layer.label] = thickness.get(layer.label, 0.0) + layer.thickness
-    if set(map(int, tables)) != set(thickness):
+    if set(tables) != set(thickness):
         raise PhaseError(
             argument,
-            got=f"values for {sorted(map(int, tables))}",
+            got=f"values for {sorted(tables)}",
             wanted=f"a value for each of {sorted(thickness)}",
             cure="give every label of the layers its value",
         )
-    stacked = [(thickness[int(label)], table) for label, table in tables.items()]
+    stacked = [(thickness[label], table) for label, table in tables.items()]
     result = effective_laminate(stacked, **options)
-    names = {f"layer {row}": f"phase {int(label)}" for row, label in enumerate(tables)}
+    names = {f"layer {row}": f"phase {label}" for row, label in enumerate(tables)}
     inputs = {names[key]: told for key, told in result.inputs.items()}
     for key, told in inputs.items():
         told["name"] = key if told["name"].startswith("layer ") else told["name"]
@@ -182,6 +186,7 @@ def _with_interface(result: Upscaled, barrier: Any, period: float | None) -> Ups
     across = [FlatInterface(float(number), mean) for number in numbers]
     told = {
         "barrier": mean,
+        "barrier std": sum((shares[label] * heights[label][1]) ** 2 for label in labels) ** 0.5,
         "normals": axes.T.tolist(),
         "tension": [one.tension() for one in across],
         "length": [one.length() for one in across],
@@ -195,7 +200,9 @@ def _with_interface(result: Upscaled, barrier: Any, period: float | None) -> Ups
         key: {**given, "barrier": heights[int(key.removeprefix("phase "))][0]}
         for key, given in result.inputs.items()
     }
-    return replace(result, checks=checks, stats={**result.stats, "interface": told}, inputs=inputs)
+    origin = replace(result.provenance, inputs={**result.provenance.inputs, "phases": inputs})
+    stats = {**result.stats, "interface": told}
+    return replace(result, checks=checks, stats=stats, inputs=inputs, provenance=origin)
 
 
 def scale_check(period: float, width: float) -> Check:
@@ -209,8 +216,8 @@ def scale_check(period: float, width: float) -> Check:
         "scale separation",
         period / width,
         SEPARATED,
-        meaning="the structure's period in widths (10 to 90 %) of the coarse interface; above it the interface "
-        "feels single layers: its speed differs from the limit's, and it may be pinned",
+        meaning="the structure's period in widths (10 to 90 %) of the coarse interface; above it the "
+        "interface feels single layers: its speed differs from the limit's, and it may be pinned",
     )
 
 
@@ -231,16 +238,24 @@ def _period(given: Any, medium: Any, result: Upscaled) -> float | None:
     return max(n * v for n, v in zip(image.shape, image.voxel, strict=True))
 
 
-def _refuse_zeros(tables: dict[Any, dict[str, Any]], kind: Kind, argument: str) -> None:
+def _refuse_zeros(tables: dict[int, dict[str, Any]], kind: Kind, argument: str) -> None:
+    """Refuse numbers that are not positive, and tensors that are not positive definite."""
     for label, table in tables.items():
-        value = table.get("value")
-        if isinstance(value, int | float) and not value > 0:
-            raise PhaseError(
-                f"{argument}, phase {label}",
-                got=f"{value:g}",
-                wanted=f"a positive {kind.name}",
-                cure=f"write for example '{kind.example}'",
-            )
+        for value in (table.get("value"), table.get("samples")):
+            if value is not None and not is_traced({label: value}) and _least(value) <= 0:
+                raise PhaseError(
+                    f"{argument}, phase {label}",
+                    got=repr(value),
+                    wanted=f"a positive {kind.name}",
+                    cure=f"write for example '{kind.example}'",
+                )
+
+
+def _least(value: Any) -> float:
+    """Return the smallest number of a list, or eigenvalue of a tensor; other forms are refused later."""
+    array = np.asarray(value, dtype=float)
+    square = array.ndim == 2 and array.shape[0] == array.shape[1] and np.all(np.isfinite(array))
+    return float(np.min(np.linalg.eigvalsh(array) if square else array, initial=np.inf))
 
 
 def _refuse_options(options: dict[str, Any], known: tuple[str, ...]) -> None:

@@ -13,6 +13,8 @@ from jax.core import Tracer
 from scalebridge.core.errors import InputError, PhaseError, UnitError
 from scalebridge.core.units import parse_quantity, registry, split_quantity
 
+_KEYS = ("value", "std", "samples", "unit", "name")
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -87,7 +89,7 @@ def parse_layers(given: Any) -> tuple[tuple[Layer, ...], bool]:
     return tuple(found), not all(bare)
 
 
-def tables_in_si(given: Any, kind: Kind, argument: str) -> tuple[dict[Any, dict[str, Any]], str]:
+def tables_in_si(given: Any, kind: Kind, argument: str) -> tuple[dict[int, dict[str, Any]], str]:
     """Turn values by label into tables of SI numbers without unit, which any verb of phases takes.
 
     Args:
@@ -100,7 +102,7 @@ def tables_in_si(given: Any, kind: Kind, argument: str) -> tuple[dict[Any, dict[
         tables by label, and the common SI unit, "1" if none was given.
 
     Raises:
-        PhaseError: not a table of values.
+        PhaseError: not a table of values, a label that is no integer, or one that comes twice.
         UnitError: a unit of another kind, or on some values only.
     """
     if not isinstance(given, Mapping) or not given:
@@ -110,8 +112,14 @@ def tables_in_si(given: Any, kind: Kind, argument: str) -> tuple[dict[Any, dict[
             wanted=f"a table of each phase's {kind.name} by label",
             cure=f"write for example {{0: '{kind.example}', 1: ...}}",
         )
-    tables, units = {}, {}
-    for label, value in given.items():
+    tables: dict[int, dict[str, Any]] = {}
+    units: dict[int, str] = {}
+    for key, value in given.items():
+        label = _label(key, argument)
+        if label in tables:
+            raise PhaseError(
+                argument, got=f"label {label} twice", wanted="each label once", cure="leave one out"
+            )
         tables[label], units[label] = _table(value, kind, f"{argument}, phase {label}")
     if len(set(units.values())) > 1:
         listed = ", ".join(f"phase {label}: {unit}" for label, unit in units.items())
@@ -134,26 +142,25 @@ def numbers_in_si(given: Any, kind: Kind, argument: str, labels: Sequence[int]) 
         PhaseError: a label without value or a value without label, or a value that is not a positive number.
     """
     tables, unit = tables_in_si(given, kind, argument)
-    asked = {int(label): table for label, table in tables.items()}
-    if set(asked) != set(labels):
+    if set(tables) != set(labels):
         raise PhaseError(
             argument,
-            got=f"values for {sorted(asked)}",
+            got=f"values for {sorted(tables)}",
             wanted=f"a value for each of {sorted(set(labels))}",
             cure="give every label of the layers or the image its value",
         )
     found = {}
-    for label, table in asked.items():
-        value = table.get("value")
-        number = not isinstance(value, Tracer) and np.ndim(value) == 0 and value is not None
-        if not number or not (math.isfinite(float(value)) and float(value) > 0):
+    for label, table in tables.items():
+        where, value = f"{argument}, phase {label}", table.get("value")
+        number = float(value) if isinstance(value, int | float) else math.nan
+        if not (math.isfinite(number) and number > 0):
             raise PhaseError(
-                f"{argument}, phase {label}",
+                where,
                 got=repr(value),
                 wanted=f"a positive, finite number, the {kind.name}",
                 cure=f"write for example '{kind.example}'",
             )
-        found[label] = (float(value), _std(table.get("std", 0.0), float(value), argument), table.get("name"))
+        found[label] = (number, _std(table.get("std", 0.0), number, where), table.get("name"))
     return found, unit
 
 
@@ -174,7 +181,15 @@ def driving_forces(given: Any, unit: str) -> tuple[float, ...]:
 
 
 def _table(given: Any, kind: Kind, argument: str) -> tuple[dict[str, Any], str]:
-    table = dict(given) if isinstance(given, Mapping) else {"value": given}
+    table: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"value": given}
+    unknown = sorted(set(map(str, table)) - set(_KEYS))
+    if unknown:
+        raise PhaseError(
+            argument,
+            got=f"the key {unknown[0]!r}",
+            wanted=f"keys among {', '.join(_KEYS)}",
+            cure=f"write '{kind.example}', or a table with value and std",
+        )
     unit = table.pop("unit", None)
     scale, si = (1.0, "1") if unit is None else _factor(unit, kind, argument)
     for key in ("value", "samples"):
@@ -182,8 +197,27 @@ def _table(given: Any, kind: Kind, argument: str) -> tuple[dict[str, Any], str]:
             table[key], own, found = _scaled(table[key], scale, kind, argument)
             scale, si = (own, found) if found != "1" else (scale, si)
     if "std" in table and not str(table["std"]).strip().endswith("%"):
-        table["std"] = _scaled(table["std"], scale, kind, argument)[0]
+        table["std"], _, own_unit = _scaled(table["std"], scale, kind, argument)
+        if own_unit not in ("1", si):
+            raise UnitError(
+                argument,
+                got=f"std in {own_unit} of a value in {si}",
+                wanted="the unit of the value",
+                cure=f"write for example '{kind.example}' with std '5 %'",
+            )
     return table, si
+
+
+def _label(key: Any, argument: str) -> int:
+    text = str(key).strip().removeprefix("-")
+    if isinstance(key, bool) or not (isinstance(key, int | str | np.integer) and text.isdecimal()):
+        raise PhaseError(
+            argument,
+            got=f"label {key!r}",
+            wanted="integer labels of the layers or the image",
+            cure="write for example {0: ..., 1: ...}",
+        )
+    return int(key)
 
 
 def _scaled(raw: Any, scale: float, kind: Kind, argument: str) -> tuple[Any, float, str]:

@@ -21,6 +21,7 @@ from scalebridge.upscaling.propagation import propagate
 
 Kind = Literal["conserved", "kinetic"]
 _ROUNDING = 1e-12
+_RESOLUTION = 8.0
 _IMAGE_OPTIONS = ("voxel", "threshold", "interfaces", "read_options")
 
 
@@ -33,7 +34,7 @@ def effective_mobility(
     barrier: Mapping[int, Any] | None = None,
     driving: Any = None,
     depinning: bool = False,
-    resolution: float = 8.0,
+    resolution: float = _RESOLUTION,
     max_steps: int | None = None,
     throw: bool = True,
     **options: Any,
@@ -74,12 +75,11 @@ def effective_mobility(
         InputError: something in the input cannot be right; nothing long has run yet.
         SolverError: a solver did not converge, and `throw` is true.
 
-    Limits: fronts are flat and run across the layers. 1 / <1/L> holds for interfaces that are wide beside the
-        structure.
-    Cost: a front takes about a second, its threshold ten times that.
-    Source: J. W. Cahn, Acta Metall. 9 (1961) 795; S. M. Allen, J. W. Cahn, Acta Metall. 27 (1979) 1085; fronts in
-    periodic media: J. Xin, SIAM Rev. 42 (2000) 161; G. Barles, L. C. Evans, P. E. Souganidis, Duke Math. J. 61
-    (1990) 835.
+    Limits: fronts are flat and run across the layers, towards phi = 0. 1 / <1/L> holds for interfaces that
+        are wide beside the structure.
+    Cost: a front takes a second or less, unless it is close to standing; its threshold ten times that.
+    Source: J. W. Cahn, Acta Metall. 9 (1961) 795; S. M. Allen, J. W. Cahn, Acta Metall. 27 (1979) 1085;
+    fronts in periodic media: J. Xin, SIAM Rev. 42 (2000) 161.
 
     Example:
         >>> layers, kappa, well = [(0.1, 0), (0.1, 1)], {0: 2.0, 1: 2.0}, {0: 1.0, 1: 1.0}
@@ -92,6 +92,13 @@ def effective_mobility(
     _refuse_kind(kind)
     front = {"gradient_energy": gradient_energy, "barrier": barrier, "driving": driving}
     given = [name for name, value in front.items() if value is not None]
+    if not given and (depinning or resolution != _RESOLUTION):
+        raise InputError(
+            "depinning" if depinning else "resolution",
+            got="no front",
+            wanted="layers, gradient_energy, barrier and driving, which make a front",
+            cure="pass all four, or leave it out",
+        )
     if kind == "conserved":
         if given:
             raise InputError(
@@ -165,7 +172,8 @@ def _thin_limit(medium: Any, mobility: Any, options: dict[str, Any]) -> Upscaled
             {"phases": told}, {"kind": "kinetic"}, installed_versions(), this_machine(), clock.started, {}
         ),
         notes=(
-            "The limit of structure that is thin beside the interface; for layers a front says how far it holds.",
+            "The limit of structure that is thin beside the interface; for layers, a front says how far it "
+            "holds.",
         ),
         inputs=told,
         subject=subject,

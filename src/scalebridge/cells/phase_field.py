@@ -98,7 +98,19 @@ class FlatInterface:
             driving: m, J/m^3.
             normal: as in `along`.
         """
-        return 6.0 * mobility * driving * self.length(normal)
+        return self.mobility(mobility, normal) * driving
+
+    def mobility(self, mobility: Any, normal: Any = None) -> Any:
+        """Mobility M of the sharp interface, v = M m, m^4/(J s): M = 6 L l.
+
+        The same M moves a curved interface: v = M gamma K with K the sum of its principal curvatures, because
+        M gamma = L kappa_n.
+
+        Args:
+            mobility: kinetic coefficient L, m^3/(J s).
+            normal: as in `along`.
+        """
+        return 6.0 * mobility * self.length(normal)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, of a number, in SI."""
@@ -164,15 +176,19 @@ def flat_interface(
 
 def _solve(known: dict[str, Any]) -> tuple[Any, Any]:
     """Return kappa and W from any two of the four."""
-    kappa, height = known.get("gradient_energy"), known.get("barrier")
-    gamma, length = known.get("tension"), known.get("length")
-    if kappa is not None and height is not None:
-        return kappa, height
-    if gamma is not None and length is not None:
-        return 6.0 * gamma * length, 3.0 * gamma / length
-    if kappa is not None:
-        return kappa, kappa / (2.0 * length**2) if gamma is None else 18.0 * gamma**2 / kappa
-    return 2.0 * height * length**2 if gamma is None else 18.0 * gamma**2 / height, height
+    match known:
+        case {"gradient_energy": kappa, "barrier": height}:
+            return kappa, height
+        case {"gradient_energy": kappa, "tension": gamma}:
+            return kappa, 18.0 * gamma**2 / kappa
+        case {"gradient_energy": kappa, "length": length}:
+            return kappa, kappa / (2.0 * length**2)
+        case {"barrier": height, "tension": gamma}:
+            return 18.0 * gamma**2 / height, height
+        case {"barrier": height, "length": length}:
+            return 2.0 * height * length**2, height
+    gamma, length = known["tension"], known["length"]
+    return 6.0 * gamma * length, 3.0 * gamma / length
 
 
 def _anisotropic(tensor: Any, known: dict[str, Any]) -> FlatInterface:

@@ -2,10 +2,10 @@
 
     phi_t / L(x) = (kappa(x) phi')' - W(x) f'(phi) + m g'(phi)
 
-The front moves towards +x, from phi = 1 into phi = 0. A window of a few periods goes with it, shifted by whole
-periods, so that cells keep their layers. Once every period takes the same time as the one before, that time is
-the answer; where the front stops instead, a stationary front that is stable is the proof (the equation obeys a
-comparison principle: what stands in the way of a front of the same kind is not passed).
+The front moves towards +x, from phi = 1 into phi = 0. A window of a few periods goes with it, shifted by
+whole periods, so that cells keep their layers. Once every period takes the same time as the one before, that
+time is the answer; where the front stops instead, a stationary front that is stable is the proof: the
+equation obeys a comparison principle, by which a front does not pass one of its kind that stands.
 """
 
 import math
@@ -43,8 +43,10 @@ class Pace(NamedTuple):
 
     @property
     def halved(self) -> "Pace":
-        """The same with steps half as long: the error of a step of third order goes with its fourth power,
-        that of the estimate with its third."""
+        """The same with steps half as long.
+
+        The error of a step of third order goes with its fourth power, that of the estimate with its third.
+        """
         return self._replace(tolerance=self.tolerance / 8.0)
 
 
@@ -193,10 +195,10 @@ def run_front(grid: FrontGrid, driving: float, pace: Pace, start: np.ndarray | N
     )
 
 
-def follow_period(
-    grid: FrontGrid, driving: float, pace: Pace, start: np.ndarray, longest: float
+def follow_periods(
+    grid: FrontGrid, driving: float, pace: Pace, start: np.ndarray, longest: float, periods: int = 1
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Follow a settled front for exactly one period, without moving the window.
+    """Follow a settled front for some whole periods, without moving the window.
 
     Args:
         grid: layers and cells.
@@ -204,22 +206,25 @@ def follow_period(
         pace: tolerances and limits.
         start: the phase field of a run that has settled.
         longest: step not to be exceeded.
+        periods: how many; together they have to leave the window its tails.
 
     Returns:
         the lengths of the steps, and the phase field at their ends, one more; the last one is interpolated to
-        the end of the period.
+        the end of the last period.
     """
     walk = _Walk(grid, driving, start.copy())
     phases, times = [start.copy()], [0.0]
-    while walk.covered - walk.first < grid.period and walk.steps < pace.max_steps:
+    while len(walk.crossings) < periods and walk.steps < pace.max_steps:
         walk.step = min(walk.step, longest)
         walk.advance(pace.tolerance, moving=False)
         if walk.time > times[-1]:
             phases.append(walk.phase.copy())
             times.append(walk.time)
-    share = (walk.crossings[0] - times[-2]) / (times[-1] - times[-2])
-    phases[-1] = phases[-2] + share * (phases[-1] - phases[-2])
-    times[-1] = walk.crossings[0]
+    if len(walk.crossings) >= periods:
+        end = walk.crossings[periods - 1]
+        share = (end - times[-2]) / (times[-1] - times[-2])
+        phases[-1] = phases[-2] + share * (phases[-1] - phases[-2])
+        times[-1] = end
     return np.diff(times), phases
 
 

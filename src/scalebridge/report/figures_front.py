@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from scalebridge.cells.front_mobility import FrontStudy
+from scalebridge.cells.front_result import FrontStudy
 from scalebridge.cells.front_speed import FrontSpeed
 from scalebridge.report.canvas import (
     ACCENT,

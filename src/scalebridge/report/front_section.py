@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from scalebridge.cells.front_mobility import FrontStudy
+from scalebridge.cells.front_result import FrontStudy
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.canvas import phase_colours
 from scalebridge.report.figures_front import draw_path, draw_profile, draw_speeds

@@ -98,13 +98,14 @@ def match_answers(
 
     Limits: finds the nearest minimum. The posterior is that of the linearised model.
     Cost: a Jacobian of `coarse` an evaluation, and one Hessian.
-    Source: K. Levenberg 1944; D. Marquardt 1963; for the posterior A. Tarantola, Inverse Problem Theory (2005),
-    sec. 3.2.
+    Source: K. Levenberg 1944; D. Marquardt 1963; for the posterior A. Tarantola, Inverse Problem Theory
+    (2005), sec. 3.2.
 
     Example:
         >>> rate = Spec("rate", "1/s", support="positive")
         >>> times = jnp.array([1.0, 2.0])
-        >>> found = match_answers(lambda k: jnp.exp(-k * times), [0.5, 0.25], [rate], [1.0], noise=[0.01, 0.01])
+        >>> decay = lambda k: jnp.exp(-k * times)
+        >>> found = match_answers(decay, [0.5, 0.25], [rate], [1.0], noise=[0.01, 0.01])
         >>> print(f"{found.values[0]:.4f} +- {found.estimate.std[0]:.4f}")
         0.6931 +- 0.0141
     """
@@ -125,7 +126,7 @@ def match_answers(
     found = least_squares(
         lambda z: np.asarray(problem.residual(z, wanted)),
         first,
-        jac=lambda z: np.asarray(problem.slope(z, wanted)),
+        jac=lambda z: np.asarray(problem.slope(z, wanted)),  # type: ignore[arg-type]
         method="lm",
         xtol=1e-14,
         ftol=1e-14,
