@@ -1,5 +1,8 @@
 """The error budget of a conductivity: its parts by name, what they are made of, and when one is left out."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,6 +12,7 @@ from scalebridge.cells.conductivity_assessment import PARTS
 from scalebridge.core.errors import InputError
 from scalebridge.core.upscaled import Contribution
 
+EXAMPLE = Path(__file__).parent.parent / "examples" / "error_budget.py"
 SPOTS = np.random.default_rng(0).integers(0, 2, (8, 8, 8)).astype(np.uint8)
 PLAIN = {0: 1.0, 1: 10.0}
 
@@ -96,6 +100,15 @@ def test_a_study_gives_the_sample_size_s_part():
 
     found = solve(SPOTS, study=Study())
     np.testing.assert_array_equal(found.uncertainty["sample size"].std, 0.25)
+
+
+def test_a_real_sandstone_has_every_part_and_a_page_of_it(tmp_path):
+    run = runpy.run_path(str(EXAMPLE))["run"]
+    result, study = run(tmp_path, 24, engine="serial")
+    assert set(result.uncertainty) == set(PARTS) - {"segmentation"}  # its labels came without a threshold
+    assert study.stats["computed"] > 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(part in page for part in result.uncertainty)
 
 
 @pytest.mark.parametrize(
