@@ -10,6 +10,7 @@ from pydantic_core import core_schema
 
 from scalebridge.cli.case_tables import ImageTable, Label, Table
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase
+from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.text_values import value_from
 
 
@@ -152,12 +153,13 @@ def _refuse_two_sources(case: ConductivityCase | RveCase) -> None:
 
 
 ElasticCase = StiffnessCase | ExpansionCase
-Case = ConductivityCase | RveCase | StiffnessCase | ExpansionCase
+Case = ConductivityCase | RveCase | StiffnessCase | ExpansionCase | InterfaceCase
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
     "rve": RveCase,
     "stiffness": StiffnessCase,
     "expansion": ExpansionCase,
+    "interface": InterfaceCase,
 }
 
 

@@ -7,8 +7,6 @@ import typer
 
 from scalebridge.cli import options
 from scalebridge.cli.exits import refusals
-from scalebridge.cli.interface_texts import by_label, layers_from, one_text
-from scalebridge.cli.text_values import numbers_from, threshold_from, voxel_from
 
 
 class Quantity(StrEnum):
@@ -78,13 +76,23 @@ def interface(
     ] = None,
     voxel: options.Voxel = None,
     threshold: options.Threshold = None,
+    crop: options.Crop = None,
     period: Annotated[
         str | None,
         typer.Option("--period", metavar="LENGTH", help="Period of an image's structure, beside the width."),
     ] = None,
+    resolution: Annotated[
+        float | None,
+        typer.Option("--resolution", metavar="N", help="Cells to the interface's length l.  [default: 8]"),
+    ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option("--max-steps", metavar="N", help="Limit of iterations, or of a front's time steps."),
+    ] = None,
     out: options.Out = None,
     report: options.Report = None,
     as_json: options.Json = False,
+    progress: options.Progress = None,
     debug: options.Debug = False,
 ) -> None:
     """Compute effective coefficients of phase fields: gradient energy, mobility, and flat interfaces.
@@ -106,111 +114,66 @@ def interface(
             "--image": image,
             "--voxel": voxel,
             "--threshold": threshold,
+            "--crop": crop,
             "--period": period,
+            "--resolution": resolution,
+            "--max-steps": max_steps,
             "--out": out,
             "--report": report,
         }
-        given = {name: value for name, value in given.items() if value}
+        given = {name: value for name, value in given.items() if value is not None}
         _refuse_foreign(quantity, given)
         if quantity is Quantity.flat:
             _flat(given, as_json)
             return
         from pathlib import Path
 
-        from scalebridge.cli.outputs import Outputs
+        from scalebridge.cli.interface_solving import answer_interface_case
+        from scalebridge.cli.interface_texts import interface_tables
+        from scalebridge.cli.solving import case_from
 
-        files = (None if path is None else Path(path) for path in (out, report))
-        outputs = Outputs(*files)
-        outputs.check(() if image is None else (Path(image),))
-        _conclude(_ask(quantity, given), outputs, as_json)
+        tables = interface_tables(quantity.value, given)
+        answer_interface_case(case_from(tables, "interface"), Path(), as_json=as_json, progress=progress)
 
 
-_KNOWN = {
-    Quantity.flat: {"--gradient-energy", "--barrier", "--tension", "--length"},
-    Quantity.gradient_energy: {"--gradient-energy", "--barrier", "--period", "--normal"},
-    Quantity.conserved_mobility: {"--mobility", "--normal"},
-    Quantity.kinetic_mobility: {"--mobility", "--gradient-energy", "--barrier", "--driving", "--depinning"},
-}
-_MEDIUM = {"--layer", "--image", "--voxel", "--threshold", "--out", "--report"}
+_OF_FLAT = {"--gradient-energy", "--barrier", "--tension", "--length"}
+_ONLY_FLAT = {"--tension", "--length"}
+_OF_IMAGES = {"--voxel", "--threshold", "--crop"}
 
 
 def _refuse_foreign(quantity: Quantity, given: dict[str, Any]) -> None:
-    """Refuse options that the quantity has no use for, and a medium that is missing or given twice."""
+    """Refuse options of flat interfaces with others and the other way round, and a medium given twice."""
     from scalebridge.core.errors import InputError
 
-    known = _KNOWN[quantity] | (set() if quantity is Quantity.flat else _MEDIUM)
-    foreign = sorted(set(given) - known)
+    flat = quantity is Quantity.flat
+    foreign = sorted(set(given) - _OF_FLAT if flat else set(given) & _ONLY_FLAT)
     if foreign:
         raise InputError(
             foreign[0],
             got=f"{foreign[0]} with {quantity.value}",
-            wanted=f"options among {', '.join(sorted(known))}",
-            cure=f"leave {foreign[0]} out",
+            wanted=f"options among {', '.join(sorted(_OF_FLAT))}" if flat else f"no {foreign[0]} here",
+            cure=f"leave {foreign[0]} out, or ask for another quantity",
         )
-    if quantity is not Quantity.flat and ("--layer" in given) == ("--image" in given):
+    if not flat and ("--layer" in given) == ("--image" in given):
         raise InputError(
             "--layer",
             got="both --layer and --image" if "--layer" in given else "neither --layer nor --image",
             wanted="layers, or an image",
             cure="give --layer '20 nm=0' for each layer, or --image FILE",
         )
+    lost = sorted(set(given) & _OF_IMAGES) if "--image" not in given else []
+    if lost:
+        raise InputError(
+            lost[0], got=f"{lost[0]} without --image", wanted="an image", cure=f"leave {lost[0]} out"
+        )
 
 
 def _flat(given: dict[str, Any], as_json: bool) -> None:
     from scalebridge.cells.phase_field import flat_interface
-    from scalebridge.cli.interface_texts import print_flat
+    from scalebridge.cli.interface_texts import one_text, print_flat
     from scalebridge.core.units import split_quantity
 
     found = {name: one_text(name, value) for name, value in given.items()}
     named = {name.removeprefix("--").replace("-", "_"): text for name, text in found.items()}
     answer = flat_interface(**named)
     print_flat(answer, split_quantity(next(iter(named.values())), "--length")[1] is not None, as_json)
-
-
-def _ask(quantity: Quantity, given: dict[str, Any]) -> Any:
-    from scalebridge.cells.interface_energy import effective_gradient_energy
-    from scalebridge.cells.interface_mobility import effective_mobility
-
-    medium = layers_from(given["--layer"]) if "--layer" in given else given["--image"]
-    values = {name: by_label(name, given[name]) for name in _VALUES if name in given}
-    extra: dict[str, Any] = {}
-    if "--normal" in given:
-        extra["normal"] = numbers_from(given["--normal"], "--normal")
-    if "--voxel" in given:
-        extra["voxel"] = voxel_from(given["--voxel"])
-    if "--threshold" in given:
-        extra["threshold"] = threshold_from(given["--threshold"])
-    barrier = values.get("--barrier")
-    if quantity is Quantity.gradient_energy:
-        told = values.get("--gradient-energy", {})
-        return effective_gradient_energy(medium, told, barrier=barrier, period=given.get("--period"), **extra)
-    told = values.get("--mobility", {})
-    if quantity is Quantity.conserved_mobility:
-        return effective_mobility(medium, told, kind="conserved", **extra)
-    return effective_mobility(
-        medium,
-        told,
-        kind="kinetic",
-        gradient_energy=values.get("--gradient-energy"),
-        barrier=barrier,
-        driving=given.get("--driving"),
-        depinning="--depinning" in given,
-        throw=False,
-        **extra,
-    )
-
-
-_VALUES = ("--gradient-energy", "--barrier", "--mobility")
-
-
-def _conclude(result: Any, outputs: Any, as_json: bool) -> None:
-    """Write and print; a tensor as any tensor, a number as a line."""
-    from scalebridge.cli.answering import conclude, leave
-    from scalebridge.cli.interface_texts import show_number
-    from scalebridge.core.results import Outcome
-
-    if result.value.ndim or as_json:
-        conclude(result, outputs, "", as_json)
-        return
-    show_number(result, outputs.write(result))
-    leave(result.passed, result.outcome is Outcome.converged)

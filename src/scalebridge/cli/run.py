@@ -37,11 +37,16 @@ def run(
 
             study_case(loaded, file.parent, **options)
             return
-        if loaded.task in ("stiffness", "expansion"):
-            from scalebridge.cli.elastic_solving import answer_elastic_case
+        if loaded.task == "conductivity":
+            from scalebridge.cli.answering import answer_case
 
-            answer_elastic_case(loaded, file.parent, **options)
+            answer_case(loaded, file.parent, **options)
             return
-        from scalebridge.cli.answering import answer_case
+        if loaded.task == "interface":
+            from scalebridge.cli.interface_solving import answer_interface_case
 
-        answer_case(loaded, file.parent, **options)
+            answer_interface_case(loaded, file.parent, **options)
+            return
+        from scalebridge.cli.elastic_solving import answer_elastic_case
+
+        answer_elastic_case(loaded, file.parent, **options)

@@ -9,7 +9,7 @@ from typing import Any
 from scalebridge.cells.conductivity import effective_conductivity
 from scalebridge.cells.conductivity_job import Settings
 from scalebridge.cells.image_input import SHAPE_ONLY, as_image
-from scalebridge.cli.case import Case, ConductivityCase, OutputTable, RveCase, StudyOutputTable
+from scalebridge.cli.case import ConductivityCase, ElasticCase, OutputTable, RveCase, StudyOutputTable
 from scalebridge.cli.case_tables import ImageTable
 from scalebridge.cli.elastic_case import ElasticOutputTable
 from scalebridge.cli.outputs import Outputs
@@ -131,7 +131,7 @@ def case_from(tables: dict[str, Any], task: str = "conductivity") -> Any:
 
     if task in _ELASTIC:
         _refuse_no_materials(tables)
-    elif bool(tables.get("phases")) == (tables.get("phases_table") is not None):
+    elif task != "interface" and bool(tables.get("phases")) == (tables.get("phases_table") is not None):
         raise InputError(
             "--phase",
             got="neither --phase nor --phases-table" if not tables.get("phases") else "both",
@@ -161,7 +161,12 @@ def _label(label: Any) -> str:
     return str(label) if str(label) == "*" else str(int(label))
 
 
-def request_of(case: Case, image: VoxelImage, phases: dict[Any, Any], settings: dict[str, Any]) -> str:
+def request_of(
+    case: ConductivityCase | RveCase | ElasticCase,
+    image: VoxelImage,
+    phases: dict[Any, Any],
+    settings: dict[str, Any],
+) -> str:
     """Return the SHA-256 of all that decides a case's numbers.
 
     Args:
