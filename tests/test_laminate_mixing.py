@@ -149,7 +149,9 @@ LIMITS = [
     (blobs, [1.0, 0.0], (1, 0), ENCLOSED),
     (coated, [3.0, 1.0, 100.0], (1, 2), ENCLOSED),  # a conducting core in its coat
     (coated, [0.5, 1.0, 0.0], (2, 1), CARRIES),  # the coat around an insulating core
-    (coated, [3.0, 1.0, 100.0], (1, 0), CARRIES),
+    (coated, [3.0, 1.0, 100.0], (1, 0), FREE),  # a poor coat is crossed on the way to its good core
+    (coated, [0.5, 1.0, 0.0], (0, 1), FREE),  # current flows along a good coat of a poor core
+    (coated, [0.1, 1.0, 1.2], (0, 1), ENCLOSED),  # a coat and a core alike in being good: nothing is within
 ]
 
 

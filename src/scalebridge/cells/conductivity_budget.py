@@ -8,13 +8,12 @@ import numpy as np
 
 from scalebridge.cells.conduction_host import HostConduction
 from scalebridge.cells.conductivity_job import SCHEMES, Job
-from scalebridge.cells.conductivity_models import model_of, tangent_of
+from scalebridge.cells.conductivity_models import limits_of, model_of, tangent_of
 from scalebridge.core.errors import PhaseError
 from scalebridge.core.upscaled import Bound, Contribution
 from scalebridge.grids.composite import CompositeImage
 from scalebridge.grids.composite_images import coarsen_composite, smooth_composite
-from scalebridge.grids.image import VoxelImage
-from scalebridge.grids.sampling_scatter import sampling_scatter
+from scalebridge.grids.sampling_scatter import displacement_scatter, sampling_scatter
 from scalebridge.upscaling.fraction_scatter import fraction_scatter
 from scalebridge.upscaling.tangent import Tangent, Watch
 from scalebridge.upscaling.voxel_error import VoxelError, voxel_size_error
@@ -35,31 +34,35 @@ def voxel_part(
 
     A plain image's staircase is smoothed (composite voxels), and that image is solved as it is and coarsened;
     its tensors converge regularly and are extrapolated. The plain tensors of both discretisations say how
-    far methods differ. A composite image is coarsened as it is.
+    far methods differ, and the faces between phases how far the fractions may be off. A composite image is
+    coarsened as it is; its interfaces say how much the mixed voxels' law may leave.
     """
     known = {scheme: np.asarray(found.value, dtype=float) for scheme, found in tangents.items()}
-    scatter = np.zeros((job.dim, job.dim))
+    scatter, shift = 0.0, None
     if isinstance(job.image, CompositeImage):
         finest, levels, others = job.image, [known[job.settings.schemes[0]]], []
+        shift = _scatter(job, levels[0], displacement_scatter(job.image))
     else:
         finest, levels = smooth_composite(job.image), []
         others = [tensor for scheme in SCHEMES for tensor in _by(job, scheme, known, watch, next_case)]
-        scatter = _scatter(job, job.image, others[0])
+        scatter = _scatter(job, others[0], sampling_scatter(job.image))
+    finest_job = job.with_image(finest)
+    limits = limits_of(finest_job, finest_job.table())  # the finest voxels show best who carries
     for factor in _factors(job):
         if factor == 1 and levels:
             continue
         image = finest if factor == 1 else coarsen_composite(finest, factor)
-        levels.append(_tensor(job.with_image(image), "hexahedra", watch))
+        levels.append(_tensor(replace(finest_job, image=image, limits=limits), "hexahedra", watch))
         next_case()
-    return voxel_size_error(levels, others, scatter)
+    return voxel_size_error(levels, others, 0.0 if scatter is None else scatter, shift)
 
 
-def _scatter(job: Job, image: VoxelImage, tensor: np.ndarray) -> np.ndarray:
-    """Return the spread that comes from asking each voxel for its middle; known for isotropic phases."""
+def _scatter(job: Job, tensor: np.ndarray, covariance: np.ndarray) -> np.ndarray | None:
+    """Return the tensor's spread by that of the volume fractions; known for isotropic phases."""
     if not all(p.isotropic for p in job.phases):
-        return np.zeros_like(tensor)
-    shares = np.array([image.fractions[p.label] for p in job.phases])
-    return fraction_scatter(tensor, shares, np.asarray(job.table(), dtype=float), sampling_scatter(image))
+        return None
+    shares = np.array([job.image.fractions[p.label] for p in job.phases])
+    return fraction_scatter(tensor, shares, np.asarray(job.table(), dtype=float), covariance)
 
 
 def voxel_cases(job: Job) -> int:

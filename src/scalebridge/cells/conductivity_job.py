@@ -122,12 +122,14 @@ class Job:
         phases: its phases, in the order of the image's labels.
         unit: SI unit of the phases.
         settings: the options.
+        limits: of `mixing_limits`, where they are not to be found on the composite image itself.
     """
 
     image: VoxelImage | CompositeImage
     phases: tuple[Phase, ...]
     unit: str
     settings: Settings
+    limits: np.ndarray | None = None
 
     @property
     def dim(self) -> int:
@@ -240,6 +242,7 @@ def _index_type(count: int) -> type[np.integer]:
 
 
 def one_of(argument: str, got: Any, wanted: tuple[str, ...]) -> None:
+    """Refuse what is none of the wanted words."""
     if got not in wanted:
         raise InputError(
             argument, got=repr(got), wanted=" or ".join(map(repr, wanted)), cure="choose one of them"
@@ -247,6 +250,7 @@ def one_of(argument: str, got: Any, wanted: tuple[str, ...]) -> None:
 
 
 def in_range(argument: str, got: Any, low: float, high: float) -> None:
+    """Refuse what is no number between two limits."""
     if isinstance(got, bool) or not isinstance(got, int | float) or not low < got < high:
         raise InputError(
             argument, got=repr(got), wanted=f"a number between {low:g} and {high:g}", cure="pass 1e-6"
@@ -254,6 +258,7 @@ def in_range(argument: str, got: Any, low: float, high: float) -> None:
 
 
 def integer_from(argument: str, got: Any, low: int) -> None:
+    """Refuse what is no integer, or a smaller one."""
     if isinstance(got, bool) or not isinstance(got, int) or got < low:
         raise InputError(
             argument, got=repr(got), wanted=f"an integer of at least {low}", cure=f"pass {low} or more"

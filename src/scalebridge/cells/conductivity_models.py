@@ -38,7 +38,7 @@ def model_of(
     if not job.settings.in_kernels:
         return traced_model(job, scheme, job.table(values))
     table, around = job.table(values), boundary or job.settings.boundary
-    rows, image = np.asarray(_rows(job, table, _limits(job, table))), job.image
+    rows, image = np.asarray(_rows(job, table, limits_of(job, table))), job.image
     medium = Medium.of(
         np.asarray(as_tensors(table, job.dim), float), mean_tensor(job, rows), diagonal=around != "periodic"
     )
@@ -53,7 +53,7 @@ def traced_model(job: Job, scheme: str, table: Float[Array, "phases ..."] | None
     if job.settings.boundary == "mirrored":
         for axis in range(job.dim):
             index = np.concatenate([index, np.flip(index, axis)], axis)
-    rows = _rows(job, table, _limits(job, table))
+    rows = _rows(job, table, limits_of(job, table))
     if job.settings.boundary == "mirrored" and rows.ndim == 3:
         raise InputError(
             "boundary",
@@ -66,6 +66,16 @@ def traced_model(job: Job, scheme: str, table: Float[Array, "phases ..."] | None
     reference, floor = reference_for(as_tensors(table, job.dim), mean)
     grid = SCHEMES[scheme](index.shape, job.image.aspect)
     return ConductionCell(grid, coefficients, reference, floor, job.settings.solver)
+
+
+def limits_of(job: Job, table: Float[Array, "phases ..."]) -> np.ndarray | None:
+    """Return how far the law of mixed voxels is limited: known for isotropic phases that are not traced.
+
+    The job's own limits come first.
+    """
+    if not isinstance(job.image, CompositeImage) or table.ndim > 1 or isinstance(table, Tracer):
+        return None
+    return mixing_limits(job.image, np.asarray(table)) if job.limits is None else job.limits
 
 
 def tangent_of(model: Model, skip: tuple[int, ...], watch: Watch | None) -> Tangent:
@@ -93,7 +103,7 @@ def table_slopes_of(job: Job, by_row: np.ndarray) -> np.ndarray:
     if not isinstance(job.image, CompositeImage):
         return by_row
     table = job.table()
-    limits = _limits(job, table)
+    limits = limits_of(job, table)
     _, back = jax.vjp(lambda values: _rows(job, values, limits), table)
     return np.array([[np.asarray(back(jnp.asarray(entry))[0]) for entry in line] for line in by_row])
 
@@ -124,13 +134,6 @@ def mean_tensor(job: Job, rows: np.ndarray) -> np.ndarray:
         counts = np.array([job.image.fractions[p.label] for p in job.phases])
     full = np.asarray(as_tensors(jnp.asarray(rows), job.dim), float)
     return np.tensordot(counts / counts.sum(), full, 1)
-
-
-def _limits(job: Job, table: Float[Array, "phases ..."]) -> np.ndarray | None:
-    """Return how far the law of mixed voxels is limited: known for isotropic phases that are not traced."""
-    if not isinstance(job.image, CompositeImage) or table.ndim > 1 or isinstance(table, Tracer):
-        return None
-    return mixing_limits(job.image, np.asarray(table))
 
 
 def _rows(job: Job, table: Float[Array, "phases ..."], limits: np.ndarray | None) -> Float[Array, "rows ..."]:
