@@ -1,4 +1,4 @@
-"""Small elastic samples with independent answers, shared by the tests of the host path and of the traced one."""
+"""Small elastic samples with independent answers, shared by tests of the host path and the traced one."""
 
 import itertools
 import math
@@ -116,7 +116,7 @@ def dense_answer(stiffness, rule, spacing, expansion=None):
 
 
 def laminate(stiffness, expansion, shares):
-    """Exact stiffness and expansion of layers across x: stresses 11, 13, 12 are shared, strains 22, 33, 23."""
+    """Exact stiffness and expansion of layers across x: shared stresses 11, 13, 12, strains 22, 33, 23."""
     normal, plane = [0, 4, 5], [1, 2, 3]
     pick = lambda c, a, b: c[np.ix_(a, b)]  # noqa: E731
     soft = [np.linalg.inv(pick(c, normal, normal)) for c in stiffness]

@@ -177,6 +177,8 @@ def test_a_changed_temperature_table_is_asked_again(image, tmp_path):
 
 ONE, TWO = ("--phase", "0=young=3 GPa, poisson=0.3"), ("--phase", "1=young=70 GPa, poisson=0.2")
 BOTH = (*ONE, *TWO)
+FORMULA = ("--phase", "0=young=3 GPa - 1 MPa/K * (T - 293 K), poisson=0.3")
+TABLE = ("--temperatures", "300, 400")
 WARM = ("--phase", "0=young=3 GPa, poisson=0.3, expansion=6e-5 1/K")
 
 # Options behind `scalebridge stiffness image.npy`, and what the block has to say.
@@ -200,20 +202,20 @@ ROWS = [
     ("an unknown unit", ("--phase", "0=young=3 flurb, poisson=0.3", *TWO), "flurb"),
     ("two spreads", ("--phase", "0=young=3 GPa +- 1 GPa +- 1 GPa, poisson=0.3", *TWO), "VALUE [UNIT]"),
     ("a negative spread", ("--phase", "0=young=3 GPa +- -1 GPa, poisson=0.3", *TWO), "std"),
-    ("cubic constants that are not stable", ("--phase", "0=c11=1 GPa, c12=2 GPa, c44=1 GPa", *TWO), "phase 0"),
+    ("unstable cubic constants", ("--phase", "0=c11=1 GPa, c12=2 GPa, c44=1 GPa", *TWO), "phase 0"),
     ("brackets that are no list", ("--phase", "0=young=3 GPa, poisson=0.3, expansion=[1, 2", *TWO), "JSON"),
     ("a table that is not there", ("--phase", "0=young=e.csv, poisson=0.3", *TWO), "e.csv"),
-    ("a formula without a temperature", ("--phase", "0=young=3 GPa - 1 MPa/K * (T - 293 K), poisson=0.3", *TWO), "temperature"),
+    ("a formula without a temperature", (*FORMULA, *TWO), "temperature"),
     ("a temperature that is none", (*BOTH, "--temperature", "warm"), "temperature"),
     ("a temperature below zero", (*BOTH, "--temperature", "-300 degC"), "above 0 K"),
     ("temperatures without a step", (*BOTH, "--temperatures", "300:400:0"), "FIRST:LAST:STEP"),
     ("temperatures backwards", (*BOTH, "--temperatures", "400:300:20"), "FIRST:LAST:STEP"),
     ("one temperature as many", (*BOTH, "--temperatures", "300"), "2 to 1000"),
     ("a temperature twice", (*BOTH, "--temperatures", "300, 300"), "twice"),
-    ("one and many temperatures", (*BOTH, "--temperature", "300", "--temperatures", "300, 400"), "leave temperature out"),
+    ("one and many temperatures", (*BOTH, "--temperature", "300", *TABLE), "leave temperature out"),
     ("a table with fields", (*BOTH, "--temperatures", "300, 400", "--fields", "f.h5"), "leave fields out"),
-    ("a table of another boundary", (*BOTH, "--temperatures", "300, 400", "--boundary", "uniform-strain"), "leave boundary out"),
-    ("a table's card without a reference", (*WARM, *TWO, "--temperatures", "300, 400", "--card", "c.inp"), "thermal strain"),
+    ("a table of another boundary", (*BOTH, *TABLE, "--boundary", "uniform-strain"), "leave boundary out"),
+    ("a table's card without a reference", (*WARM, *TWO, *TABLE, "--card", "c.inp"), "thermal strain"),
     ("one point beside a void", ("--phase", "0=void", *TWO, "--scheme", "reduced"), "hourglass"),
     ("nothing but voids", ("--phase", "*=void"), "a solid phase"),
     ("rtol of 2", (*BOTH, "--rtol", "2"), "between 0 and 1"),

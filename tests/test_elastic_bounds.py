@@ -79,7 +79,7 @@ def test_equal_shear_closes_the_bounds(share, one, two, shear):
 
 
 def test_three_layers_in_three_directions_keep_to_the_bounds_by_trace():
-    # An isotropic average over directions of a laminate is not a composite; a laminate of rank three nearly is.
+    # A laminate averaged over directions is not a composite; a laminate of rank three nearly is.
     soft, stiff = isotropic_stiffness(1.0, 0.6), isotropic_stiffness(8.0, 5.0)
     medium, share = stiff, 1.0
     for axis in np.eye(3):

@@ -1,7 +1,8 @@
 """The traced elastic cell against the compiled one, its contract, and its derivatives.
 
-Tolerances: products agree to rounding (1e-13 of the largest); solutions to the square of their residuals, which stop
-at 1e-10 here; centred differences with step 1e-4 to 1e-7. Functions are compiled once a rule, and shared.
+Tolerances: products agree to rounding (1e-13 of the largest); solutions to the square of their residuals,
+which stop at 1e-10 here; centred differences with step 1e-4 to 1e-7. Functions are compiled once a rule,
+and shared.
 """
 
 import equinox as eqx
@@ -171,7 +172,7 @@ def test_planar_images_take_the_same_embedding():
 
 
 def test_an_answer_that_vanishes_ends_and_is_zero():
-    """Plates of one voxel with gaps: without what is left being measured by what was, no stop would be reached."""
+    """Plates of one voxel with gaps: what is left is measured by what was, or no stop would be reached."""
     labels = np.full(SHAPE, 2, np.uint8)
     labels[0] = 0
     stiffness = np.array([isotropic(5.0, 3.0), isotropic(1.0, 1.0), np.zeros((6, 6))])

@@ -1,8 +1,8 @@
 """The compiled elastic path against dense assembly by Gauss quadrature, exact laminates and differences.
 
-Tolerances: a product is exact to the rounding of some hundred operations on numbers of order ten (1e-13 of the
-largest); a converged solution differs from the dense one by its stop, 1e-12 of the energy; a centred difference of
-a quadratic form with step 1e-4 has a relative error of 1e-8.
+Tolerances: a product is exact to the rounding of some hundred operations on numbers of order ten (1e-13 of
+the largest); a converged solution differs from the dense one by its stop, 1e-12 of the energy; a centred
+difference of a quadratic form with step 1e-4 has a relative error of 1e-8.
 """
 
 import math
@@ -179,7 +179,7 @@ def test_strains_of_the_rows_add_up_to_the_mean_and_fields_to_the_stress():
     np.testing.assert_allclose(local.mean(axis=(1, 2, 3)), mean, atol=1e-12)
 
 
-# --------------------------------------------------------------------------------------------- the solved cell
+# -------------------------------------------------------------------------------------------- the solved cell
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -291,7 +291,7 @@ def test_uniform_faces_bracket_the_periodic_answer(seed, rule):
     voigt = np.tensordot(weights, stiffness, 1)
     reuss = np.linalg.inv(np.tensordot(weights, np.linalg.inv(stiffness), 1))
     chain = [reuss, middle, stiff, voigt] if rule == "full" else [middle, stiff, voigt]
-    for low, high in [*zip(chain[:-1], chain[1:], strict=True), (soft, middle)]:
+    for low, high in [*pairwise(chain), (soft, middle)]:
         assert np.linalg.eigvalsh(high - low).min() > -1e-9 * voigt[0, 0]
 
 
@@ -337,7 +337,7 @@ def test_a_planar_image_is_the_cross_section_of_cylinders(rule):
 
 @pytest.mark.parametrize("rule", ["full", "b-bar"])
 def test_voids_are_exact_zeros(rule):
-    """A box with a hollow against the dense problem, whose zero rows the least-squares solution leaves out."""
+    """A box with a hollow against the dense problem; the least-squares solution leaves out its zero rows."""
     shape = (4, 4, 5)
     labels = np.zeros(shape, np.uint8)
     labels[1:3, 1:3, 1:4] = 1

@@ -1,7 +1,8 @@
 """The elastic cell against scikit-fem's trilinear hexahedra on the same mesh: independent assembly and solve.
 
 The peer's mesh, elements, quadrature and matrix are its own; periodic nodes are merged and the sparse system
-is solved by SciPy. Both solve to residuals of 1e-10, so their energies agree to rounding; 1e-8 is what is asked for.
+is solved by SciPy. Both solve to residuals of 1e-10, so their energies agree to rounding; 1e-8 is what is
+asked for.
 """
 
 import math

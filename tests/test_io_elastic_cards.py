@@ -351,7 +351,7 @@ def mandel_strain(component):
 
 def mandel_stress(printed):
     """Stresses as printed, 11, 22, 33, 12, 13, 23, in Mandel notation."""
-    tensor = {place: value for place, value in zip(PLACES, printed, strict=True)}
+    tensor = dict(zip(PLACES, printed, strict=True))
     return np.array([tensor[i, j] if i == j else ROOT2 * tensor[min(i, j), max(i, j)] for i, j in PAIRS])
 
 

@@ -97,7 +97,7 @@ def test_an_isotropic_plate():
 
 
 def test_timoshenkos_bimetal():
-    # S. Timoshenko (1925), J. Opt. Soc. Am. 11, 233: equal layers of equal stiffness bend by 3 (a2 - a1) dT / (2 h)
+    # S. Timoshenko (1925), J. Opt. Soc. Am. 11, 233: layers of one stiffness bend by 3 (a2 - a1) dT / (2 h)
     low, high = ({"young": 1e9, "poisson": 0.3, "expansion": alpha} for alpha in (10e-6, 20e-6))
     found = lamination_theory([("1 mm", low), ("1 mm", high)])
     strain, curvature = found.free_warming()

@@ -35,7 +35,9 @@ from scalebridge.laws.mean_field import levin_expansion, orientation_mean
 
 EPOXY, GLASS = {"young": 3.5e9, "poisson": 0.35}, {"young": 72.5e9, "poisson": 0.22}
 TABLE = list(
-    csv.DictReader((Path(__file__).parent / "reference" / "bounds_elastic_two_phase.csv").open(newline=""))
+    csv.DictReader(
+        (Path(__file__).parent / "reference" / "bounds_elastic_two_phase.csv").read_text().splitlines()
+    )
 )
 QUADRATURE = 1e-13  # the rule of equal steps has converged to rounding
 
@@ -45,7 +47,7 @@ QUADRATURE = 1e-13  # the rule of equal steps has converged to rounding
 
 @pytest.mark.parametrize("poisson", [-0.3, 0.0, 0.3, 0.5])
 def test_sphere(poisson):
-    # Eshelby 1957: alpha = (1 + nu) / (3 (1 - nu)) for swelling, beta = 2 (4 - 5 nu) / (15 (1 - nu)) for shear
+    # Eshelby 1957: alpha = (1 + nu) / (3 (1 - nu)) swelling, beta = 2 (4 - 5 nu) / (15 (1 - nu)) shear
     alpha, beta = (1 + poisson) / (3 * (1 - poisson)), 2 * (4 - 5 * poisson) / (15 * (1 - poisson))
     hydrostatic = np.outer([1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0]) / 3
     wanted = alpha * hydrostatic + beta * (np.eye(6) - hydrostatic)
@@ -54,8 +56,8 @@ def test_sphere(poisson):
 
 @pytest.mark.parametrize("poisson", [0.0, 0.3, 0.5])
 def test_cylinder_along_axis_one(poisson):
-    # Mura 1987, eq. (11.22), axes renamed: S_2222 = (5 - 4 nu) / (8 (1 - nu)), S_2233 = (4 nu - 1) / (8 (1 - nu)),
-    # S_2211 = nu / (2 (1 - nu)), S_2323 = (3 - 4 nu) / (8 (1 - nu)), S_1212 = 1/4
+    # Mura 1987, (11.22), axes renamed: S_2222 = (5 - 4 nu) / (8 (1 - nu)), S_2233 = (4 nu - 1) / (8 (1 -
+    # nu)), S_2211 = nu / (2 (1 - nu)), S_2323 = (3 - 4 nu) / (8 (1 - nu)), S_1212 = 1/4
     found, over = np.asarray(eshelby_tensor([math.inf, 1.0, 1.0], poisson)), 1 - poisson
     assert found[1, 1] == pytest.approx((5 - 4 * poisson) / (8 * over), abs=QUADRATURE)
     assert found[1, 2] == pytest.approx((4 * poisson - 1) / (8 * over), abs=QUADRATURE)

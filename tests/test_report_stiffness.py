@@ -1,4 +1,4 @@
-"""Pages of stiffnesses, expansions and tables: complete, escaped, true to the numbers; the surface renderer."""
+"""Pages of stiffnesses, expansions and tables: complete, escaped, true to the numbers; the renderer."""
 
 from dataclasses import replace
 

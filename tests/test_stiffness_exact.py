@@ -1,8 +1,8 @@
-"""Elastic cells against exact and published answers: layers, Hashin, Hill, Levin, crystals, and the iterations.
+"""Elastic cells against exact and published answers: layers, Hashin, Hill, Levin, crystals; iterations.
 
-Layers, Levin's relation, a common shear or bulk modulus hold on any mesh or need no mesh at all, and are met to
-rounding. Spheres have a staircase for a surface, whose error is of the order of a voxel, and less on composite
-voxels.
+Layers, Levin's relation, a common shear or bulk modulus hold on any mesh or need no mesh at all, and are met
+to rounding. Spheres have a staircase for a surface, whose error is of the order of a voxel, and less on
+composite voxels.
 """
 
 import csv
@@ -26,7 +26,6 @@ from scalebridge.cells.elastic_problems import (
     examine_elastic,
     levin_problem,
     rigid_spheres_problem,
-    smooth_blobs,
 )
 from scalebridge.cells.elasticity_host import HostElasticity, Solid
 from scalebridge.cells.expansion import effective_expansion

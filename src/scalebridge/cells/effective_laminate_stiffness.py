@@ -106,6 +106,8 @@ def laminate_expansion(
     Args:
         layers: as for `laminate_stiffness`; at least one material has an expansion, and
             one without is taken not to expand, which is noted.
+        normal: as for `laminate_stiffness`.
+        temperature: as for `laminate_stiffness`.
 
     Returns:
         an `Upscaled` whose value is the tangent expansion (6,) in Mandel notation, 1/K, with derivatives and
@@ -146,8 +148,10 @@ def _answer(layers: Any, normal: Any, temperature: Any, *, expansion: bool) -> U
         expansions = jnp.stack([material.expansion_of(part) for material, part in pairs])
         return stiffnesses, expansions
 
+    across = np.asarray(stack.normal)
+
     def effective(parts: list[Any]) -> Any:
-        return laminate_elasticity(fractions, *both(parts), stack.normal)[1 if expansion else 0]
+        return laminate_elasticity(fractions, *both(parts), across)[1 if expansion else 0]
 
     value = effective(values)
     if isinstance(value, Tracer):

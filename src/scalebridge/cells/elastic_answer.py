@@ -1,4 +1,4 @@
-"""From the tangent of an elastic cell to what is handed up, and its derivatives by the materials' constants."""
+"""From the tangent of an elastic cell to what is handed up, with derivatives by the materials' constants."""
 
 import itertools
 from dataclasses import dataclass
@@ -156,8 +156,9 @@ def _by_phase(job: ElasticJob, by_row: tuple[np.ndarray, np.ndarray]) -> tuple[n
         by_a = np.einsum("rik,...rk->...ri", turn, by_a[:, :, :count])
     gathered_c = np.zeros((7, 7, len(job.constituents), 6, 6))
     gathered_a = np.zeros((7, 7, len(job.constituents), 6))
-    np.add.at(gathered_c, (slice(None), slice(None), job.row_phase), by_c[:, :, :count])
-    np.add.at(gathered_a, (slice(None), slice(None), job.row_phase), by_a[:, :, :count])
+    for row, phase in enumerate(job.row_phase):
+        gathered_c[:, :, phase] += by_c[:, :, row]
+        gathered_a[:, :, phase] += by_a[:, :, row]
     return gathered_c, gathered_a
 
 

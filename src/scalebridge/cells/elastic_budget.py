@@ -119,8 +119,8 @@ def _algebraic(answer: ElasticAnswer, value: np.ndarray) -> Contribution:
 def voxel_part(job: ElasticJob, value: np.ndarray, pick: Pick, meter: Meter) -> VoxelError:
     """Estimate the voxels' error.
 
-    A plain image's staircase is smoothed (composite voxels), and that image is solved as it is and coarsened; the
-    plain answers of full and of weaker integration say how far methods differ. A composite image is
+    A plain image's staircase is smoothed (composite voxels), and that image is solved as it is and coarsened;
+    the plain answers of full and of weaker integration say how far methods differ. A composite image is
     coarsened as it is.
     """
     if isinstance(job.image, CompositeImage):
@@ -173,7 +173,7 @@ def why_no_voxel_part(job: ElasticJob) -> str:
 
 
 def bracket_of(job: ElasticJob, pick: Pick, meter: Meter) -> tuple[Bound, Contribution]:
-    """Solve with a uniform stress and with a uniform strain on the sample's faces: they bracket the stiffness."""
+    """Solve with a uniform stress and a uniform strain on the sample's faces, which bracket the stiffness."""
     ends = []
     for boundary in ("uniform-stress", "uniform-strain"):
         used = replace(job, settings=replace(job.settings, boundary=boundary))

@@ -178,7 +178,8 @@ class ElasticJob:
             stiffness = turn @ stiffness @ np.swapaxes(turn, 1, 2)
             expansion = np.einsum("rij,rj->ri", turn, expansion)
         if isinstance(self.image, CompositeImage):
-            return self._with_mixed(stiffness, expansion)
+            mixed, free = mixed_rows(stiffness, expansion, self.image.parts, self.normals)
+            return np.concatenate([stiffness, mixed]), np.concatenate([expansion, free])
         return stiffness, expansion
 
     @cached_property
@@ -197,14 +198,10 @@ class ElasticJob:
 
     @property
     def normals(self) -> np.ndarray:
-        """Normals of mixed voxels in space, (m, 3)."""
-        assert isinstance(self.image, CompositeImage)
+        """Normals of mixed voxels in space, (m, 3); there are none in a plain image."""
+        if not isinstance(self.image, CompositeImage):
+            return np.zeros((0, 3))
         return np.pad(self.image.normals, ((0, 0), (0, 3 - self.dim)))
-
-    def _with_mixed(self, stiffness: np.ndarray, expansion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        assert isinstance(self.image, CompositeImage)
-        mixed, free = mixed_rows(stiffness, expansion, self.image.parts, self.normals)
-        return np.concatenate([stiffness, mixed]), np.concatenate([expansion, free])
 
     def solid(self, *, thermal: bool) -> Solid:
         """Return what the model is made of, along the grid's axes."""

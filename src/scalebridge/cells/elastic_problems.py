@@ -158,7 +158,15 @@ def examine_elastic(
     solved_on: Image = used if image is None else image
     verb = effective_expansion if problem.expands else effective_stiffness
     settings = _SHARP if problem.constants is None else _LOOSE
-    found = verb(solved_on, phases, scheme=scheme, budget="none", progress=False, **settings)
+    found = verb(
+        solved_on,
+        phases,
+        scheme=scheme,
+        budget="none",
+        progress=False,
+        rtol=settings["rtol"],
+        residual_rtol=settings["residual_rtol"],
+    )
     stiffness = np.asarray(found.stats["stiffness"]) if problem.expands else found.value
     exact = problem.exact(solved_on, stiffness)
     values = {name: found.value if name == "expansion" else MEASURES[name](stiffness) for name in exact}
@@ -214,7 +222,7 @@ def laminate_problem(axis: int) -> ElasticProblem:
     materials = (_RESIN, _FIBRE, _ASKEW)
     made = [elastic_material(**material) for material in materials]
     stiffness, expansion = laminate_elasticity(
-        shares,
+        np.asarray(shares),
         np.stack([m.stiffness() for m in made]),
         np.stack([m.expansion() for m in made]),
         np.eye(3)[axis],
@@ -241,9 +249,9 @@ def coated_sphere_problem(
 ) -> ElasticProblem:
     """Return Hashin's neutral coated sphere: in a matrix of its own bulk modulus it disturbs nothing.
 
-    With the bulk modulus of the coated sphere, K = K2 + c / (1 / (K1 - K2) + 3 (1 - c) / (3 K2 + 4 G2)), as that
-    of the matrix, a uniform dilatation outside is the exact field, whatever the matrix's shear modulus and
-    whatever lies around: the cell's bulk modulus is K.
+    With the bulk modulus of the coated sphere, K = K2 + c / (1 / (K1 - K2) + 3 (1 - c) / (3 K2 + 4 G2)), as
+    that of the matrix, a uniform dilatation outside is the exact field, whatever the matrix's shear modulus
+    and whatever lies around: the cell's bulk modulus is K.
 
     Args:
         core: bulk and shear modulus of the core, label 2; zeros for a pore.
@@ -284,7 +292,8 @@ def coated_bulk_modulus(core: float, bulk: float, shear: float, share: float) ->
 
     Args:
         core: bulk modulus of the core, zero for a pore.
-        bulk, shear: of the coat.
+        bulk: bulk modulus of the coat.
+        shear: its shear modulus.
         share: volume of the core over that of the coated sphere.
 
     Source: Z. Hashin, J. Appl. Mech. 29 (1962) 143.
@@ -357,8 +366,8 @@ def equal_shear_plane_problem(shear: float, bulk: tuple[float, float], share: fl
 def levin_problem(bulk: tuple[float, float], expansions: tuple[float, float], share: float) -> ElasticProblem:
     """Return two isotropic phases, whose expansion follows from the stiffness that is found, on any mesh.
 
-    a = <a> 1 + (a2 - a1) / (1 / K2 - 1 / K1) (3 S : 1 - <1 / K> 1), with S : 1 the strain under a unit pressure's
-    stress.
+    a = <a> 1 + (a2 - a1) / (1 / K2 - 1 / K1) (3 S : 1 - <1 / K> 1), with S : 1 the strain under a unit
+    pressure's stress.
 
     Args:
         bulk: bulk moduli of labels 0 and 1; Poisson's ratio is 0.25 in both.
@@ -400,7 +409,8 @@ def rigid_spheres_problem(
 
     Args:
         share: volume fraction of the spheres.
-        tetragonal, diagonal: alpha and beta.
+        tetragonal: alpha.
+        diagonal: beta.
         contrast: Young's modulus of the spheres over the matrix's.
         poisson: of the matrix, near 1/2.
 
@@ -426,8 +436,8 @@ def rigid_spheres_problem(
 def smooth_blobs(cells: int, share: float, *, dim: int = 3) -> VoxelImage:
     """Return an image of smooth periodic shapes with as near a volume fraction of label 1 as voxels allow.
 
-    The highest values of a sum of a few long waves are label 1, so that nothing but the voxels' edges is sharp,
-    and no axis is like another.
+    The highest values of a sum of a few long waves are label 1, so that nothing but the voxels' edges is
+    sharp, and no axis is like another.
 
     Args:
         cells: voxels along an axis.

@@ -2,9 +2,10 @@
 
     div s = 0,   s = C : (E + sym grad u - a t),   u periodic,
 
-asked with a mean strain E and, where the medium has an expansion, a change of temperature t. The same questions
-and answers as those of `cells/elasticity_host.py`, which is faster on a processor; this one runs on accelerators
-too, and its tangent has derivatives of any order by all entries of the stiffnesses and expansions.
+asked with a mean strain E and, where the medium has an expansion, a change of temperature t. The same
+questions and answers as those of `cells/elasticity_host.py`, which is faster on a processor; this one runs on
+accelerators too, and its tangent has derivatives of any order by all entries of the stiffnesses and
+expansions.
 """
 
 import math
@@ -54,8 +55,8 @@ class ElasticCell(LinearModel):
     in memory.
 
     Source: H. Moulinec and P. Suquet (1998), Comput. Methods Appl. Mech. Eng. 157, 69,
-        doi:10.1016/S0045-7825(97)00218-1; for finite elements on voxels F. Willot (2015), C. R. Mec. 343, 232,
-        doi:10.1016/j.crme.2014.12.005, and M. Ladecky et al. (2023), Appl. Math. Comput. 446, 127835,
+        doi:10.1016/S0045-7825(97)00218-1; for finite elements on voxels F. Willot (2015), C. R. Mec. 343,
+        232, doi:10.1016/j.crme.2014.12.005, and M. Ladecky et al. (2023), Appl. Math. Comput. 446, 127835,
         doi:10.1016/j.amc.2023.127835.
     """
 
@@ -100,7 +101,8 @@ class ElasticCell(LinearModel):
         """
         grid = ElasticHexahedra(tuple(index.shape), tuple(spacing), rule)
         medium = ElasticMedium(stiffness, expansion, index)
-        return cls(grid, medium, *reference_for(stiffness, medium.mean()), solver or ConjugateGradients())
+        reference, floor = reference_for(stiffness, medium.mean())
+        return cls(grid, medium, reference, floor, solver or ConjugateGradients())
 
     @property
     def thermal(self) -> bool:

@@ -84,8 +84,12 @@ class Solid:
     @property
     def stress_per_kelvin(self) -> np.ndarray:
         """C : a of each row, (rows, 6)."""
-        assert self.expansion is not None
-        return np.einsum("rij,rj->ri", self.stiffness, self.expansion)
+        return np.einsum("rij,rj->ri", self.stiffness, self.free_strain)
+
+    @property
+    def free_strain(self) -> np.ndarray:
+        """Strain of each row by a kelvin at no stress, (rows, 6), zero where no thermal case is asked."""
+        return np.zeros((len(self.stiffness), 6)) if self.expansion is None else self.expansion
 
     @property
     def contrast(self) -> float:
@@ -262,7 +266,7 @@ class HostElasticity(HostLinearModel):
         return found
 
     def slopes(self, first: Any, second: Any) -> np.ndarray:
-        """Return the derivative of two cases' energy by each row's C and a, (rows, 42): C' (6, 6), then a'."""
+        """Return two cases' energy's derivative by each row's C and a, (rows, 42): C' (6, 6), then a'."""
         solid = self.solid
         by_rows = self.kernels.slopes(
             solid.table,
@@ -318,8 +322,7 @@ class HostElasticity(HostLinearModel):
     def _eigenstrain(self, load: np.ndarray) -> np.ndarray:
         if not self.thermal or load[6] == 0 or self.boundary == "uniform-stress":
             return np.zeros((len(self.solid.stiffness), 6))
-        assert self.solid.expansion is not None
-        return load[6] * self.solid.expansion
+        return load[6] * self.solid.free_strain
 
     def _elastic_strains(self, case: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Each row's part of the mean of  e - a t."""
@@ -328,7 +331,7 @@ class HostElasticity(HostLinearModel):
         return strains - self.solid.weights[:, None] * self._eigenstrain(load)
 
     def _heat(self, case: tuple[np.ndarray, np.ndarray]) -> float:
-        """Minus the mean of  a : C : (e - a t), half the derivative of the energy; of C : a : e under a stress."""
+        """Minus the mean of  a : C : (e - a t), half the energy's derivative; of C : a : e under a stress."""
         if not self.thermal:
             return 0.0
         u, load = case
@@ -337,13 +340,8 @@ class HostElasticity(HostLinearModel):
         if self.boundary == "uniform-stress":
             return found
         return -found + float(load[6]) * float(
-            np.einsum("r,ri,ri->", self.solid.weights, self.solid.stress_per_kelvin, self._expansion)
+            np.einsum("r,ri,ri->", self.solid.weights, self.solid.stress_per_kelvin, self.solid.free_strain)
         )
-
-    @property
-    def _expansion(self) -> np.ndarray:
-        assert self.solid.expansion is not None
-        return self.solid.expansion
 
     @property
     def _thermal_stress(self) -> np.ndarray:

@@ -23,7 +23,7 @@ from scalebridge.cells.elasticity_host import Surroundings
 from scalebridge.cells.image_input import Interfaces, Threshold
 from scalebridge.cells.stiffness import ElasticImage, elastic_job, pictured
 from scalebridge.core.checks import Check
-from scalebridge.core.errors import PhaseError
+from scalebridge.core.errors import InputError, PhaseError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.upscaled import Upscaled
@@ -143,8 +143,15 @@ def effective_expansion(
 
 
 def expansion_of(answer: ElasticAnswer) -> np.ndarray:
-    """Return the expansion of an answer that has one."""
-    assert answer.expansion is not None
+    """Return the expansion of an answer that has one.
+
+    Raises:
+        InputError: a thermal case was not solved.
+    """
+    if answer.expansion is None:
+        raise InputError(
+            "phases", got="no expansion", wanted="a phase that expands", cure="give an expansion"
+        )
     return answer.expansion
 
 

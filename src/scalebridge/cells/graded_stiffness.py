@@ -5,11 +5,11 @@ and the modulus follows the density by a power law,
 
     rho = rho_s (g - g_0) / (g_s - g_0),   E = E_s (rho / rho_s)^n,
 
-with the grey values g_0 of what fills the pores and g_s of the dense solid. Voxels below a threshold are void.
-The law is sampled at some tens of densities, so that the solver's table stays small.
+with the grey values g_0 of what fills the pores and g_s of the dense solid. Voxels below a threshold are
+void. The law is sampled at some tens of densities, so that the solver's table stays small.
 
-Source: of the power law for bone tissue D. R. Carter and W. C. Hayes, J. Bone Joint Surg. 59-A (1977) 954; of its
-use voxel by voxel B. C. Bourne and M. C. H. van der Meulen, J. Biomech. 37 (2004) 613.
+Source: of the power law for bone tissue D. R. Carter and W. C. Hayes, J. Bone Joint Surg. 59-A (1977) 954; of
+its use voxel by voxel B. C. Bourne and M. C. H. van der Meulen, J. Biomech. 37 (2004) 613.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -165,7 +165,9 @@ def graded_stiffness(
         budget: "none"; "quick" for the law's own spread (each spread parameter is solved again, one standard
             deviation away, because it acts on all voxels at once); "standard" adds the voxels' size, from the
             grey values averaged over 2 and 4 voxels; "full" adds the bracket of uniform stress and strain.
-        rtol, fields, progress: as for `effective_stiffness`.
+        rtol: as for `effective_stiffness`.
+        fields: as for `effective_stiffness`.
+        progress: as for `effective_stiffness`.
 
     Returns:
         an `Upscaled` as of `effective_stiffness`.
@@ -203,7 +205,7 @@ def graded_stiffness(
         name for name in ("voxel size", "boundary", "sample size") if budget != "none" and name not in parts
     ]
     note = (
-        f"Young's modulus by the grey value: {law.young / 1e9:g} GPa times (relative density)^{law.exponent:g}, "
+        f"Young's modulus by grey value: {law.young / 1e9:g} GPa times (relative density)^{law.exponent:g}, "
         f"void below grey {law.threshold:g}; {len(phases)} classes."
     )
     return replace(

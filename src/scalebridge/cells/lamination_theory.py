@@ -33,6 +33,7 @@ from scalebridge.laws.elasticity import (
 from scalebridge.laws.material_orientation import orientations_from_euler
 from scalebridge.laws.temperature_table import parse_temperature
 
+Vector = ArrayLike | Sequence[float]
 _ROUNDING = 1e-12  # a few hundred operations in float64
 _IN_PLANE = np.array([0, 1, 5])
 _CURE = "write each ply as (thickness, material, angle), for example ('0.125 mm', carbon, '45 deg')"
@@ -90,7 +91,7 @@ class LaminatedPlate:
         return found[:3], found[3:]
 
     def respond(
-        self, force: ArrayLike = (0.0, 0.0, 0.0), moment: ArrayLike = (0.0, 0.0, 0.0), warming: float = 0.0
+        self, force: Vector = (0.0, 0.0, 0.0), moment: Vector = (0.0, 0.0, 0.0), warming: float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return strain and curvature under forces and moments per length and a uniform warming.
 
@@ -217,7 +218,7 @@ def lamination_theory(plies: Sequence[tuple[Any, ...]], *, temperature: Any = No
 
 
 def lamination_matrices(
-    thicknesses: ArrayLike, stiffnesses: ArrayLike
+    thicknesses: Vector, stiffnesses: ArrayLike
 ) -> tuple[Float[Array, "3 3"], Float[Array, "3 3"], Float[Array, "3 3"]]:
     """A, B and D of plies in plane stress; differentiable.
 

@@ -94,7 +94,7 @@ def estimate_mori_tanaka(
     Example:
         >>> epoxy, glass = {"young": 3.5e9, "poisson": 0.35}, {"young": 72.5e9, "poisson": 0.22}
         >>> filled = estimate_mori_tanaka(epoxy, [(0.3, glass)])
-        >>> print(f"{filled.value[:3, :3].sum() / 9:.6g} {filled.value[5, 5] / 2:.6g}")  # bulk, shear: HS- here
+        >>> print(f"{filled.value[:3, :3].sum() / 9:.6g} {filled.value[5, 5] / 2:.6g}")  # K, G: HS- here
         5.88779e+09 2.35107e+09
     """
     clock = Stopwatch()

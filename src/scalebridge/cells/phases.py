@@ -83,6 +83,7 @@ def is_traced(given: Any) -> bool:
 
 
 def by_label(given: Any) -> dict[int, Any]:
+    """Return what is given for phases by label, and refuse what is no table of whole numbers."""
     if not isinstance(given, Mapping):
         raise PhaseError(
             "phases",
@@ -116,6 +117,7 @@ def _label(key: Any) -> int:
 
 
 def refuse_mismatch(asked: set[int], present: set[int]) -> None:
+    """Refuse labels without a phase, and phases without a voxel."""
     missing, superfluous = sorted(present - asked), sorted(asked - present)
     if missing:
         raise PhaseError(

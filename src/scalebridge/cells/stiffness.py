@@ -184,7 +184,7 @@ def elastic_job(
     read_options: dict[str, Any] | None = None,
     memory_limit: float | None = None,
 ) -> ElasticJob:
-    """Read what a caller passes into a job, and refuse what has no answer; for the arguments see the verbs."""
+    """Read what a caller passes into a job; refuse what has no answer. For the arguments see the verbs."""
     if isinstance(image, VoxelImage | CompositeImage | np.ndarray):  # before anything of its size is made
         settings.refuse_memory(image.shape, memory_limit)
     given = as_given(

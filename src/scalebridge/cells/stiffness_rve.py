@@ -18,6 +18,7 @@ from scalebridge.core.errors import PhaseError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.engine.executors import Engine
+from scalebridge.grids.composite import CompositeImage
 from scalebridge.grids.image import VoxelImage
 from scalebridge.laws.elastic_material import ElasticMaterial
 from scalebridge.laws.temperature import parse_constant
@@ -26,7 +27,7 @@ from scalebridge.upscaling.rve_study import RveStudy, scalar_of
 _VERSION = "1"  # of `solve_stiffness_box`; changes when its answers do
 _BEYOND = {
     "periodic": "Every subvolume was continued by its own copies, with seams at its faces.",
-    "uniform-strain": "Every subvolume had the displacements of a uniform strain on all its faces, which is too "
+    "uniform-strain": "Every subvolume had the displacements of a uniform strain on all faces, which is too "
     "stiff for its size.",
     "uniform-stress": "Every subvolume had the tractions of a uniform stress on all its faces, which is too "
     "soft for its size.",
@@ -155,10 +156,10 @@ def solve_stiffness_box(
 def stiffness_point_variance(job: ElasticJob) -> float:
     """Return the variance of the local stiffness that the integral range refers to, Pa².
 
-    Of isotropic phases that of the mean principal value m = (3 K + 10 G) / 6, which is f (1 - f) (m1 - m2)² for
-    two. A rotation does not change m, and grains of one crystal differ all the same; where any phase is not
-    isotropic it is <|C - <C>|²> / 6, with the Frobenius norm: the mean square over the six principal directions.
-    The two are equal where C - <C> is a multiple of the identity.
+    Of isotropic phases that of the mean principal value m = (3 K + 10 G) / 6, which is f (1 - f) (m1 - m2)²
+    for two. A rotation does not change m, and grains of one crystal differ all the same; where any phase is
+    not isotropic it is <|C - <C>|²> / 6, with the Frobenius norm: the mean square over the six principal
+    directions. The two are equal where C - <C> is a multiple of the identity.
 
     Args:
         job: the image with its materials.
@@ -173,8 +174,7 @@ def stiffness_point_variance(job: ElasticJob) -> float:
 
 
 def _question(job: ElasticJob) -> BoxQuestion:
-    image = job.image
-    assert isinstance(image, VoxelImage)
+    image = job.image.majority if isinstance(job.image, CompositeImage) else job.image
     options = {name: getattr(job.settings, name) for name in ("scheme", "boundary", "rtol", "max_steps")}
     materials = {c.label: _constants(c.material, job.temperature) for c in job.constituents}
 
@@ -208,7 +208,7 @@ def _orientations_at(job: ElasticJob, corner: tuple[slice, ...], present: list[i
 
 
 def _constants(material: ElasticMaterial, temperature: float | None) -> dict[str, Any]:
-    """Return the elastic constants as plain numbers, which decide a box's answer and the key it is kept by."""
+    """Return the elastic constants as plain numbers, which decide a box's answer and its key."""
     elastic = slice(material.elastic_count)
     return {
         "kind": material.kind,

@@ -26,7 +26,7 @@ _MOST_SLOPES = 24
 
 
 def show_elastic(out: Console, result: Upscaled, written: Mapping[str, Path]) -> None:
-    """Print a result: inputs, tensor in Mandel notation, words, bounds, sensitivities, checks, notes, files."""
+    """Print a result: inputs, tensor in Mandel notation, words, bounds, slopes, checks, notes, files."""
     facts = stiffness_facts(result) if is_stiffness(result) else None
     out.print(Text(f"{result.spec.name[:1].upper()}{result.spec.name[1:]}, Mandel notation", style="bold"))
     out.print(_inputs(result.inputs))
@@ -70,7 +70,7 @@ def _rows(table: ThermoelasticTable) -> Table:
     """One row a temperature: diagonal of the stiffness, Young's modulus, expansion along the axes."""
     scale, unit = pressure_unit(float(np.abs(table.stiffness).max()))
     expanding = table.expansion is not None
-    grown = [f"α {name}, 10⁻⁶/K>" for name in COMPONENTS[6][:3]] if expanding else []
+    grown = [f"alpha {name}, 10⁻⁶/K>" for name in COMPONENTS[6][:3]] if expanding else []
     shown = plain_table("T, K>", *(f"C {name}, {unit}>" for name in COMPONENTS[6]), *grown)
     for row, temperature in enumerate(table.temperatures):
         cells = [typeset_number(float(x) / scale, 4, trim=False) for x in np.diag(table.stiffness[row])]

@@ -38,10 +38,11 @@ def expansion(
     progress: options.Progress = None,
     debug: options.Debug = False,
 ) -> None:
-    """Compute the effective thermal expansion of a segmented image, 6 numbers in Mandel notation, with its proof.
+    """Compute the effective thermal expansion of a segmented image, in Mandel notation, with its proof.
 
-    The tangent expansion, d(strain)/dT at no stress. Materials as for `scalebridge stiffness`, at least one of
-    them with an expansion; a secant one is given with expansion_kind=secant, reference_temperature=20 degC.
+    The tangent expansion, d(strain)/dT at no stress. Materials as for `scalebridge stiffness`, at least one
+    of them with an expansion; a secant one is given with expansion_kind=secant, reference_temperature=20
+    degC.
     """
     with refusals(debug):
         from scalebridge.cli.elastic_options import answer_options, elastic_tables

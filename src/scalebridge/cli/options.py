@@ -96,7 +96,7 @@ class CardDegree(StrEnum):
     """Unit of the temperatures of a card."""
 
     K = "K"
-    degC = "degC"
+    celsius = "degC"
 
 
 class Order(StrEnum):
@@ -221,7 +221,7 @@ Materials = Annotated[
         "--phase",
         metavar="LABEL=CONSTANTS",
         help="Material of a label, repeated: '0:epoxy=young=3 GPa +- 0.1 GPa, poisson=0.35, "
-        "expansion=60e-6 1/K', '1=void', '*=...' for all others. A constant may be a formula in T or a CSV file: "
+        "expansion=60e-6 1/K', '1=void', '*=...' for all others. A constant may be a formula or a CSV file: "
         "'young=young.csv'.",
     ),
 ]
@@ -234,7 +234,7 @@ Temperatures = Annotated[
     typer.Option(
         "--temperatures",
         metavar="RANGE",
-        help="A table of stiffness and expansion: FIRST:LAST:STEP in kelvins, '293:593:20', or '20 degC, 100 degC'.",
+        help="A table over temperatures: FIRST:LAST:STEP in kelvins, '293:593:20', or '20 degC, 100 degC'.",
     ),
 ]
 ElasticScheme_ = Annotated[

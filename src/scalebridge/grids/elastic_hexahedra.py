@@ -8,7 +8,7 @@ space. Within this module tensors are along the grid's axes, in Mandel notation;
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -97,11 +97,11 @@ def isotropic_stiffness(lame: np.ndarray, shear: np.ndarray) -> np.ndarray:
     return lame * volume + 2 * shear * np.eye(6)
 
 
-def varying_stiffness(stiffness: np.ndarray, rule: Integration) -> np.ndarray:
-    """Return the stiffness (6, 6) of strains that vary within a voxel, by an integration rule."""
+def varying_stiffness(stiffness: Any, rule: Integration, numpy: Any = np) -> Any:
+    """Return the stiffness (6, 6) of strains that vary within a voxel, in NumPy's or JAX's arrays."""
     if rule == "full":
         return stiffness
-    return _DEVIATOR @ stiffness @ _DEVIATOR if rule == "b-bar" else np.zeros((6, 6))
+    return _DEVIATOR @ stiffness @ _DEVIATOR if rule == "b-bar" else numpy.zeros((6, 6))
 
 
 def stiffness_slopes(slopes: np.ndarray, table: ElasticTable) -> np.ndarray:
@@ -199,7 +199,9 @@ class ElasticKernels:
         for piece in range(len(found)):
             out[((piece + 1) * self.shape[0] // len(found)) % self.nodes[0]] += edges[piece]
         self._zero_fixed(out)
-        return sum(product for product, _ in found), self._mean_stress(sum(sums for _, sums in found))
+        return sum(product for product, _ in found), self._mean_stress(
+            np.sum([sums for _, sums in found], axis=0)
+        )
 
     def energies(
         self,
@@ -229,8 +231,10 @@ class ElasticKernels:
 
         Args:
             table: the stiffnesses.
-            first, second: displacement and mean strain of either case.
-            first_own, second_own: strains of each row that carry no stress, (rows, 6), Mandel.
+            first: displacement and mean strain of one case.
+            second: of the other case.
+            first_own: strains of each row that carry no stress in the one case, (rows, 6), Mandel.
+            second_own: in the other case.
         """
         none = np.zeros((len(table.rows), 6))
         out = np.zeros((self._threads, *table.rows.shape))
@@ -358,7 +362,7 @@ _SWAP = np.array([0, 2, 1, 3, 5, 4])  # y and z change places: 22 with 33, 13 wi
 
 
 def grid_axes(tensors: np.ndarray, dim: int) -> np.ndarray:
-    """Turn Mandel vectors (..., 6) of an image's axes into the grid's, and back: a planar image's y is z here."""
+    """Turn Mandel vectors (..., 6) of an image's axes into the grid's, and back: a planar image's y is z."""
     return tensors if dim == 3 else tensors[..., _SWAP]
 
 

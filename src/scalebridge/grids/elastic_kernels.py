@@ -2,12 +2,12 @@
 
 A displacement of an element is a sum of corner modes. Its gradient is expanded in the orthogonal functions
 1, x, y, z, yz, xz, xy of the element's own coordinates, each between -1/2 and 1/2, with mean squares 1,
-1/12 and 1/144. The stiffness acts on each of the seven strains by itself: the constant one with the stiffness,
-the others with that of the integration rule (the same: full integration; without its part in the volume:
-B-bar; none: one point). So 21 modes are all there is, whatever the law.
+1/12 and 1/144. The stiffness acts on each of the seven strains by itself: the constant one with the
+stiffness, the others with that of the integration rule (the same: full integration; without its part in the
+volume: B-bar; none: one point). So 21 modes are all there is, whatever the law.
 
-Rows of elements run along z, as in `grids/hexahedra_kernels.py`: in x and y a row of elements has four modes a
-component (mean, x-difference, y-difference, both), along z each has a mean and a difference.
+Rows of elements run along z, as in `grids/hexahedra_kernels.py`: in x and y a row of elements has four modes
+a component (mean, x-difference, y-difference, both), along z each has a mean and a difference.
 
 Fields have the axes (x, component, y, z), so that a plane of x is one piece of memory with all that is in it.
 Stiffnesses are tables of columns: of isotropic voxels  lambda, mu  and those of the rule; else the 21 numbers
@@ -30,7 +30,7 @@ def _isotropic_constant(lames, shears, flat0, xs0, ys0, flat1, xs1, ys1, flat2, 
         flat0, ..., ys2: modes of the three components: mean, x, y.
         g: inverse spacings, then the mean gradient's six components, doubled shears.
     """
-    gx, gy, gz, hx, hy = g[0], g[1], g[2], half * g[0], half * g[1]
+    gz, hx, hy = g[2], half * g[0], half * g[1]
     e11, e22, e33, e23, e13, e12 = g[3], g[4], g[5], g[6], g[7], g[8]
     for z in range(1, count + 1):
         lame, shear = lames[z], shears[z]
@@ -49,7 +49,7 @@ def _isotropic_constant(lames, shears, flat0, xs0, ys0, flat1, xs1, ys1, flat2, 
 @row_kernel
 def _isotropic_xy(lames, shears, bs0, bs1, bs2, xs1, xs2, ys0, ys2, gx, gy, gz, third, half, count, b0, b1, b2):  # fmt: skip  # noqa: E501
     """The same for the differences in x and y, with the rule's lambda and mu; duals of means halved."""
-    xx, yy, xy, weight = gx * gx, gy * gy, gx * gy, half * third
+    xx, yy, weight = gx * gx, gy * gy, half * third
     both = xx + yy
     for z in range(1, count + 1):
         lame, shear = weight * lames[z], weight * shears[z]
@@ -104,7 +104,7 @@ def _isotropic_corner(lames, shears, bs0, bs1, bs2, g, third, count, bz0, bz1, b
 
 
 @row_kernel
-def _general(a, h, m, g, third, half, count, d0, x0, y0, b0, xz0, yz0, bz0, d1, x1, y1, b1, xz1, yz1, bz1, d2, x2, y2, b2, xz2, yz2, bz2):  # fmt: skip  # noqa: E501
+def _general(a, h, m, g, third, half, count, d0, x0, y0, b0, xz0, yz0, bz0, d1, x1, y1, b1, xz1, yz1, bz1, d2, x2, y2, b2, xz2, yz2, bz2):  # fmt: skip  # noqa: E501, PLR0915
     """The same for full stiffnesses.
 
     Args:

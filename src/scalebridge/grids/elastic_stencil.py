@@ -1,15 +1,16 @@
 """Trilinear hexahedra for elasticity in JAX: the same elements as the compiled loops', to be differentiated.
 
-On each axis a linear function is its mean and its difference, so that a displacement is a sum of corner modes,
-as in `grids/hexahedra.py`, and the gradient of a mode is another one's value. A strain is then a sum over the
-functions 1, x, y, z, yz, xz, xy of a voxel's own coordinates, orthogonal to each other, with mean squares 1,
-1/12 and 1/144. The stiffness acts on each of the seven by itself: the constant one with C, the others with that
-of the integration rule (C: full integration; C without its part in the volume: B-bar; none: one point). So a
-product is a walk to corner modes, seven small products, and the walk back; no element matrix is stored.
+On each axis a linear function is its mean and its difference, so that a displacement is a sum of corner
+modes, as in `grids/hexahedra.py`, and the gradient of a mode is another one's value. A strain is then a sum
+over the functions 1, x, y, z, yz, xz, xy of a voxel's own coordinates, orthogonal to each other, with mean
+squares 1, 1/12 and 1/144. The stiffness acts on each of the seven by itself: the constant one with C, the
+others with that of the integration rule (C: full integration; C without its part in the volume: B-bar; none:
+one point). So a product is a walk to corner modes, seven small products, and the walk back; no element
+matrix is stored.
 
-A grid has three axes, as in `grids/elastic_hexahedra.py`, whose `grid_index` and `grid_axes_stiffness` give a planar
-image its own of one voxel. Fields put components first, (3, x, y, z) and (6, x, y, z), tensors are in Mandel
-notation along the grid's axes.
+A grid has three axes, as in `grids/elastic_hexahedra.py`, whose `grid_index` and `grid_axes_stiffness` give a
+planar image its own of one voxel. Fields put components first, (3, x, y, z) and (6, x, y, z), tensors are in
+Mandel notation along the grid's axes.
 """
 
 import itertools
@@ -131,7 +132,7 @@ class ElasticHexahedra(eqx.Module):
         constant = _columns(medium, medium.stiffness)
         varying = constant
         if self.rule == "b-bar":
-            varying = _columns(medium, varying_stiffness(medium.stiffness, self.rule))
+            varying = _columns(medium, varying_stiffness(medium.stiffness, self.rule, jnp))
         return {
             bits: _product(constant if bits == _CONSTANT else varying, parts)
             for bits, parts in self._strains(medium, u, load).items()
@@ -157,9 +158,10 @@ class ElasticHexahedra(eqx.Module):
 
 
 class ElasticGreen(eqx.Module):
-    """The inverse of a homogeneous medium's stiffness: one forward and one inverse real transform a component.
+    """The inverse of a homogeneous medium's stiffness: a forward and an inverse real transform a component.
 
-    Source: as for `GreenOperator`; the stencil's own matrix for every wave as in `grids/vector_transforms.py`.
+    Source: as for `GreenOperator`; the stencil's own matrix for every wave as in
+    `grids/vector_transforms.py`.
 
     Args:
         inverse: components 11, 22, 33, 23, 13, 12 on the half grid, 0 where nothing is to be inverted.
@@ -174,7 +176,7 @@ class ElasticGreen(eqx.Module):
         """Make the operator of a grid for a reference stiffness, in Mandel notation."""
         largest = jnp.max(jnp.abs(reference)) * max(1.0 / edge for edge in grid.spacing) ** 2
         plain = reference / largest  # the determinant is of the third power
-        varying = varying_stiffness(plain, grid.rule)
+        varying = varying_stiffness(plain, grid.rule, jnp)
         scale = np.outer(ENGINEERING, ENGINEERING)
         parts = [christoffel_matrix(part / scale) for part in (varying, plain - varying)]
         if grid.rule == "full":

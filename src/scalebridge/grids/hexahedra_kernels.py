@@ -128,6 +128,7 @@ def add_forces(sx, sy, sxy, d, dx, dy, dxy, flat, x, y, both, quarter, half, cou
 
 @kernel
 def wrap_elements(rows, count, periodic):
+    """Close rows of elements around the end of the axis, or with nothing where it has ends."""
     for m in range(rows.shape[0]):
         rows[m, 0] = rows[m, count] if periodic else 0
         rows[m, count + 1] = rows[m, 1] if periodic else 0

@@ -5,8 +5,9 @@ every wave: that of a homogeneous elastic medium is
 
     K_ac = sum over b, d of  C_abcd P_bd,   P_bb = S_b M M,   P_bd = s_b s_d M   (the M of the other axes),
 
-with S = 2 - 2 cos t, s = sin t and M = (2 + cos t)/3 for trilinear elements with full integration, M = (1 + cos t)/2
-for their constant strain alone. It is inverted on the fly: to store it would take six numbers a wave.
+with S = 2 - 2 cos t, s = sin t and M = (2 + cos t)/3 for trilinear elements with full integration, M = (1 +
+cos t)/2 for their constant strain alone. It is inverted on the fly: to store it would take six numbers a
+wave.
 """
 
 import math

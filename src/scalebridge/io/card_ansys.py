@@ -72,8 +72,10 @@ def _anisotropic(data: CardData, number: int) -> list[str]:
             lines.append(f"{'TBFIELD,TEMP' if many else 'TBTEMP'},{levels[level]:.10g}")
         ordered = stiffness[np.ix_(_PAIRS, _PAIRS)]
         terms = [f"{ordered[place]:.8e}" for place in _LOWER]
-        for start in range(0, len(terms), _A_COMMAND):
-            lines.append(f"TBDATA,{start + 1},{','.join(terms[start : start + _A_COMMAND])}")
+        lines.extend(
+            f"TBDATA,{start + 1},{','.join(terms[start : start + _A_COMMAND])}"
+            for start in range(0, len(terms), _A_COMMAND)
+        )
     return lines
 
 

@@ -44,7 +44,7 @@ def stiffness_card(
     origin: str = "",
     rtol: float = 1e-6,
 ) -> str:
-    """Write a stiffness, with or without thermal expansion and density, as a material card.
+    r"""Write a stiffness, with or without thermal expansion and density, as a material card.
 
     The simplest type is written that represents the tensor at every temperature: isotropic when all of it is
     within `rtol` times its largest entry of the nearest isotropic tensor, orthotropic in the card's axes when

@@ -226,20 +226,13 @@ def material_from(given: Any, argument: str) -> ElasticMaterial:
         raise refuse_unknown(unknown[0], _KNOWN, argument)
     name = str(table.get("name", argument))
     if _is_void(table, argument):
-        return ElasticMaterial(name, "void", (), 0, **_thermal(table, argument))
+        return ElasticMaterial(name, "void", (), 0, None, *_thermal(table, argument))
     kind, elastic = _elastic(table, argument)
     reference = _reference(table, argument)
     expansions = _expansion(table, kind, reference, argument)
     axes = parse_orientation(table["orientation"], argument) if "orientation" in table else None
-    made = ElasticMaterial(
-        name,
-        kind,
-        (*elastic, *expansions),
-        len(elastic),
-        axes,
-        reference_temperature=reference,
-        **_thermal(table, argument),
-    )
+    constants = (*elastic, *expansions)
+    made = ElasticMaterial(name, kind, constants, len(elastic), axes, *_thermal(table, argument), reference)
     _check_everywhere(made, argument)
     return made
 
@@ -369,12 +362,9 @@ def _expansion(
         )
     values = {name: table[name] for name in given}
     whole = values.get("expansion")
-    if (
-        isinstance(whole, list | tuple | np.ndarray)
-        and len(whole) == 6
-        and all(np.ndim(e) == 0 for e in whole)
-    ):
-        values = dict(zip(_MANDEL, (_plain(entry) for entry in whole), strict=True))
+    six = list(whole) if isinstance(whole, list | tuple | np.ndarray) else []
+    if len(six) == 6 and all(np.ndim(entry) == 0 for entry in six):
+        values = dict(zip(_MANDEL, (_plain(entry) for entry in six), strict=True))
     found = [parse_constant(value, name, "1/K", argument) for name, value in values.items()]
     if reference is None:
         return tuple(found)
@@ -403,7 +393,10 @@ def _reference(table: dict[str, Any], argument: str) -> float | None:
     return parse_temperature(table["reference_temperature"], f"{argument}, reference_temperature")
 
 
-def _thermal(table: dict[str, Any], argument: str) -> dict[str, TemperatureConstant]:
+def _thermal(
+    table: dict[str, Any], argument: str
+) -> tuple[TemperatureConstant | None, TemperatureConstant | None]:
+    """Read density and heat capacity, where they are given."""
     units = {"density": "kg/m^3", "heat_capacity": "J/kg/K"}
     found = {
         name: parse_constant(table[name], name, units[name], argument) for name in units if name in table
@@ -413,7 +406,7 @@ def _thermal(table: dict[str, Any], argument: str) -> dict[str, TemperatureConst
             raise PhaseError(
                 argument, got=f"{name} {constant.number}", wanted="a positive number", cure="correct the sign"
             )
-    return found
+    return found.get("density"), found.get("heat_capacity")
 
 
 def _check_everywhere(material: ElasticMaterial, argument: str) -> None:

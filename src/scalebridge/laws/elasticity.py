@@ -76,7 +76,8 @@ def isotropic_moduli(**pair: ArrayLike) -> tuple[Float[Array, "..."], Float[Arra
             wanted="two of young, poisson, bulk, shear, lame",
             cure="write for example young=70e9, poisson=0.33",
         )
-    return _PAIRS[names](*(jnp.asarray(pair[name]) for name in names))
+    first, second = names
+    return _PAIRS[first, second](*(jnp.asarray(pair[name]) for name in names))
 
 
 def isotropic_stiffness(bulk: ArrayLike, shear: ArrayLike) -> Float[Array, "6 6"]:

@@ -6,11 +6,13 @@ those of the ellipsoid.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -23,7 +25,7 @@ _NODES = 640
 _TAIL = 42.0  # exp(-42) is below the rounding: beyond it nothing is left of the integrals
 
 
-def eshelby_tensor(axes: ArrayLike, poisson: ArrayLike) -> Float[Array, "6 6"]:
+def eshelby_tensor(axes: ArrayLike | Sequence[float], poisson: ArrayLike) -> Float[Array, "6 6"]:
     """Eshelby's tensor of an ellipsoid in an isotropic medium; differentiable in all arguments.
 
     S_iiii = (3 a_i^2 I_ii + (1 - 2 nu) I_i) / (8 pi (1 - nu)),
@@ -75,7 +77,7 @@ def shape_axes(axes: Any) -> Any:
         >>> shape_axes([math.inf, 2.0, 2.0]).tolist()
         [100000000.0, 1.0, 1.0]
     """
-    if isinstance(axes, jax.core.Tracer):
+    if isinstance(axes, Tracer):
         return jnp.asarray(axes)
     try:
         given = np.asarray(axes, dtype=float)

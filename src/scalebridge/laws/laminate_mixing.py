@@ -175,7 +175,7 @@ def mixing_limits(image: CompositeImage, values: ArrayLike) -> Float[np.ndarray,
 
 @dataclass(frozen=True)
 class _Body:
-    """A set of phases: in how many directions it percolates, its voxels, and those in clusters that do not."""
+    """A set of phases: directions in which it percolates, its voxels, and those in clusters that do not."""
 
     extent: int
     voxels: int

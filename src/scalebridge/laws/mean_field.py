@@ -111,7 +111,7 @@ def mori_tanaka(
     medium = stiffnesses[0]
     strains, stresses, heats = [], [], []
     for family, (size, turn, spread) in enumerate(zip(axes, turns, spreads, strict=True), 1):
-        rotation = mandel_rotation(turn)
+        rotation = jnp.asarray(mandel_rotation(turn))
         own = rotation @ stiffnesses[family] @ rotation.T
         local = rotation.T @ dilute_strain(size, own, bulk, shear) @ rotation
         strains.append(orientation_mean(local, spread))

@@ -1,7 +1,7 @@
 """Stiffness and expansion of voxels that hold layers of several phases along a normal.
 
-With N a = sym(a n) for any vector a (Mandel notation, (6, 3)) the strains of two layers differ by N a, and the
-traction on the interface is the same, so that exactly
+With N a = sym(a n) for any vector a (Mandel notation, (6, 3)) the strains of two layers differ by N a, and
+the traction on the interface is the same, so that exactly
 
     C = f1 C1 + f2 C2 - f1 f2 D N (f2 N'C1 N + f1 N'C2 N)^-1 N' D',   D = C1 - C2,
 

@@ -67,7 +67,7 @@ def subject_name(result: Upscaled) -> str:
 
 
 def is_stack(subject: Any) -> bool:
-    """Whether a subject is a stack of layers: something with thicknesses and values or materials, one a layer."""
+    """Whether a subject is a stack of layers: thicknesses, and values or materials, one a layer."""
     return hasattr(subject, "thicknesses") and (hasattr(subject, "values") or hasattr(subject, "materials"))
 
 

@@ -13,6 +13,7 @@ from scalebridge.core.files import write_text
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
+from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
@@ -89,6 +90,8 @@ def _section(result: Shown, number: int) -> Section:
         return make_temperature_section(result, number)
     if is_stiffness(result):
         return make_stiffness_section(result, number)
+    if is_front(result):
+        return make_front_section(result, number)
     return make_expansion_section(result, number) if is_expansion(result) else make_section(result, number)
 
 

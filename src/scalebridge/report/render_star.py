@@ -130,7 +130,7 @@ def find_star(star: Star, view: View) -> Hits:
 
 
 def _view(camera: Camera, width: int) -> View:
-    """Return a view of so many pixels whose box, about the origin, reaches a little beyond the largest radius."""
+    """Return a view of so many pixels whose box about the origin reaches just beyond the largest radius."""
     edge = 2 * _REACH / float(np.abs(camera.axes[:2]).sum(axis=1).min())
     return View(camera, (edge, edge, edge), width, margin=0.0)
 

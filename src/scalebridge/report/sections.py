@@ -12,6 +12,7 @@ from scalebridge.report.figures_convergence import draw_convergence
 from scalebridge.report.figures_fields import draw_fluxes
 from scalebridge.report.figures_image import draw_layers, draw_slices, draw_volumes
 from scalebridge.report.figures_plots import Interval, Point, draw_bars, draw_intervals, is_wide
+from scalebridge.report.interface_tables import interface_table
 from scalebridge.report.looks import Look, by_label, image_of, is_stack, looks_of, subject_name
 from scalebridge.report.tables import (
     Table,
@@ -117,6 +118,7 @@ def make_section(result: Upscaled, number: int) -> Section:
     key, looks = f"result-{number}", looks_of(result)
     flat, volumes = subject_pictures(result, looks, key)
     tables = [answer_table(result), principal_table(result), formation_table(formation(result))]
+    tables.append(interface_table(result))
     return base_section(
         result,
         key,
@@ -260,7 +262,7 @@ def _sensitivity_block(result: Upscaled, looks: dict[str, Look], key: str) -> Bl
     names, values = sensitivity_rows(result, looks)
     table = sensitivity_table(result, looks)
     lead = (
-        "By how many percent the answer changes when a constituent conducts one percent more; the sum over "
+        "By how many percent the answer changes when a constituent's value grows by one percent; the sum over "
         "all constituents is 1."
     )
     pictures = []

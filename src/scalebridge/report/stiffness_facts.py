@@ -1,4 +1,4 @@
-"""What a reader wants to know of a stiffness: its constants, its symmetry, its stiffest and softest direction."""
+"""Facts of a stiffness for its reader: constants, symmetry, the stiffest and the softest direction."""
 
 import math
 from dataclasses import dataclass

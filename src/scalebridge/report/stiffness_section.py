@@ -84,7 +84,7 @@ def _first(result: Upscaled, facts: StiffnessFacts) -> str:
     number, unit, _ = stiffness_headline(facts)
     ratio = typeset_estimate(facts.isotropic.values["nu"], facts.spread(facts.isotropic, "nu"), 3)
     return (
-        f"The {result.spec.name} of {subject_name(result)} is nearest to that of an isotropic medium with Young's "
+        f"The {result.spec.name} of {subject_name(result)} is nearest to an isotropic medium's of Young's "
         f"modulus {number} {unit} and Poisson's ratio {ratio}."
     )
 
@@ -116,8 +116,8 @@ def _lever(result: Upscaled, facts: StiffnessFacts, looks: dict[str, Look]) -> s
     name = max(slopes, key=lambda one: abs(slopes[one]))
     shown = typeset_number(slopes[name], 2)
     return (
-        f"It depends most on {constant_name(name, result, looks)}: one percent more there changes Young's modulus by "
-        f"{shown} %."
+        f"It depends most on {constant_name(name, result, looks)}: one percent more changes Young's modulus "
+        f"by {shown} %."
     )
 
 
@@ -167,7 +167,7 @@ def _direction_blocks(facts: StiffnessFacts, key: str) -> list[Block]:
         Block(
             f"{key}-constants",
             "Engineering constants",
-            "Along the axes of the highest symmetry within one percent, else of the nearest orthotropic stiffness.",
+            "Along the axes of the highest symmetry within one percent, else of the nearest orthotropic one.",
             [],
             constants_table(facts),
             more=() if frame is None else (frame,),
@@ -229,7 +229,7 @@ def _sensitivity_block(
     return Block(
         f"{key}-sensitivities",
         "Sensitivities",
-        "By how many percent the moduli of the nearest isotropic stiffness change with one percent of a constant.",
+        "Percent by which the nearest isotropic stiffness's moduli change with one percent of a constant.",
         pictures,
         derivative_table(result, facts, looks),
     )

@@ -105,7 +105,7 @@ def bounds_table(result: Upscaled) -> Table | None:
 def bound_rows(result: Upscaled) -> list[tuple[str, str, float, float, float]]:
     """Return name of the bound, modulus, lower, upper, and the answer's own number."""
     value = np.asarray(result.value, float)
-    own = dict(zip(("bulk", "shear"), isotropic_moduli(value), strict=True))
+    own: dict[str, float] = dict(zip(("bulk", "shear"), isotropic_moduli(value), strict=True))
     found = []
     for name, bound in result.bounds.items():
         low, high = np.asarray(bound.lower, float), np.asarray(bound.upper, float)
@@ -171,7 +171,7 @@ def relative_slopes(result: Upscaled, facts: StiffnessFacts) -> dict[str, dict[s
 
 
 def split_constant(name: str, result: Upscaled) -> tuple[str, str]:
-    """Split a derivative's name into the constituent's and the constant's: "phase 1 young", "layer 0: young"."""
+    """Split a derivative's name into constituent's and constant's: "phase 1 young", "layer 0: young"."""
     for key in sorted(result.inputs, key=len, reverse=True):
         if name != key and name.startswith(key) and not name[len(key)].isalnum():
             return key, name[len(key) :].strip(" :.,")

@@ -89,7 +89,7 @@ def _sentences(table: ThermoelasticTable, result: Upscaled) -> list[str]:
     number, unit, _ = _headline(table)
     said = [
         f"From {low} to {high} K, at {len(table.temperatures)} temperatures, the stiffness of "
-        f"{subject_name(result)} changes as Young's modulus of the nearest isotropic one does: {number} {unit}."
+        f"{subject_name(result)} changes as Young's modulus of the nearest isotropic one: {number} {unit}."
     ]
     if table.expansion is not None:
         ends = [typeset_number(float(a[:3].mean()) / _MICRO, 4, trim=False) for a in table.expansion[[0, -1]]]

@@ -165,7 +165,8 @@ def begin(
     state.residuals.append(0.0 if nothing else first)
     state.errors.append(0.0 if nothing else _relative(rz * _inverse(floor), max(energy, least)))
     if start is not None and solver is not None and state.code < 0:
-        if state.errors[0] <= solver.rtol and state.residuals[0] <= solver.residual_rtol:
+        reached = state.errors[0] <= solver.rtol and state.residuals[0] <= solver.residual_rtol
+        if reached:
             state.code = int(Outcome.converged)
     return state
 

@@ -78,8 +78,8 @@ class Wanted:
 class RveStudy:
     """Apparent answers by size, the law of their variance, and what both say of the image and of larger ones.
 
-    The number that stands for a tensor is the mean of its principal values, for a stiffness in Mandel notation that
-    of its six.
+    The number that stands for a tensor is the mean of its principal values, for a stiffness in Mandel
+    notation that of its six.
 
     Args:
         spec: name, unit and shape of the answer.

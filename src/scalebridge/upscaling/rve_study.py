@@ -46,7 +46,8 @@ def study_samples(
     the mean. For every component of the answer: the standard deviation at the size of the whole image.
 
     Args:
-        samples: the answers by size, each (n, dim, dim), (n, 6, 6) of stiffnesses in Mandel notation, or (n,).
+        samples: the answers by size, each (n, dim, dim), (n, 6, 6) of stiffnesses in Mandel notation, or
+            (n,).
         spec: what the answer is.
         shape: voxels of the whole image.
         point_variance: variance of the local property, of the number that stands for it; in the unit of the
@@ -100,7 +101,7 @@ def scalar_of(values: np.ndarray) -> np.ndarray:
     """Return the number that stands for each answer: of a tensor the mean of its principal values.
 
     Args:
-        values: (n,), (n, dim, dim), or (n, 6, 6) in Mandel notation: tr C / 6, (3 K + 10 G) / 6 where isotropic.
+        values: (n,), (n, dim, dim), or (n, 6, 6) in Mandel notation: tr C / 6, if isotropic (3 K + 10 G) / 6.
     """
     return values if values.ndim == 1 else np.trace(values, axis1=1, axis2=2) / values.shape[-1]
 
