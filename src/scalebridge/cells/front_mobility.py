@@ -74,7 +74,12 @@ def front_mobility(
         outcome = worst_outcome([outcome, threshold.outcome])
         if options.throw:
             require_converged(outcome, "driving force at which the front begins to move")
-    settings = {"kind": "kinetic", "resolution": options.resolution, "max_steps": options.max_steps}
+    settings = {
+        "kind": "kinetic",
+        "driving": list(asked.driving),
+        "resolution": options.resolution,
+        "max_steps": options.max_steps,
+    }
     return front_result(
         asked, speeds, matched, slopes, threshold=threshold, outcome=outcome, settings=settings, clock=clock
     )

@@ -13,7 +13,7 @@ from scalebridge.cells.interface_energy import effective_gradient_energy
 from scalebridge.cells.interface_mobility import effective_mobility
 from scalebridge.cli.answering import conclude, leave, tell_finished
 from scalebridge.cli.interface_case import InterfaceCase
-from scalebridge.cli.interface_texts import show_number
+from scalebridge.cli.interface_texts import across_rows, show_number
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import show_result
 from scalebridge.cli.solving import finished, read_image
@@ -155,7 +155,7 @@ def _request(case: InterfaceCase, medium: Any, values: dict[str, Any], settings:
 
 def _ask(prepared: InterfacePrepared, progress: bool | None) -> Upscaled:
     values, settings = prepared.values, prepared.settings
-    told = {"progress": progress} if prepared.case.image is not None else {}
+    told: dict[str, Any] = {"progress": progress} if prepared.case.image is not None else {}
     if prepared.case.quantity == "gradient-energy":
         told |= {"throw": False} if prepared.case.image is not None else {}
         return effective_gradient_energy(
@@ -182,7 +182,9 @@ def _ask(prepared: InterfacePrepared, progress: bool | None) -> Upscaled:
 
 def _show(out: Console, result: Upscaled, written: dict[str, Path]) -> None:
     """Print a tensor as any tensor, a number as a line."""
-    if result.value.ndim:
-        show_result(out, result, written)
-    else:
+    if not result.value.ndim:
         show_number(out, result, written)
+        return
+    show_result(out, result, written)
+    if "interface" in result.stats:
+        out.print(across_rows(result.stats["interface"], result.unit))

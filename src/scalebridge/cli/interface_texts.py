@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from scalebridge.cli.printing import check_rows, input_rows
@@ -159,3 +160,18 @@ def show_number(out: Console, result: Upscaled, written: Mapping[str, Path]) -> 
     if result.outcome is not Outcome.converged:
         out.print(Text(result.outcome.sentence, style="bold red"))
     show_written(out, written)
+
+
+def across_rows(told: Mapping[str, Any], unit: str) -> Table:
+    """Return the coarse interface as a table: tension, length and width across each principal direction."""
+    units = ("J/m^2", "m", "m") if unit != "1" else ("1", "1", "1")
+    heads = [
+        f"{name}{f', {typeset_unit(one)}' if one != '1' else ''}>"
+        for name, one in zip(("tension", "length", "width"), units, strict=True)
+    ]
+    table = plain_table("interface across", *heads)
+    for row, normal in enumerate(told["normals"]):
+        direction = ", ".join(typeset_number(0.0 if abs(x) < 1e-12 else x, 3) for x in normal)
+        numbers = (typeset_number(float(told[key][row]), 4) for key in ("tension", "length", "width"))
+        table.add_row(f"({direction})", *numbers)
+    return table

@@ -79,54 +79,57 @@ def draw_profile(study: FrontStudy, lengths: bool, key: str) -> Picture:
     width = interface.width()
     shown = typeset_length(width, 3) if lengths else typeset_number(width, 3)
     alt = (
-        f"Phase field through the layers, from 1 on the left to 0 on the right; the coarse interface is {shown} "
-        f"wide between 0.1 and 0.9, and a period of the layers {typeset_number(study.layers.period / width, 3)} "
-        "of that."
+        f"Phase field through the layers, from 1 on the left to 0 on the right; the coarse interface is "
+        f"{shown} wide between 0.1 and 0.9, and a period of the layers "
+        f"{typeset_number(study.layers.period / width, 3)} of that."
     )
     return as_svg(figure, key, alt)
 
 
-def draw_speeds(study: FrontStudy, unit: str, lengths: bool, key: str) -> Picture:
-    """Draw speed against driving force, with both formulas and the range in which the front stands.
+def draw_speeds(study: FrontStudy, unit: str, key: str) -> Picture:
+    """Draw each front's speed, relative to the formula of mean coefficients, against the driving force.
 
     Args:
         study: the fronts.
         unit: unit of driving forces.
-        lengths: whether speeds are in m/s, not relative numbers.
         key: name of the drawing on the page.
     """
     figure, axes = new_plot(460, 300)
-    interface, forces = study.layers.coarse_interface, np.array([one.driving for one in study.speeds])
-    speeds = np.array([one.speed for one in study.speeds])
-    ends = np.array([0.0, 1.08 * max(forces.max(), _moving(study))])
-    mean = interface.speed(study.layers.mean_mobility, ends)
-    axes.plot(ends, mean, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="mean coefficients")
-    if study.mobility > 0:
-        axes.plot(ends, interface.speed(study.mobility, ends), color=INK, linewidth=1.2, label="handed up")
-    moving = np.array([not one.pinned for one in study.speeds])
-    errors = np.array([one.error for one in study.speeds])
-    axes.errorbar(
-        forces[moving],
-        speeds[moving],
-        errors[moving],
-        fmt="o",
-        color=ACCENT,
-        markersize=6,
-        label="fine front",
+    interface, mean = study.layers.coarse_interface, study.layers.mean_mobility
+    forces = np.array([one.driving for one in study.speeds])
+    formula = np.array([interface.speed(mean, m) for m in forces])
+    shares, errors = (
+        np.array([getattr(one, name) for one in study.speeds]) / formula for name in ("speed", "error")
     )
+    axes.axhline(1.0, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="mean coefficients")
+    if study.mobility > 0:
+        axes.axhline(study.mobility / mean, color=INK, linewidth=1.2, label="handed up")
+    moving = np.array([not one.pinned for one in study.speeds])
+    if moving.any():
+        axes.errorbar(
+            forces[moving],
+            shares[moving],
+            errors[moving],
+            fmt="o",
+            color=ACCENT,
+            markersize=6,
+            label="fine front",
+        )
     if not moving.all():
-        axes.plot(forces[~moving], speeds[~moving], "X", color=BAD, markersize=8, label="front stands")
+        axes.plot(forces[~moving], shares[~moving], "X", color=BAD, markersize=8, label="front stands")
     said = "; ".join(
-        f"{typeset_number(m, 3)}: {typeset_number(v, 4)}" for m, v in zip(forces, speeds, strict=True)
+        f"{typeset_number(m, 3)}: {typeset_number(v, 4)}" for m, v in zip(forces, shares, strict=True)
     )
     if study.threshold is not None and study.threshold.pinned > 0:
         axes.axvspan(0.0, study.threshold.pinned, color=BAD, alpha=0.12, linewidth=0, label="pinned")
         said += f"; pinned up to {typeset_number(study.threshold.pinned, 3)}"
-    axes.set_xlim(0.0, ends[1])
-    axes.set_ylim(bottom=0.0)
-    up = f"speed, {typeset_unit('m/s')}" if lengths else "speed"
-    _finish(axes, f"driving force{f', {typeset_unit(unit)}' if unit != '1' else ''}", up)
-    return as_svg(figure, key, f"Speed against driving force. {said}.")
+    axes.set_xlim(0.0, 1.08 * max(float(forces.max()), _moving(study)))
+    if not moving.all():
+        axes.set_ylim(bottom=-0.04 * axes.get_ylim()[1])
+    shown = typeset_unit(unit)
+    across = f"driving force, {shown}" if shown else "driving force"
+    _finish(axes, across, "speed, of mean coefficients")
+    return as_svg(figure, key, f"Speed against driving force, relative to mean coefficients. {said}.")
 
 
 def _spread_out(speeds: tuple[FrontSpeed, ...]) -> list[FrontSpeed]:
@@ -157,8 +160,8 @@ def _bands(axes: Axes, study: FrontStudy, across: np.ndarray, near: np.ndarray, 
         name = study.names[of_cell[rows[0]]] if label not in named else None
         named.add(label)
         axes.axvspan(
-            across[rows[0]] - half,
-            across[rows[-1]] + half,
+            float(across[rows[0]] - half),
+            float(across[rows[-1]] + half),
             color=colours[label],
             alpha=_BAND,
             lw=0,

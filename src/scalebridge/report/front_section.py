@@ -34,7 +34,7 @@ def make_front_section(result: Upscaled, number: int) -> Section:
     assert isinstance(study, FrontStudy)  # noqa: S101 (the caller asked `is_front`)
     lengths = result.unit != "1"
     force = "J/m^3" if lengths else "1"
-    speeds = draw_speeds(study, force, lengths, f"{key}-speeds")
+    speeds = draw_speeds(study, force, f"{key}-speeds")
     section = base_section(
         result,
         key,
@@ -43,9 +43,10 @@ def make_front_section(result: Upscaled, number: int) -> Section:
         sentences=[*_sentences(result, study), verdict_sentence(result)],
         answer=[answer_table(result), _interface_table(study, lengths)],
         pictures=([speeds], []),
+        phases=_phase_table(result, study),
         blocks=[block for block in _blocks(result, study, key, force) if block.pictures or block.table],
     )
-    return replace(section, phases=_phase_table(result, study))
+    return replace(section, title="Effective kinetic mobility of the layers")
 
 
 def _sentences(result: Upscaled, study: FrontStudy) -> list[str]:
@@ -57,8 +58,8 @@ def _sentences(result: Upscaled, study: FrontStudy) -> list[str]:
     if study.mobility > 0:
         share = 100.0 * (study.mobility / mean - 1.0)
         said.append(
-            f"With a mobility of {typeset_number(study.mobility, 4)}{behind} the coarse equation's front is as "
-            f"fast as the one in the layers; the formula of mean coefficients gives "
+            f"With a mobility of {typeset_number(study.mobility, 4)}{behind} the coarse equation's front is "
+            f"as fast as the one in the layers; the formula of mean coefficients gives "
             f"{typeset_number(mean, 4)}{behind}, the answer is {typeset_number(abs(share), 2)}\u00a0% "
             f"{'above' if share > 0 else 'below'} it."
         )

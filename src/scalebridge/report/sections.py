@@ -262,8 +262,8 @@ def _sensitivity_block(result: Upscaled, looks: dict[str, Look], key: str) -> Bl
     names, values = sensitivity_rows(result, looks)
     table = sensitivity_table(result, looks)
     lead = (
-        "By how many percent the answer changes when a constituent's value grows by one percent; the sum over "
-        "all constituents is 1."
+        "By how many percent the answer changes when a constituent's value grows by one percent; the sum "
+        "over all constituents is 1."
     )
     pictures = []
     if names:
