@@ -13,6 +13,7 @@ from benchmarks.measure import Answer, compete
 from benchmarks.transforms import ducc_pair
 from scalebridge.cells.elasticity_host import HostElasticity, Solid
 from scalebridge.core.threads import VARIABLE
+from scalebridge.core.vectors import dot
 from scalebridge.grids.elastic_hexahedra import isotropic_stiffness
 from scalebridge.solvers.conjugate_gradients import ConjugateGradients
 from scalebridge.upscaling.tangent import watched_tangent
@@ -50,5 +51,6 @@ def beside(job: dict[str, Any], labels: np.ndarray) -> Callable[[], Any]:
 
 
 if __name__ == "__main__":
-    jnp.zeros(1).block_until_ready()  # an idle back end belongs to the memory's baseline
+    jnp.zeros(1).block_until_ready()  # idle back ends, of XLA and of Numba, belong to the memory's baseline
+    dot(np.ones(1), np.ones(1))
     compete(prepare, solve, compiles=True, beside=beside)

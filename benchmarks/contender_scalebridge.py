@@ -18,6 +18,7 @@ from scalebridge.cells.conduction import ConductionCell, reference_for
 from scalebridge.cells.conduction_host import HostConduction, Medium
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.threads import VARIABLE
+from scalebridge.core.vectors import dot
 from scalebridge.grids.coefficients import PhaseCoefficients, as_tensors
 from scalebridge.grids.finite_volumes import FiniteVolumes
 from scalebridge.grids.hexahedra import Hexahedra
@@ -71,5 +72,6 @@ def beside(job: dict[str, Any], labels: np.ndarray) -> Callable[[], Any]:
 
 
 if __name__ == "__main__":
-    jnp.zeros(1).block_until_ready()  # an idle back end belongs to the memory's baseline
+    jnp.zeros(1).block_until_ready()  # idle back ends, of XLA and of Numba, belong to the memory's baseline
+    dot(np.ones(1), np.ones(1))
     compete(prepare, solve, compiles=True, beside=beside)
