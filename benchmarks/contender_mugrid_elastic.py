@@ -1,7 +1,7 @@
 """muGrid: its fused operator for isotropic elasticity on trilinear elements, its preconditioner, its solver.
 
-`IsotropicStiffnessOperator3D` is native code. The preconditioner is muGrid's own from a reference stiffness, the
-volume average of both constants. The PyPI wheel is serial.
+`IsotropicStiffnessOperator3D` is native code. The preconditioner is muGrid's own from a reference stiffness,
+the volume average of both constants. The PyPI wheel is serial.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""Every part of the error of one number: the thermal conductivity of a real sandstone, from 128^3 voxels of micro-CT.
+"""Every part of the error of one number: the thermal conductivity of a real sandstone from micro-CT.
 
-Inputs (the minerals' spread), voxel size (smoothed, coarsened and by finite volumes), algebra, what lies around
-a sample that is not periodic (uniform gradient and uniform flux bracket it), and the sample's own size (a study
-of subvolumes on all cores, kept in a store: run it again after an end of any kind, and it goes on).
+Inputs (the minerals' spread), voxel size (smoothed, coarsened and by finite volumes), algebra, what lies
+around a sample that is not periodic (uniform gradient and uniform flux bracket it), and the sample's own size
+(a study of subvolumes on all cores, kept in a store: run it again after an end of any kind, and it goes on).
 
 Run: python examples/error_budget.py --out out/error_budget [--size 128]
 """
@@ -30,7 +30,8 @@ def run(out: Path, size: int = 128, *, engine: str = "local") -> tuple[sb.Upscal
     study = sb.conductivity_rve_study(image, PHASES, realisations=32, engine=engine, store=out / "store")
     result = sb.effective_conductivity(image, PHASES, boundary="mirrored", budget="full", study=study)
     result.save(out / "conductivity.json")
-    sb.report([result, study], out / "report.html", title=f"Berea sandstone, {size}³ voxels: the error budget")
+    title = f"Berea sandstone, {size}³ voxels: the error budget"
+    sb.report([result, study], out / "report.html", title=title)
     return result, study
 
 
