@@ -11,7 +11,19 @@ if TYPE_CHECKING:
     from scalebridge.cells.conductivity import effective_conductivity
     from scalebridge.cells.conductivity_rve import conductivity_rve_study
     from scalebridge.cells.effective_laminate import effective_laminate
+    from scalebridge.cells.effective_laminate_stiffness import laminate_expansion, laminate_stiffness
+    from scalebridge.cells.expansion import effective_expansion
+    from scalebridge.cells.graded_stiffness import DensityLaw, graded_stiffness
+    from scalebridge.cells.interface_energy import effective_gradient_energy
+    from scalebridge.cells.interface_mobility import effective_mobility
     from scalebridge.cells.laminate import laminate_conductivity
+    from scalebridge.cells.lamination_theory import lamination_theory
+    from scalebridge.cells.macroscopic_loading import macroscopic_response
+    from scalebridge.cells.mean_field_estimates import estimate_mori_tanaka, estimate_self_consistent
+    from scalebridge.cells.phase_field import flat_interface
+    from scalebridge.cells.stiffness import effective_stiffness
+    from scalebridge.cells.stiffness_rve import stiffness_rve_study
+    from scalebridge.cells.thermoelastic_table import effective_thermoelasticity
     from scalebridge.core.checks import Check
     from scalebridge.core.errors import (
         CaseError,
@@ -47,8 +59,13 @@ if TYPE_CHECKING:
     from scalebridge.grids.statistics import image_statistics
     from scalebridge.grids.thresholds import otsu_threshold, threshold
     from scalebridge.io.cards import conductivity_card
+    from scalebridge.io.elastic_cards import stiffness_card
     from scalebridge.io.fields import write_fields
     from scalebridge.io.read import read_volume
+    from scalebridge.laws.elastic_bounds import bound_elastic
+    from scalebridge.laws.elastic_material import elastic_material
+    from scalebridge.laws.engineering_constants import engineering_constants
+    from scalebridge.laws.fibre_rules import fibre_ply
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
     from scalebridge.upscaling.rve_result import RveStudy
     from scalebridge.upscaling.schemes import estimate_bruggeman, estimate_maxwell
@@ -60,7 +77,28 @@ _HOMES = {
     "cells.conductivity": ("effective_conductivity",),
     "cells.conductivity_rve": ("conductivity_rve_study",),
     "cells.effective_laminate": ("effective_laminate",),
+    "cells.effective_laminate_stiffness": (
+        "laminate_expansion",
+        "laminate_stiffness",
+    ),
+    "cells.expansion": ("effective_expansion",),
+    "cells.graded_stiffness": (
+        "DensityLaw",
+        "graded_stiffness",
+    ),
+    "cells.interface_energy": ("effective_gradient_energy",),
+    "cells.interface_mobility": ("effective_mobility",),
     "cells.laminate": ("laminate_conductivity",),
+    "cells.lamination_theory": ("lamination_theory",),
+    "cells.macroscopic_loading": ("macroscopic_response",),
+    "cells.mean_field_estimates": (
+        "estimate_mori_tanaka",
+        "estimate_self_consistent",
+    ),
+    "cells.phase_field": ("flat_interface",),
+    "cells.stiffness": ("effective_stiffness",),
+    "cells.stiffness_rve": ("stiffness_rve_study",),
+    "cells.thermoelastic_table": ("effective_thermoelasticity",),
     "core.checks": ("Check",),
     "core.errors": (
         "CaseError",
@@ -130,8 +168,13 @@ _HOMES = {
         "threshold",
     ),
     "io.cards": ("conductivity_card",),
+    "io.elastic_cards": ("stiffness_card",),
     "io.fields": ("write_fields",),
     "io.read": ("read_volume",),
+    "laws.elastic_bounds": ("bound_elastic",),
+    "laws.elastic_material": ("elastic_material",),
+    "laws.engineering_constants": ("engineering_constants",),
+    "laws.fibre_rules": ("fibre_ply",),
     "upscaling.bounds": (
         "bound_hashin_shtrikman",
         "bound_reuss",
@@ -153,6 +196,7 @@ __all__ = [
     "Check",
     "CompositeImage",
     "Contribution",
+    "DensityLaw",
     "Estimate",
     "FileFormatError",
     "Gaussian",
@@ -177,6 +221,7 @@ __all__ = [
     "Upscaled",
     "VoxelImage",
     "anisotropy",
+    "bound_elastic",
     "bound_hashin_shtrikman",
     "bound_reuss",
     "bound_voigt",
@@ -190,14 +235,30 @@ __all__ = [
     "crop",
     "cylinder_array",
     "effective_conductivity",
+    "effective_expansion",
+    "effective_gradient_energy",
     "effective_laminate",
+    "effective_mobility",
+    "effective_stiffness",
+    "effective_thermoelasticity",
+    "elastic_material",
+    "engineering_constants",
     "estimate_bruggeman",
     "estimate_maxwell",
+    "estimate_mori_tanaka",
+    "estimate_self_consistent",
+    "fibre_ply",
+    "flat_interface",
     "gaussian_field_image",
+    "graded_stiffness",
     "image_statistics",
     "laminate_conductivity",
+    "laminate_expansion",
     "laminate_image",
+    "laminate_stiffness",
+    "lamination_theory",
     "load_result",
+    "macroscopic_response",
     "mirror",
     "otsu_threshold",
     "percolation",
@@ -212,6 +273,8 @@ __all__ = [
     "sphere_lattice",
     "spheres_image",
     "square_inclusion",
+    "stiffness_card",
+    "stiffness_rve_study",
     "threshold",
     "write_fields",
 ]
