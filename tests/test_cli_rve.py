@@ -170,3 +170,61 @@ def test_help_lists_the_engines():
     assert found.exit_code == 0
     assert "tcp://host:port" in found.stdout
     assert np.all([word in found.stdout for word in ("--store", "--wanted", "--sizes", "--workers")])
+
+
+# ----------------------------------------------------------------------------------------- stiffness of boxes
+
+STIFF = (
+    "--of",
+    "stiffness",
+    "--phase",
+    "0=young=1 GPa, poisson=0.3",
+    "--phase",
+    "1=young=3 GPa, poisson=0.3",
+)
+
+
+def test_a_study_of_the_stiffness_is_that_of_the_face(noise, tmp_path):
+    out, page = tmp_path / "study.json", tmp_path / "study.html"
+    found = invoke("rve", noise, *STIFF, *QUICK, "--voxel", "2 um", "--out", out, "--report", page)
+    assert found.exit_code == 0, found.output
+    assert "Effective stiffness of subvolumes" in found.stdout
+    told = json.loads(out.read_text())
+    phases = {label: {"young": f"{young} GPa", "poisson": 0.3} for label, young in ((0, 1), (1, 3))}
+    study = sb.stiffness_rve_study(
+        str(noise), phases, sizes=[4, 8], engine="serial", voxel="2 um", wanted=0.4
+    )
+    assert [row["scalar"]["mean"] for row in told["sizes"]] == [s.scalar.mean for s in study.sizes]
+    assert "Representative volume of image.npy" in page.read_text()
+
+
+def test_a_case_of_the_stiffness_of_boxes_is_answered_once(noise, tmp_path):
+    phases = '''0 = "young=1 GPa, poisson=0.3"\n1 = "young=3 GPa, poisson=0.3"'''
+    text = CASE.replace('"rve"', '"stiffness-rve"').replace('0 = "1 W/m/K"\n1 = "3 W/m/K"', phases)
+    (tmp_path / "case.toml").write_text(text)
+    first = invoke("run", tmp_path / "case.toml")
+    assert first.exit_code == 0, first.output
+    assert "Nothing to do" in invoke("run", tmp_path / "case.toml").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--boundary", "mirrored"), "uniform-strain"),
+        (("--scheme", "finite-volume"), "b-bar"),
+        (("--dtype", "float32"), "leave it out"),
+        (("--temperature", "warm"), "temperature"),
+        (("--phases-table", "phases.csv"), "leave it out"),
+        (("--sizes", "400"), "400"),
+    ],
+)
+def test_options_that_a_study_of_the_stiffness_has_not(noise, options, says):
+    found = invoke("rve", noise, *STIFF, "--voxel", "2 um", *options)
+    assert found.exit_code != 0
+    assert says in found.output
+
+
+def test_a_temperature_means_nothing_to_a_conductivity(noise):
+    found = invoke("rve", noise, *PHASES, "--temperature", "300")
+    assert found.exit_code != 0
+    assert "leave it out" in found.output

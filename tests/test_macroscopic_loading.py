@@ -68,7 +68,7 @@ def test_local_fields_have_the_macroscopic_means(warming):
 
 def test_hill_and_mandel_for_a_mixed_loading():
     """In layers strain and stress are uniform in each voxel: means of voxels keep all of the energy."""
-    layers = np.array([0, 1, 1, 0]).reshape(4, 1, 1)
+    layers = np.broadcast_to(np.array([0, 1, 1, 0]).reshape(4, 1, 1), (4, 2, 2)).copy()
     solved = effective_stiffness(layers, PHASES, budget="none", fields=True, rtol=1e-12)
     found = macroscopic_response(solved, strain={"11": 1e-3, "12": 2e-4}, stress={"22": 5e6})
     local = np.einsum("cxyz,cxyz->xyz", found.fields["strain"], found.fields["stress"]).mean()

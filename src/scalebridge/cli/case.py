@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetJsonSchemaHandler, TypeAdapter, model_validator
 from pydantic_core import core_schema
 
-from scalebridge.cli.case_tables import ImageTable, Label, Table
-from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase
+from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Table
+from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
 from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.text_values import value_from
 
@@ -98,14 +98,6 @@ class StudyTable(Table):
     )
 
 
-class StudyOutputTable(Table):
-    """Files to write, relative to `folder`, which is relative to the case file."""
-
-    folder: str = "."
-    result: str | None = Field(default=None, alias="json", description="the whole study as JSON")
-    report: str | None = Field(default=None, description="a page with pictures, .html")
-
-
 class ConductivityCase(Table):
     """The effective conductivity tensor of an image."""
 
@@ -153,12 +145,13 @@ def _refuse_two_sources(case: ConductivityCase | RveCase) -> None:
 
 
 ElasticCase = StiffnessCase | ExpansionCase
-Case = ConductivityCase | RveCase | StiffnessCase | ExpansionCase | InterfaceCase
+Case = ConductivityCase | RveCase | StiffnessCase | ExpansionCase | InterfaceCase | StiffnessRveCase
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
     "rve": RveCase,
     "stiffness": StiffnessCase,
     "expansion": ExpansionCase,
+    "stiffness-rve": StiffnessRveCase,
     "interface": InterfaceCase,
 }
 

@@ -47,3 +47,11 @@ class ImageTable(Table):
     dataset: str | None = Field(default=None, description="which image, in files that hold several")
     raw: RawTable | None = Field(default=None, description="for raw binary files")
     crop: CropTable | None = None
+
+
+class StudyOutputTable(Table):
+    """Files to write, relative to `folder`, which is relative to the case file."""
+
+    folder: str = "."
+    result: str | None = Field(default=None, alias="json", description="the whole study as JSON")
+    report: str | None = Field(default=None, description="a page with pictures, .html")

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from scalebridge.cli.case_tables import ImageTable, Table
+from scalebridge.cli.case_tables import ImageTable, StudyOutputTable, Table
 
 LabelOrRest = Annotated[str, StringConstraints(pattern=r"^(-?\d+|\*)$")]
 
@@ -63,3 +63,39 @@ class ExpansionCase(_ElasticCase):
     """The effective thermal expansion of an image."""
 
     task: Literal["expansion"]
+
+
+class StiffnessStudyTable(Table):
+    """How to study subvolumes. What is not said takes the default of `stiffness_rve_study`."""
+
+    temperature: float | str | None = Field(default=None, description="kelvins, or text such as '20 degC'")
+    sizes: list[int | list[int]] | None = Field(
+        default=None, description="edges of the subvolumes in voxels, each a number or one for each axis"
+    )
+    realisations: int = Field(default=64, description="subvolumes of a size at most")
+    wanted: float = Field(default=0.02, description="wanted relative error, of two standard deviations")
+    scheme: Literal["hexahedra", "b-bar", "reduced"] = "hexahedra"
+    boundary: Literal["periodic", "uniform-strain", "uniform-stress"] = "periodic"
+    rtol: float = Field(default=1e-4, description="wanted relative error of each tensor, of the solver alone")
+    max_steps: int = Field(default=2000, description="limit of iterations a load case")
+    seed: int = Field(default=0, description="of the draw of subvolumes")
+    engine: str = Field(
+        default="local", description="'serial', 'local', 'dask', or a Dask scheduler's address"
+    )
+    workers: int | None = Field(default=None, description="number of processes")
+    store: str | None = Field(
+        default=None, description="folder for finished subvolumes, relative to the case file"
+    )
+
+
+class StiffnessRveCase(Table):
+    """How large a sample has to be: the stiffness of subvolumes of an image."""
+
+    task: Literal["stiffness-rve"]
+    title: str | None = None
+    image: ImageTable
+    phases: dict[LabelOrRest, str | dict[str, Any]] = Field(
+        min_length=1, description="material by label of the image, '*' for all others"
+    )
+    study: StiffnessStudyTable = Field(default_factory=StiffnessStudyTable)
+    output: StudyOutputTable = Field(default_factory=StudyOutputTable)

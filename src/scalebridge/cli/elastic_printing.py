@@ -29,7 +29,7 @@ def show_elastic(out: Console, result: Upscaled, written: Mapping[str, Path]) ->
     """Print a result: inputs, tensor in Mandel notation, words, bounds, slopes, checks, notes, files."""
     facts = stiffness_facts(result) if is_stiffness(result) else None
     out.print(Text(f"{result.spec.name[:1].upper()}{result.spec.name[1:]}, Mandel notation", style="bold"))
-    out.print(_inputs(result.inputs))
+    out.print(material_rows(result.inputs))
     if is_stiffness(result):
         out.print(_matrix(result))
         said = stiffness_sentences(result, facts, looks_of(result))
@@ -56,7 +56,7 @@ def show_elastic(out: Console, result: Upscaled, written: Mapping[str, Path]) ->
 def show_table(out: Console, table: ThermoelasticTable, written: Mapping[str, Path]) -> None:
     """Print a table over temperature: inputs, moduli and expansion a row, checks, notes, files."""
     out.print(Text("Effective stiffness and expansion over temperature, Mandel notation", style="bold"))
-    out.print(_inputs(table.inputs or {}))
+    out.print(material_rows(table.inputs or {}))
     out.print(_rows(table))
     out.print(check_rows(table.checks))
     for note in table.notes:
@@ -80,7 +80,8 @@ def _rows(table: ThermoelasticTable) -> Table:
     return shown
 
 
-def _inputs(inputs: Mapping[str, Mapping[str, Any]]) -> Table:
+def material_rows(inputs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return the materials of a result as a table: key, name, constants, fraction."""
     table = plain_table("", "", "constants", "fraction>")
     for key, given in inputs.items():
         name = given.get("name", key)

@@ -14,13 +14,6 @@ class Scheme(StrEnum):
     both = "both"
 
 
-class StudyScheme(StrEnum):
-    """Discretisations of a study, which takes one."""
-
-    hexahedra = "hexahedra"
-    finite_volume = "finite-volume"
-
-
 class Boundary(StrEnum):
     """What lies beyond the image."""
 
@@ -83,6 +76,13 @@ class ElasticDialect(StrEnum):
     abaqus = "abaqus"
     ansys = "ansys"
     json = "json"
+
+
+class Property(StrEnum):
+    """What a study of subvolumes asks."""
+
+    conductivity = "conductivity"
+    stiffness = "stiffness"
 
 
 class CardUnits(StrEnum):

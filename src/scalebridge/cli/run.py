@@ -42,6 +42,11 @@ def run(
 
             answer_case(loaded, file.parent, **options)
             return
+        if loaded.task == "stiffness-rve":
+            from scalebridge.cli.studying import study_stiffness_case
+
+            study_stiffness_case(loaded, file.parent, **options)
+            return
         if loaded.task == "interface":
             from scalebridge.cli.interface_solving import answer_interface_case
 

@@ -6,6 +6,7 @@ import typer
 
 from scalebridge.cli import options
 from scalebridge.cli.conductivity import image_table
+from scalebridge.cli.elastic_texts import materials_from
 from scalebridge.cli.exits import refusals
 from scalebridge.cli.text_values import PHASE_FORM, phases_from, share_from, sizes_from
 
@@ -13,12 +14,16 @@ from scalebridge.cli.text_values import PHASE_FORM, phases_from, share_from, siz
 def rve(
     image: options.Image,
     *,
+    of: Annotated[options.Property, typer.Option("--of", help="What is asked of the subvolumes.")] = (
+        options.Property.conductivity
+    ),
     phase: Annotated[
         list[str] | None,
         typer.Option(
             "--phase",
             metavar="LABEL=VALUE",
-            help=f"Conductivity of a label, repeated: {PHASE_FORM}. For example '0=0.6 W/m/K'. 0 insulates.",
+            help=f"Conductivity of a label, repeated: {PHASE_FORM}. For example '0=0.6 W/m/K'. 0 insulates. "
+            "With --of stiffness its material: '0=young=3 GPa, poisson=0.35', '1=void'.",
         ),
     ] = None,
     phases_table: Annotated[
@@ -43,13 +48,21 @@ def rve(
     wanted: Annotated[
         str, typer.Option(metavar="ERROR", help="Wanted relative error of two standard deviations.")
     ] = "2 %",
-    scheme: Annotated[options.StudyScheme, typer.Option("--scheme", help="Discretisation.")] = (
-        options.StudyScheme.hexahedra
-    ),
+    scheme: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="hexahedra or finite-volume; of stiffness hexahedra, b-bar or reduced."
+        ),
+    ] = "hexahedra",
     boundary: Annotated[
-        options.Boundary,
-        typer.Option("--boundary", help="What lies beyond a subvolume: its reflection, or its own copies."),
-    ] = options.Boundary.mirrored,
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What lies beyond a subvolume: mirrored, periodic, uniform-gradient or uniform-flux; of "
+            "stiffness periodic, uniform-strain or uniform-stress.  [default: mirrored; periodic]",
+        ),
+    ] = None,
+    temperature: options.Temperature = None,
     rtol: options.Rtol = 1e-4,
     max_steps: options.MaxSteps = 2000,
     dtype: options.Dtype = options.Precision.float64,
@@ -71,35 +84,44 @@ def rve(
     progress: options.Progress = None,
     debug: options.Debug = False,
 ) -> None:
-    """Find from subvolumes of an image how large a sample has to be for its conductivity.
+    """Find from subvolumes of an image how large a sample has to be for its conductivity or stiffness.
 
     The image is cut into boxes of several sizes, each is solved, and from their spread follow the integral
     range, the error that the image's own size leaves, and the size for a wanted error. With --store a run
     that was stopped goes on where it was.
     """
     with refusals(debug):
+        from pathlib import Path
+
+        from scalebridge.cli.solving import case_from
+        from scalebridge.cli.studying import study_case, study_stiffness_case
+
+        elastic = of is options.Property.stiffness
+        _refuse_others(of.value, phases_table=phases_table, temperature=temperature, dtype=dtype.value)
+        described = image_table(
+            image,
+            voxel=voxel,
+            voxel_unit=voxel_unit,
+            threshold=threshold,
+            crop=crop,
+            axes=axes,
+            dataset=dataset,
+            raw=(raw_shape, raw_dtype, raw_order, raw_offset),
+        )
         tables: dict[str, Any] = {
-            "image": image_table(
-                image,
-                voxel=voxel,
-                voxel_unit=voxel_unit,
-                threshold=threshold,
-                crop=crop,
-                axes=axes,
-                dataset=dataset,
-                raw=(raw_shape, raw_dtype, raw_order, raw_offset),
-            ),
-            "phases": phases_from(phase or []),
+            "image": described,
+            "phases": materials_from(phase or []) if elastic else phases_from(phase or []),
             "phases_table": phases_table,
             "study": {
                 "sizes": sizes_from(sizes),
                 "realisations": realisations,
                 "wanted": share_from(wanted, "--wanted"),
-                "scheme": scheme.value,
-                "boundary": boundary.value,
+                "scheme": scheme,
+                "boundary": boundary,
+                "temperature": temperature,
                 "rtol": rtol,
                 "max_steps": max_steps,
-                "dtype": dtype.value,
+                "dtype": None if elastic else dtype.value,
                 "seed": seed,
                 "engine": engine,
                 "workers": workers,
@@ -107,9 +129,20 @@ def rve(
             },
             "output": {"json": out, "report": report},
         }
-        from pathlib import Path
+        case = case_from(tables, "stiffness-rve" if elastic else "rve")
+        (study_stiffness_case if elastic else study_case)(case, Path(), as_json=as_json, progress=progress)
 
-        from scalebridge.cli.solving import case_from
-        from scalebridge.cli.studying import study_case
 
-        study_case(case_from(tables, "rve"), Path(), as_json=as_json, progress=progress)
+def _refuse_others(of: str, **given: Any) -> None:
+    """Refuse options that mean nothing for what is asked."""
+    from scalebridge.core.errors import InputError
+
+    theirs = {"conductivity": ("temperature",), "stiffness": ("phases_table", "dtype")}
+    for name in theirs[of]:
+        if given[name] not in (None, "float64"):
+            raise InputError(
+                f"--{name.replace('_', '-')}",
+                got=f"{given[name]} with --of {of}",
+                wanted=f"options of a study of {of}",
+                cure="leave it out",
+            )

@@ -9,9 +9,9 @@ from typing import Any
 from scalebridge.cells.conductivity import effective_conductivity
 from scalebridge.cells.conductivity_job import Settings
 from scalebridge.cells.image_input import SHAPE_ONLY, as_image
-from scalebridge.cli.case import ConductivityCase, ElasticCase, OutputTable, RveCase, StudyOutputTable
-from scalebridge.cli.case_tables import ImageTable
-from scalebridge.cli.elastic_case import ElasticOutputTable
+from scalebridge.cli.case import ConductivityCase, ElasticCase, OutputTable, RveCase
+from scalebridge.cli.case_tables import ImageTable, StudyOutputTable
+from scalebridge.cli.elastic_case import ElasticOutputTable, StiffnessRveCase
 from scalebridge.cli.outputs import Outputs
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import installed_versions
@@ -20,7 +20,7 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import crop
 from scalebridge.io.table import read_phase_table
 
-_ELASTIC = ("stiffness", "expansion")
+_ELASTIC = ("stiffness", "expansion", "stiffness-rve")
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _label(label: Any) -> str:
 
 
 def request_of(
-    case: ConductivityCase | RveCase | ElasticCase,
+    case: ConductivityCase | RveCase | ElasticCase | StiffnessRveCase,
     image: VoxelImage,
     phases: dict[Any, Any],
     settings: dict[str, Any],

@@ -1,5 +1,6 @@
-"""From a case of task "rve" to its study: read, look for finished work, ask, print, write, leave."""
+"""From a case of a study of subvolumes to its answer: read, look for finished work, ask, print, write."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from scalebridge.cells.conductivity_rve import conductivity_rve_study
+from scalebridge.cells.stiffness_rve import stiffness_rve_study
 from scalebridge.cli.answering import leave, tell_finished
 from scalebridge.cli.case import RveCase
+from scalebridge.cli.elastic_case import StiffnessRveCase
+from scalebridge.cli.elastic_printing import material_rows
+from scalebridge.cli.elastic_texts import placed_materials
+from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import check_rows, input_rows
 from scalebridge.cli.solving import finished, outputs_of, read_image, read_phases, request_of
 from scalebridge.cli.terminal import console, plain_table, show_written
@@ -37,22 +43,70 @@ def study_case(
     Raises:
         typer.Exit: with the exit code, unless every check passed.
     """
-    outputs = outputs_of(case.output, folder, case.title)
     tables = [] if case.phases_table is None else [folder / case.phases_table]
-    outputs.check((folder / case.image.file, *inputs, *tables))
+    outputs, settings = _places(case, folder, (*inputs, *tables))
+    phases, image = read_phases(case, folder), read_image(case.image, folder)
+    request = request_of(case, image, phases, _decisive(settings))
+
+    def ask() -> RveStudy:
+        return conductivity_rve_study(image, phases, progress=progress, **settings)
+
+    _conclude(ask, outputs, request, as_json=as_json, resume=resume)
+
+
+def study_stiffness_case(
+    case: StiffnessRveCase,
+    folder: Path,
+    *,
+    inputs: tuple[Path, ...] = (),
+    as_json: bool = False,
+    progress: bool | None = None,
+    resume: bool = False,
+) -> None:
+    """Do the same for a case of task "stiffness-rve".
+
+    Raises:
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    phases, tables = placed_materials(dict(case.phases), folder)
+    outputs, settings = _places(case, folder, (*inputs, *tables))
+    image = read_image(case.image, folder)
+    contents = {str(file): file.read_text(encoding="utf-8") for file in tables if file.is_file()}
+    request = request_of(case, image, phases, {**_decisive(settings), "tables": contents})
+
+    def ask() -> RveStudy:
+        return stiffness_rve_study(image, phases, progress=progress, **settings)
+
+    _conclude(ask, outputs, request, as_json=as_json, resume=resume)
+
+
+def _places(
+    case: RveCase | StiffnessRveCase, folder: Path, inputs: tuple[Path, ...]
+) -> tuple[Outputs, dict[str, Any]]:
+    """Settle where results go, and refuse an engine or a store that cannot be."""
+    outputs = outputs_of(case.output, folder, case.title)
+    outputs.check((folder / case.image.file, *inputs))
     settings = case.study.model_dump()
     check_engine(settings["engine"], settings["workers"])
     if settings["store"] is not None:
         settings["store"] = Store(folder / settings["store"]).folder
-    phases, image = read_phases(case, folder), read_image(case.image, folder)
-    decisive = {name: value for name, value in settings.items() if name not in _WHERE}
-    request = request_of(case, image, phases, decisive)
+    return outputs, settings
+
+
+def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in _WHERE}
+
+
+def _conclude(
+    ask: Callable[[], RveStudy], outputs: Outputs, request: str, *, as_json: bool, resume: bool
+) -> None:
+    """Look for finished work, ask, print, write, leave."""
     stored = finished(outputs, request) if resume else None
     if stored is not None:
         tell_finished(outputs, stored, as_json)
         leave(bool(stored["passed"]), converged=True)
         return
-    study = conductivity_rve_study(image, phases, progress=progress, **settings)
+    study = ask()
     written = outputs.write_study(study, request)
     if as_json:
         typer.echo(study.to_json())
@@ -66,7 +120,8 @@ def show_study(out: Console, study: RveStudy, written: dict[str, Path]) -> None:
     unit = typeset_unit(study.unit)
     name = study.spec.name[:1].upper() + study.spec.name[1:]
     out.print(Text(f"{name} of subvolumes{f', {unit}' if unit else ''}", style="bold"))
-    out.print(input_rows(study.inputs))
+    elastic = study.spec.shape == (6, 6)
+    out.print(material_rows(study.inputs) if elastic else input_rows(study.inputs))
     out.print(_sizes(study))
     for sentence in study_sentences(study):
         out.print(Text(sentence))
