@@ -39,6 +39,7 @@ class Contender:
         backend: of this library, "kernels" or "JAX"; nothing for the peers.
         physics: "conduction" or "stiffness".
         laminate_rtol: how near it has to come to the laminate's exact tensor.
+        largest: voxels an edge beyond which it is not asked.
     """
 
     name: str
@@ -51,11 +52,12 @@ class Contender:
     backend: str = ""
     physics: str = "conduction"
     laminate_rtol: float = 1e-5  # ten times the residual tolerance
+    largest: int = 1 << 20
 
     @property
     def transforms(self) -> bool:
         """Whether it works by transforms, so that the floor is one for it."""
-        return self.periodic
+        return self.periodic and self.name != "fedoo"
 
 
 def own(threads: int) -> list[Contender]:
@@ -100,10 +102,24 @@ def elastic(threads: int) -> list[Contender]:
 
 def elastic_peers(threads: int) -> dict[str, list[Contender]]:
     """Return the peers of the elastic task by environment."""
-    module = "benchmarks.contender_mugrid_elastic"
-    return {
-        "muGrid": [Contender("muGrid", module, "hexahedra", "residual", 1e-6, threads, physics="stiffness")]
-    }
+    spectral = Contender(
+        "muGrid",
+        "benchmarks.contender_mugrid_elastic",
+        "hexahedra",
+        "residual",
+        1e-6,
+        threads,
+        physics="stiffness",
+    )
+    assembled = replace(
+        spectral,
+        name="fedoo",
+        module="benchmarks.contender_fedoo",
+        tolerance=1e-5,
+        laminate_rtol=1e-3,
+        largest=32,
+    )
+    return {"muGrid": [spectral], "fedoo": [assembled]}
 
 
 def run(

@@ -12,7 +12,12 @@ _REQUIREMENTS = Path(__file__).resolve().parent / "requirements"
 _PATIENCE = 1800  # seconds for one pip command
 
 # Lists are installed one after the other: torch first, so that taufactor does not choose another build of it.
-PEERS = {"muGrid": ("mugrid",), "taufactor": ("torch", "taufactor"), "transforms": ("transforms",)}
+PEERS = {
+    "muGrid": ("mugrid",),
+    "taufactor": ("torch", "taufactor"),
+    "fedoo": ("fedoo",),
+    "transforms": ("transforms",),
+}
 
 
 class PeerMissing(Exception):  # noqa: N818 (it is an outcome, not an error: the others go on)
