@@ -13,7 +13,7 @@ from scalebridge.core.errors import PhaseError
 from scalebridge.grids.generators import checkerboard, square_inclusion
 
 CELLS = {2: 64, 3: 32}
-# Fresh seeds: those up to 1100 chose the numbers of the estimate.
+# Fresh seeds: those up to 2100 chose the numbers of the estimate.
 FIFTY = [
     *[("square", seed) for seed in range(5000, 5008)],
     *[("hexagonal", seed) for seed in range(5000, 5005)],
@@ -40,10 +40,15 @@ def interval(image, phases):
     return np.array(stated["extrapolated"]), np.array(stated["half width 95 %"])
 
 
+def distances(image, phases, exact):
+    """How far each component of the exact tensor is from the extrapolated one, in half widths."""
+    value, half_width = interval(image, phases)
+    return (np.abs(value - exact) / half_width)[np.triu_indices(len(exact))]
+
+
 def covered(image, phases, exact):
     """Whether each component of the exact tensor is within the stated interval."""
-    value, half_width = interval(image, phases)
-    return (np.abs(value - exact) <= half_width)[np.triu_indices(len(exact))]
+    return distances(image, phases, exact) <= 1
 
 
 def say(capsys, text):
@@ -91,13 +96,7 @@ def test_composite_cylinders_at_32_are_as_good_as_plain_ones_at_128(ratio):
     assert np.sqrt(np.mean(np.square(coarse))) <= np.sqrt(np.mean(np.square(fine)))
 
 
-# Seen: the error of hashin2-0 rises from 2.0e-3 at 16 voxels to 3.2e-3 at 64. Open.
-_OPEN = pytest.mark.xfail(reason="composite voxels of a coated disc do not converge yet", strict=False)
-
-
-@pytest.mark.parametrize(
-    ("family", "seed"), [("square", 1), ("laminate2", 3), pytest.param("hashin2", 0, marks=_OPEN)]
-)
+@pytest.mark.parametrize(("family", "seed"), [("square", 1), ("laminate2", 3), ("hashin2", 0)])
 def test_composite_voxels_converge_at_first_order_and_extrapolate(family, seed):
     case = structure(family, seed)
     errors = [
@@ -109,11 +108,7 @@ def test_composite_voxels_converge_at_first_order_and_extrapolate(family, seed):
     assert np.max(np.abs(value - case.exact)) <= max(errors[2], 2e-3 * case.exact.max())
 
 
-# Seen: 15 of 18 components of composite images are covered where 16 are wanted. Open.
-_SHORT = pytest.mark.xfail(reason="intervals of composite images are too short yet", strict=False)
-
-
-@pytest.mark.parametrize("kind", ["plain", pytest.param("composite", marks=_SHORT)])
+@pytest.mark.parametrize("kind", ["plain", "composite"])
 def test_intervals_of_flat_structures_hold_the_truth(kind):
     found = []
     for family in ("square", "laminate2", "hashin2"):
@@ -177,16 +172,20 @@ def published():
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_published_values_are_within_the_stated_intervals(capsys):
-    hits = defaultdict(list)
+    hits, missed = defaultdict(list), []
     for name, edges, values, shape, exact in published():
         if np.isfinite(values[-1]):
             case = Structure(name, 0, edges, values, shape, exact * np.eye(len(edges)))
             for kind in ("plain", "composite"):
                 image = getattr(case, kind)(CELLS[case.dim])
                 try:
-                    hits[kind, name].append(bool(np.all(covered(image, case.phases(image), case.exact))))
+                    farthest = np.max(distances(image, case.phases(image), case.exact))
                 except PhaseError:  # the voxels cut the matrix off
                     hits[f"{kind}, not run", name].append(False)
+                    continue
+                hits[kind, name].append(bool(farthest <= 1))
+                if farthest > 1:
+                    missed.append(f"{kind} {name}, {values}, exact {exact:.5g}: {farthest:.2f} half widths")
     for row in rows("conduction_2d_exact.csv"):
         if np.isfinite(float(row["k2"])):
             image = checkerboard(64) if row["case"].startswith("checker") else square_inclusion(64)
@@ -194,7 +193,7 @@ def test_published_values_are_within_the_stated_intervals(capsys):
             hit = bool(np.all(covered(image, {0: float(row["k1"]), 1: float(row["k2"])}, exact)))
             hits["plain", row["case"]].append(hit)
     table = [f"{kind:<20} {name:<26} {sum(hit)} of {len(hit)}" for (kind, name), hit in hits.items()]
-    say(capsys, "rows of the published tables within the stated intervals\n" + "\n".join(table))
+    say(capsys, "rows of the published tables within the stated intervals\n" + "\n".join(table + missed))
     for kind in ("plain", "composite"):
         every = [hit for (of, _), found in hits.items() if of == kind for hit in found]
         assert np.mean(every) >= 0.90

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from scalebridge.upscaling.tangent import Tangent, Watch
 from scalebridge.upscaling.voxel_error import VoxelError, voxel_size_error
 
 _FEWEST = 4  # voxels an edge that a coarsened image has at least
+_THICKER = 2.0  # how much farther the interface of an enclosed conductor without resistance may be off
+_HALF_WAY = 10.0  # contrast at which it is half of that
 
 
 def algebraic_part(tangent: Tangent) -> Contribution:
@@ -38,31 +41,49 @@ def voxel_part(
     coarsened as it is; its interfaces say how much the mixed voxels' law may leave.
     """
     known = {scheme: np.asarray(found.value, dtype=float) for scheme, found in tangents.items()}
-    scatter, shift = 0.0, None
-    if isinstance(job.image, CompositeImage):
-        finest, levels, others = job.image, [known[job.settings.schemes[0]]], []
-        shift = _scatter(job, levels[0], displacement_scatter(job.image))
+    composite = isinstance(job.image, CompositeImage)
+    finest = job.with_image(job.image if composite else smooth_composite(job.image))
+    limits = limits_of(finest, finest.table())  # the finest voxels show best who carries
+    if composite:
+        levels, others = [known[job.settings.schemes[0]]], []
+        reach = partial(displacement_scatter, job.image, _reach(job, limits))
+        scatter, shift = None, _scatter(job, levels[0], reach)
     else:
-        finest, levels = smooth_composite(job.image), []
+        levels = []
         others = [tensor for scheme in SCHEMES for tensor in _by(job, scheme, known, watch, next_case)]
-        scatter = _scatter(job, others[0], sampling_scatter(job.image))
-    finest_job = job.with_image(finest)
-    limits = limits_of(finest_job, finest_job.table())  # the finest voxels show best who carries
+        scatter, shift = _scatter(job, others[0], partial(sampling_scatter, job.image)), None
     for factor in _factors(job):
         if factor == 1 and levels:
             continue
-        image = finest if factor == 1 else coarsen_composite(finest, factor)
-        levels.append(_tensor(replace(finest_job, image=image, limits=limits), "hexahedra", watch))
+        image = finest.image if factor == 1 else coarsen_composite(finest.image, factor)
+        levels.append(_tensor(replace(finest, image=image, limits=limits), "hexahedra", watch))
         next_case()
     return voxel_size_error(levels, others, 0.0 if scatter is None else scatter, shift)
 
 
-def _scatter(job: Job, tensor: np.ndarray, covariance: np.ndarray) -> np.ndarray | None:
+def _reach(job: Job, limits: np.ndarray | None) -> np.ndarray:
+    """Return how far the interfaces of two phases may be displaced, relative to others.
+
+    Up to three times as far where a good conductor is enclosed, which acts as if it were thicker, by 0.04 of
+    an edge when its contrast is large.
+    """
+    count = len(job.phases)
+    if limits is None:
+        return np.ones((count, count))
+    values = np.asarray(job.table(), dtype=float)
+    enclosed = np.isfinite(limits[:, :, 1])  # by the worse conductor and the better one
+    worse, better = np.broadcast_to(values[:, None], enclosed.shape), np.broadcast_to(values, enclosed.shape)
+    reach = np.ones(enclosed.shape)
+    reach[enclosed] += _THICKER * better[enclosed] / (better[enclosed] + _HALF_WAY * worse[enclosed])
+    return np.maximum(reach, reach.T)
+
+
+def _scatter(job: Job, tensor: np.ndarray, covariance: Callable[[], np.ndarray]) -> np.ndarray | None:
     """Return the tensor's spread by that of the volume fractions; known for isotropic phases."""
     if not all(p.isotropic for p in job.phases):
         return None
     shares = np.array([job.image.fractions[p.label] for p in job.phases])
-    return fraction_scatter(tensor, shares, np.asarray(job.table(), dtype=float), covariance)
+    return fraction_scatter(tensor, shares, np.asarray(job.table(), dtype=float), covariance())
 
 
 def voxel_cases(job: Job) -> int:
