@@ -6,10 +6,11 @@ import numpy as np
 
 from scalebridge.cells.elastic_answer import ElasticAnswer
 from scalebridge.cells.elastic_job import ElasticJob
+from scalebridge.cells.elastic_moduli import check_equal_shear, check_holding, check_moduli, moduli_bounds
 from scalebridge.core.checks import Check
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.spec import Spec
-from scalebridge.core.upscaled import Bound
+from scalebridge.core.upscaled import Bound, Contribution
 from scalebridge.grids.elastic_hexahedra import grid_axes
 from scalebridge.upscaling.tensor_checks import check_loewner, check_tangent
 
@@ -17,18 +18,11 @@ STIFFNESS = Spec("effective stiffness", "Pa", (6, 6), symmetric=True)
 EXPANSION = Spec("effective thermal expansion", "1/K", (6,))
 MANDEL = "Mandel notation, components 11, 22, 33, 23, 13, 12 in the image's axes x, y, z."
 _CASES = ("11", "22", "33", "23", "13", "12", "thermal")
-_VOLUME = np.r_[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
 
 
 def fractions_of(job: ElasticJob) -> np.ndarray:
     """Return the volume fractions of the phases."""
     return np.array([job.image.fractions[c.label] for c in job.constituents])
-
-
-def mean_moduli(stiffness: np.ndarray) -> tuple[float, float]:
-    """Return the bulk and the shear modulus of the nearest isotropic stiffness."""
-    bulk = float(_VOLUME @ stiffness @ _VOLUME) / 9
-    return bulk, (float(np.trace(stiffness)) - 3 * bulk) / 10
 
 
 def bounds_of(job: ElasticJob) -> dict[str, Bound]:
@@ -41,14 +35,26 @@ def bounds_of(job: ElasticJob) -> dict[str, Bound]:
         lower = np.zeros((6, 6))
     else:
         lower = np.linalg.inv(np.tensordot(weights[used], np.linalg.inv(stiffness[used]), 1))
-    return {"Voigt-Reuss": Bound(lower, mean, "the tensor", "Hill 1952")}
+    return {"Voigt-Reuss": Bound(lower, mean, "the tensor", "Hill 1952"), **moduli_bounds(job)}
 
 
-def checks_of(job: ElasticJob, answer: ElasticAnswer, bounds: dict[str, Bound]) -> list[Check]:
-    """Return what was preserved, measured: of the stiffness, and of the expansion where it has one."""
+def checks_of(
+    job: ElasticJob, answer: ElasticAnswer, bounds: dict[str, Bound], voxels: Contribution | None = None
+) -> list[Check]:
+    """Return what was preserved, measured: of the stiffness, and of the expansion where it has one.
+
+    Args:
+        job: the job.
+        answer: its solution.
+        bounds: those of the stiffness.
+        voxels: what the voxels' size leaves in the stiffness, if that was assessed.
+    """
     settings = job.settings
     checks = check_tangent(answer.tangent, settings.rtol, settings.solver.residual_rtol)
     checks.append(check_loewner(answer.stiffness, bounds["Voigt-Reuss"], "Voigt-Reuss"))
+    checks += check_moduli(answer.stiffness, bounds)
+    checks += check_equal_shear(job, answer.stiffness, voxels)
+    checks += check_holding(job, answer.stiffness)
     levin = levin_expansion(job, answer.stiffness)
     if levin is not None and answer.expansion is not None:
         scale = float(np.abs(levin).max()) or 1.0

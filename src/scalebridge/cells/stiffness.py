@@ -157,7 +157,7 @@ def effective_stiffness(
         spec=STIFFNESS,
         value=answer.stiffness,
         derivatives=dict(slopes),
-        checks=tuple(checks_of(job, answer, bounds)),
+        checks=tuple(checks_of(job, answer, bounds, assessed.parts.get("voxel size"))),
         bounds={**bounds, **assessed.bounds},
         uncertainty=assessed.parts,
         estimate=assessed.estimate,

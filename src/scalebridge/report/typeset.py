@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MISSING = "–"
+_ROUNDING = 1e-12  # relative; a spread below it is what arithmetic leaves
 _MINUS = "−"
 _DIGIT_SPACE, _POINT_SPACE = "\u2007", "\u2008"  # as wide as a digit and as a decimal point
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -75,13 +76,13 @@ def typeset_number(value: float, digits: int = 6, *, trim: bool = True) -> str:
 
 
 def typeset_estimate(value: float, std: float | None, digits: int = 6) -> str:
-    """Set a number and its standard deviation with the same decimals.
+    """Set a number and its standard deviation with the same decimals; without one that is but rounding.
 
     Example:
         >>> typeset_estimate(7.7123, 0.3), typeset_estimate(7.7123, None, 3), typeset_estimate(2.1e-13, 4e-15)
         ('7.7 ± 0.3', '7.71', '(2.10 ± 0.04)×10⁻¹³')
     """
-    if not std or not math.isfinite(std) or not math.isfinite(value):
+    if not std or not math.isfinite(std) or not math.isfinite(value) or std < _ROUNDING * abs(value):
         return typeset_number(value, digits)
     exponent = _exponent(max(abs(value), std), step=1)
     scaled, spread = value / 10.0**exponent, std / 10.0**exponent
