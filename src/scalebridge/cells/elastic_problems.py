@@ -76,7 +76,7 @@ class ElasticProblem:
     @property
     def expands(self) -> bool:
         """Whether an expansion is part of the problem."""
-        return any("expansion" in material for material in self.phases.values())
+        return any(key.startswith("expansion") for material in self.phases.values() for key in material)
 
     def build(self, cells: int | None = None) -> tuple[VoxelImage, dict[int, Material]]:
         """Make the image and its phases.

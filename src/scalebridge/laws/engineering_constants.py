@@ -32,7 +32,8 @@ class EngineeringConstants:
         values: the constants by name: E, E1, ... (Young's moduli), nu12 (strain along 2 by stress along 1), G
             (shear moduli), K (bulk modulus; in the plane that of the area).
         slopes: derivative of each constant by the stiffness, (n, n) in the given axes, at fixed symmetry
-        axes. distance: |C - C_sym| / |C| of the stiffness that the constants stand for.
+            axes.
+        distance: |C - C_sym| / |C| of the stiffness that the constants stand for.
     """
 
     symmetry: str
