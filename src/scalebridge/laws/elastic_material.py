@@ -5,6 +5,7 @@ Stiffness and expansion are in Mandel notation (11, 22, 33, 23, 13, 12), in the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -128,21 +129,13 @@ class ElasticMaterial:
 
     def stiffness_of(self, values: ArrayLike) -> jax.Array:
         """Return the stiffness (6, 6) in the sample's axes, Pa, of the constants' values; differentiable."""
-        numbers = jnp.asarray(values)
-        own = stiffness_from(self.kind, self.names[: self.elastic_count], numbers[: self.elastic_count])
-        return own if self.axes is None else rotate_stiffness(own, self.axes)
+        return _turned_stiffness(self.kind, self.names[: self.elastic_count], values, self.axes)
 
     def expansion_of(self, values: ArrayLike) -> jax.Array:
         """Return the expansion (6,) in the sample's axes, 1/K, zero where none is given; differentiable."""
-        numbers = jnp.asarray(values)[self.elastic_count :]
         if not self.has_expansion:
             return jnp.zeros(6)
-        if numbers.shape[0] == 6:
-            own = numbers
-        else:
-            along = {1: [0, 0, 0], 2: [0, 1, 1], 3: [0, 1, 2]}[numbers.shape[0]]
-            own = jnp.zeros(6).at[:3].set(numbers[np.array(along)])
-        return own if self.axes is None else rotate_strain(own, self.axes)
+        return _turned_expansion(self.elastic_count, values, self.axes)
 
     def stiffness(self, temperature: float | None = None) -> np.ndarray:
         """Return the stiffness (6, 6) in Mandel notation, Pa, in the sample's axes, at a temperature in K."""
@@ -159,6 +152,22 @@ class ElasticMaterial:
         parts |= {name: _recorded(constant) for name, constant in extra.items() if constant is not None}
         axes = {} if self.axes is None else {"axes": self.axes.tolist()}
         return {"name": self.name, "kind": self.kind, **parts, **axes}
+
+
+# Compiled as wholes: operation by operation each would be compiled for itself.
+@partial(jax.jit, static_argnums=(0, 1))
+def _turned_stiffness(kind: str, names: tuple[str, ...], values: Any, axes: Any) -> jax.Array:
+    own = stiffness_from(kind, names, values)
+    return own if axes is None else rotate_stiffness(own, axes)
+
+
+@partial(jax.jit, static_argnums=0)
+def _turned_expansion(first: int, values: Any, axes: Any) -> jax.Array:
+    own = values[first:]
+    if own.shape[0] != 6:
+        along = {1: [0, 0, 0], 2: [0, 1, 1], 3: [0, 1, 2]}[own.shape[0]]
+        own = jnp.zeros(6).at[:3].set(own[np.array(along)])
+    return own if axes is None else rotate_strain(own, axes)
 
 
 def elastic_material(**constants: Any) -> ElasticMaterial:
