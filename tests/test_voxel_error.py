@@ -53,7 +53,7 @@ def test_half_widths_of_numbers_are_those_said():
     assert float(noisy.half_width) == pytest.approx(np.hypot(2.0 * 0.2, 1.75 * 0.3) * pooled)
     both = voxel_size_error([1.0, 1.1], [1.3, 0.8], scatter=0.3)
     assert float(both.half_width) == pytest.approx(
-        np.linalg.norm([0.9 * 0.2, 0.45 * 0.5, 1.75 * 0.3]) * pooled
+        np.linalg.norm([1.2 * 0.2, 0.4 * 0.5, 1.75 * 0.3]) * pooled
     )
 
 

@@ -10,7 +10,7 @@ interval that holds the exact tensor in 95 cases of 100 is, component by compone
 
     one method:      2.0 step,  or with K(4h)  sqrt((1.4 step)² + (0.2 second step)²);
     with a shift:    0.7 step,  or with K(4h)  sqrt((0.5 step)² + (0.1 second step)²);
-    several methods: sqrt((0.4 step)² + (0.7 range)²),  with a scatter  sqrt((0.9 step)² + (0.45 range)²);
+    several methods: sqrt((0.4 step)² + (0.7 range)²),  with a scatter  sqrt((1.2 step)² + (0.4 range)²);
     one voxel size:  1.8 range about K(h);
 
 each with (1.75 scatter)² added under the root, the standard deviation that comes from placing the interfaces
@@ -43,7 +43,7 @@ _SMALLEST = 1e-3  # diagonal component, relative to the largest, below which the
 _NORMAL = 1.959964  # half width of 95 % in standard deviations
 
 _TWO_LEVELS, _THREE_LEVELS, _COMPANIONS, _ONE_LEVEL, _SCATTER = (2.0,), (1.4, 0.2), (0.4, 0.7), 1.8, 1.75
-_TWO_SHIFTED, _THREE_SHIFTED, _COMPANIONS_SCATTERED, _SHIFT = (0.7,), (0.5, 0.1), (0.9, 0.45), 0.016
+_TWO_SHIFTED, _THREE_SHIFTED, _COMPANIONS_SCATTERED, _SHIFT = (0.7,), (0.5, 0.1), (1.2, 0.4), 0.016
 
 
 @dataclass(frozen=True)
