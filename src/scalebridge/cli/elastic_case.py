@@ -42,27 +42,35 @@ class ElasticOutputTable(Table):
     )
 
 
-class _ElasticCase(Table):
-    title: str | None = None
-    image: ImageTable
-    phases: dict[LabelOrRest, str | dict[str, Any]] = Field(
+Materials = Annotated[
+    dict[LabelOrRest, str | dict[str, Any]],
+    Field(
         min_length=1,
         description="material by label of the image, '*' for all others: 'void', or its constants",
-    )
+    ),
+]
+
+
+class StiffnessCase(Table):
+    """The effective stiffness of an image."""
+
+    task: Literal["stiffness"]
+    title: str | None = None
+    image: ImageTable
+    phases: Materials
     solve: ElasticSolveTable = Field(default_factory=ElasticSolveTable)
     output: ElasticOutputTable = Field(default_factory=ElasticOutputTable)
 
 
-class StiffnessCase(_ElasticCase):
-    """The effective stiffness of an image."""
-
-    task: Literal["stiffness"]
-
-
-class ExpansionCase(_ElasticCase):
+class ExpansionCase(Table):
     """The effective thermal expansion of an image."""
 
     task: Literal["expansion"]
+    title: str | None = None
+    image: ImageTable
+    phases: Materials
+    solve: ElasticSolveTable = Field(default_factory=ElasticSolveTable)
+    output: ElasticOutputTable = Field(default_factory=ElasticOutputTable)
 
 
 class StiffnessStudyTable(Table):
@@ -94,8 +102,6 @@ class StiffnessRveCase(Table):
     task: Literal["stiffness-rve"]
     title: str | None = None
     image: ImageTable
-    phases: dict[LabelOrRest, str | dict[str, Any]] = Field(
-        min_length=1, description="material by label of the image, '*' for all others"
-    )
+    phases: Materials
     study: StiffnessStudyTable = Field(default_factory=StiffnessStudyTable)
     output: StudyOutputTable = Field(default_factory=StudyOutputTable)
