@@ -39,8 +39,8 @@ def check_moduli(stiffness: np.ndarray, bounds: dict[str, Bound]) -> list[Check]
     """Check both moduli against their Hashin-Shtrikman bounds, where there are any.
 
     The bounds hold for the moduli of the nearest isotropic tensor of any periodic medium of isotropic phases:
-    averaged over all orientations of the load, the polarisation sees a medium without direction (Milton & Kohn
-    1988). A finite mesh answers too stiffly, so that a failure above says that the voxels are too coarse.
+    averaged over all orientations of the load, the polarisation sees a medium without direction (Milton &
+    Kohn 1988). A finite mesh answers too stiffly: a failure above says that the voxels are too coarse.
     """
     checks = []
     for name, found in mean_moduli(stiffness).items():
@@ -65,8 +65,8 @@ def check_equal_shear(job: ElasticJob, stiffness: np.ndarray, voxels: Contributi
     """Check Hill's relation of isotropic phases with one shear modulus, where it applies.
 
     Whatever the structure, the medium is isotropic with 1 / (K + 4 G / 3) = <1 / (K_i + 4 G / 3)>. Elements
-    lock where the phases differ in volume change, so that the relation measures the mesh; what it may be off is
-    the stated error of the voxels' size, without which there is no check.
+    lock where the phases differ in volume change, so that the relation measures the mesh; what it may be off
+    is the stated error of the voxels' size, without which there is no check.
 
     Source: R. Hill, J. Mech. Phys. Solids 11 (1963) 357.
     """
@@ -84,9 +84,9 @@ def check_equal_shear(job: ElasticJob, stiffness: np.ndarray, voxels: Contributi
             "Hill's equal shear moduli",
             found,
             _DEVIATIONS * spread / exact,
-            meaning="bulk modulus against the one that phases of one shear modulus have whatever the structure; "
-            "the tolerance is two standard deviations of the voxels' part. A failure says that elements lock: "
-            "scheme='b-bar' locks less",
+            meaning="bulk modulus against the one that phases of one shear modulus have whatever the "
+            "structure; the tolerance is two standard deviations of the voxels' part. A failure says that "
+            "elements lock: scheme='b-bar' locks less",
         )
     ]
 
