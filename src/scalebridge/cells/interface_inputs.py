@@ -10,6 +10,7 @@ import numpy as np
 import pint
 from jax.core import Tracer
 
+from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError, PhaseError, UnitError
 from scalebridge.core.units import parse_quantity, registry, split_quantity
 
