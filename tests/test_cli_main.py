@@ -10,7 +10,18 @@ from cli_helpers import invoke
 from scalebridge.cli.exits import MEANINGS, Exit
 from scalebridge.cli.main import app
 
-VERBS = ("conductivity", "laminate", "rve", "run", "inspect", "check", "schema")
+VERBS = (
+    "conductivity",
+    "stiffness",
+    "expansion",
+    "interface",
+    "laminate",
+    "rve",
+    "run",
+    "inspect",
+    "check",
+    "schema",
+)
 HEAVY = ("jax", "numpy", "scipy", "matplotlib", "pint", "rich", "h5py", "equinox")
 
 
