@@ -26,7 +26,7 @@ from scalebridge.io.detect import FORMATS
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-LARGE = {"berea", "error_budget"}  # `make demo`, and tests of their own at a smaller size
+LARGE = {"berea", "bone", "error_budget"}  # `make demo`, and tests of their own at a smaller size
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in LARGE)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -182,7 +182,7 @@ def keys_of(schema):
             yield from keys_of(part)
 
 
-@pytest.mark.parametrize("task", ["conductivity", "rve", "stiffness"])
+@pytest.mark.parametrize("task", ["conductivity", "rve", "stiffness", "interface"])
 def test_the_case_with_every_key_is_valid_once_its_remarks_are_gone(task):
     cases = (b.text for b in blocks_of(DOCS / "guide" / "command-line.md") if b.language == "toml")
     text = next(text for text in cases if tomllib.loads(text)["task"] == task)

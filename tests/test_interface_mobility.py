@@ -1,6 +1,7 @@
 """Effective mobilities: limits with exact answers, matched fronts with derivatives, spreads and pinning."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,11 @@ from scalebridge.core.results import Outcome
 LAYERS, MOBILITY = [(1.0, 0), (1.5, 1)], {0: 1.0, 1: 3.0}
 KAPPA, WELL = {0: 2.0, 1: 2.5}, {0: 1.0, 1: 1.3}
 INVERSE = 1.0 / (0.4 / 1.0 + 0.6 / 3.0)
-FRONT = {"kind": "kinetic", "gradient_energy": KAPPA, "barrier": WELL, "driving": 0.15}
+FRONT: dict[str, Any] = {"kind": "kinetic", "gradient_energy": KAPPA, "barrier": WELL, "driving": 0.15}
+
+
+def front(**changed: Any) -> dict[str, Any]:
+    return {**FRONT, **changed}
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +88,8 @@ def test_its_derivatives_are_those_of_matches(matched):
     step = 1e-3
     cases = {
         "mobility": (LAYERS, {0: 1.0 + step, 1: 3.0}, FRONT),
-        "gradient energy": (LAYERS, MOBILITY, FRONT | {"gradient_energy": {0: 2.0 * (1.0 + step), 1: 2.5}}),
-        "barrier": (LAYERS, MOBILITY, FRONT | {"barrier": {0: 1.0 + step, 1: 1.3}}),
+        "gradient energy": (LAYERS, MOBILITY, front(gradient_energy={0: 2.0 * (1.0 + step), 1: 2.5})),
+        "barrier": (LAYERS, MOBILITY, front(barrier={0: 1.0 + step, 1: 1.3})),
         "thickness": ([(1.0 + step, 0), (1.5, 1)], MOBILITY, FRONT),
     }
     sizes = {"mobility": 1.0, "gradient energy": 2.0, "barrier": 1.0, "thickness": 1.0}
@@ -108,16 +113,14 @@ def test_spreads_of_inputs_and_of_the_front_add_up(matched):
 def test_the_three_layers_of_the_bar_pass_their_checks():
     for ratio in (2.0, 5.0, 10.0):
         kappa = {0: 1.0, 1: ratio}
-        found = effective_mobility(
-            [(0.75, 0), (0.75, 1)], {0: 1.0, 1: ratio}, **(FRONT | {"gradient_energy": kappa})
-        )
+        found = effective_mobility([(0.75, 0), (0.75, 1)], {0: 1.0, 1: ratio}, **front(gradient_energy=kappa))
         check = next(check for check in found.checks if check.name == "coarse front")
         assert found.passed, str(found)
         assert check.value < 0.01 == check.tolerance
 
 
 def test_one_mobility_for_forces_that_need_several_is_said():
-    found = effective_mobility([(3.0, 0), (3.0, 1)], MOBILITY, **(FRONT | {"driving": [0.05, 0.15]}))
+    found = effective_mobility([(3.0, 0), (3.0, 1)], MOBILITY, **front(driving=[0.05, 0.15]))
     failed = {check.name for check in found.checks if not check.passed}
     assert failed == {"one mobility for all driving forces", "coarse front"}
     apart = np.array([one["mobility"] for one in found.stats["fronts"]])
@@ -127,7 +130,7 @@ def test_one_mobility_for_forces_that_need_several_is_said():
 
 
 def test_a_front_that_stands_has_no_mobility():
-    found = effective_mobility([(3.0, 0), (3.0, 1)], MOBILITY, **(FRONT | {"driving": 0.005}))
+    found = effective_mobility([(3.0, 0), (3.0, 1)], MOBILITY, **front(driving=0.005))
     assert float(found.value) == 0.0
     assert [check.name for check in found.checks if not check.passed] == ["front moves"]
     assert "stands" in found.notes[0]

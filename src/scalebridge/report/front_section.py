@@ -57,9 +57,10 @@ def _sentences(result: Upscaled, study: FrontStudy) -> list[str]:
     said = []
     if study.mobility > 0:
         share = 100.0 * (study.mobility / mean - 1.0)
+        within = f" within {typeset_number(100.0 * _misfit(study), 2)}\u00a0%" if len(study.speeds) > 1 else ""
         said.append(
             f"With a mobility of {typeset_number(study.mobility, 4)}{behind} the coarse equation's front is "
-            f"as fast as the one in the layers; the formula of mean coefficients gives "
+            f"as fast as the one in the layers{within}; the formula of mean coefficients gives "
             f"{typeset_number(mean, 4)}{behind}, the answer is {typeset_number(abs(share), 2)}\u00a0% "
             f"{'above' if share > 0 else 'below'} it."
         )
@@ -70,6 +71,13 @@ def _sentences(result: Upscaled, study: FrontStudy) -> list[str]:
     ratio = study.layers.period / interface.width()
     said.append(f"A period of the layers is {typeset_number(ratio, 3)} widths of the coarse interface.")
     return said
+
+
+def _misfit(study: FrontStudy) -> float:
+    """Largest relative difference of a moving front and the coarse one with the mobility handed up."""
+    interface = study.layers.coarse_interface
+    speeds = [one for one in study.speeds if one.speed > 0]
+    return max(abs(interface.speed(study.mobility, one.driving) / one.speed - 1.0) for one in speeds)
 
 
 def _blocks(result: Upscaled, study: FrontStudy, key: str, force: str) -> list[Block]:
