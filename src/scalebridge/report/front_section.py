@@ -57,7 +57,8 @@ def _sentences(result: Upscaled, study: FrontStudy) -> list[str]:
     said = []
     if study.mobility > 0:
         share = 100.0 * (study.mobility / mean - 1.0)
-        within = f" within {typeset_number(100.0 * _misfit(study), 2)}\u00a0%" if len(study.speeds) > 1 else ""
+        misfit = typeset_number(100.0 * _misfit(study), 2)
+        within = f" within {misfit}\u00a0%" if len(study.speeds) > 1 else ""
         said.append(
             f"With a mobility of {typeset_number(study.mobility, 4)}{behind} the coarse equation's front is "
             f"as fast as the one in the layers{within}; the formula of mean coefficients gives "
