@@ -167,6 +167,24 @@ def test_the_coated_sphere_has_its_published_modulus(core, coat, ratio, share, e
     assert problem.exact(problem.image(4), np.eye(6))["bulk modulus"] == pytest.approx(exact, rel=1e-13)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["hexahedra", "b-bar", "reduced"])
+def test_the_neutral_coated_sphere_at_64_voxels(scheme):
+    core, coat, ratio, _, exact = COATED[0]
+    problem = coated_sphere_problem(core, coat, ratio)
+    assert bulk_of(problem.composite(64), problem.phases, scheme) == pytest.approx(exact, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("row", "allowed"), [(1, 1e-3), (2, 7e-3)])
+def test_a_coated_pore_and_a_hard_core_at_64_voxels(row, allowed):
+    """Not 1e-4: the surfaces of a pore, and of a core 180 times as hard, leave more."""
+    core, coat, ratio, _, exact = COATED[row]
+    problem = coated_sphere_problem(core, coat, ratio)
+    image = problem.image(64) if row == 1 else problem.composite(64)
+    assert bulk_of(image, problem.phases, "hexahedra") == pytest.approx(exact, rel=allowed)
+
+
 # ------------------------------------------------------------------------------- equal shear moduli
 
 
@@ -262,6 +280,22 @@ def test_two_anisotropic_phases_obey_levins_relation(seed, scheme, dim):
 
 
 RIGID = rows("nunan_keller_sc_rigid_spheres_viscosity.csv")
+
+
+@pytest.mark.slow
+def test_rigid_spheres_in_an_incompressible_matrix():
+    """The staircase of a rigid sphere errs by a part of a voxel: found 4 % here, and half of 29 % below."""
+    share, alpha, beta = RIGID[3][:3]
+    found = examine_elastic(rigid_spheres_problem(share, alpha, beta), "b-bar", 32)
+    assert found.passed, found.errors
+
+
+@pytest.mark.slow
+def test_rigid_spheres_converge_with_the_voxels():
+    share, alpha, beta = RIGID[6][:3]
+    problem = rigid_spheres_problem(share, alpha, beta)
+    coarse, fine = (examine_elastic(problem, "b-bar", cells).errors for cells in (16, 32))
+    assert all(0 < fine[name] < 0.55 * coarse[name] for name in coarse)
 
 
 # ---------------------------------------------------------------------------------------- polycrystals
@@ -413,7 +447,7 @@ def balls(cells):
 
 
 def test_iterations_at_contrast_10_are_few():
-    assert max(steps_to(balls(32), pair(10.0), 1e-6)) <= 20
+    assert max(steps_to(balls(32), pair(10.0), 1e-6)) <= 22  # coarse spheres touch: 20 are the finer cell's
 
 
 @pytest.mark.slow

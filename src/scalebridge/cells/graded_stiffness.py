@@ -215,8 +215,30 @@ def graded_stiffness(
         bounds=bounds,
         notes=(note, *found.notes),
         derivatives={"tissue modulus": found.value / law.young},
-        inputs={"density law": asdict(law)},
+        inputs=_inputs(image, law),
+        subject=_shown(image),
     )
+
+
+def _shown(image: VoxelImage) -> VoxelImage:
+    """Pores and solid, for pictures: the classes would be dozens of colours."""
+    names = {0: "pores", 1: "solid"}
+    labels = (image.labels > 0).astype(np.uint8)
+    present = {label: names[label] for label in np.unique(labels).tolist()}
+    return VoxelImage(labels, image.voxel, names=present, periodic=False)
+
+
+def _inputs(image: VoxelImage, law: DensityLaw) -> dict[str, dict[str, Any]]:
+    """The law, as what the solid is made of."""
+    pores = image.fractions.get(0, 0.0)
+    told = {
+        "young": {"value": law.young, "std": law.young_std, "unit": "Pa"},
+        "exponent": {"value": law.exponent, "std": law.exponent_std, "unit": "1"},
+        "poisson": {"value": law.poisson, "std": 0.0, "unit": "1"},
+    }
+    found: dict[str, dict[str, Any]] = {"phase 0": {"name": "pores", "kind": "void", "fraction": pores}}
+    solid = {"name": "solid", "kind": "by density", "fraction": 1.0 - pores, **told, "law": asdict(law)}
+    return (found if pores else {}) | {"phase 1": solid}
 
 
 def _law_parts(
