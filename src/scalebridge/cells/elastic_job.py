@@ -339,6 +339,13 @@ def _matrices(found: np.ndarray, rest: tuple[int, ...]) -> np.ndarray:
     if rest == (3,):
         return orientations_from_euler(found)
     if rest == (4,):
+        if not np.all(np.linalg.norm(found, axis=-1) > 0):
+            raise InputError(
+                "orientations",
+                got="a quaternion of length zero",
+                wanted="quaternions (w, x, y, z) of any length but zero",
+                cure="write (1, 0, 0, 0) where nothing is turned",
+            )
         return orientations_from_quaternions(found)
     gap = np.abs(found @ np.swapaxes(found, -1, -2) - np.eye(3)).max()
     if gap > 1e-6:
