@@ -41,21 +41,22 @@ def voxel_part(
     coarsened as it is; its interfaces say how much the mixed voxels' law may leave.
     """
     known = {scheme: np.asarray(found.value, dtype=float) for scheme, found in tangents.items()}
-    composite = isinstance(job.image, CompositeImage)
-    finest = job.with_image(job.image if composite else smooth_composite(job.image))
+    given = job.image
+    smooth = given if isinstance(given, CompositeImage) else smooth_composite(given)
+    finest = job.with_image(smooth)
     limits = limits_of(finest, finest.table())  # the finest voxels show best who carries
-    if composite:
+    if isinstance(given, CompositeImage):
         levels, others = [known[job.settings.schemes[0]]], []
-        reach = partial(displacement_scatter, job.image, _reach(job, limits))
+        reach = partial(displacement_scatter, given, _reach(job, limits))
         scatter, shift = None, _scatter(job, levels[0], reach)
     else:
         levels = []
         others = [tensor for scheme in SCHEMES for tensor in _by(job, scheme, known, watch, next_case)]
-        scatter, shift = _scatter(job, others[0], partial(sampling_scatter, job.image)), None
+        scatter, shift = _scatter(job, others[0], partial(sampling_scatter, given)), None
     for factor in _factors(job):
         if factor == 1 and levels:
             continue
-        image = finest.image if factor == 1 else coarsen_composite(finest.image, factor)
+        image = smooth if factor == 1 else coarsen_composite(smooth, factor)
         levels.append(_tensor(replace(finest, image=image, limits=limits), "hexahedra", watch))
         next_case()
     return voxel_size_error(levels, others, 0.0 if scatter is None else scatter, shift)

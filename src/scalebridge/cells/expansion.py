@@ -30,7 +30,7 @@ from scalebridge.core.upscaled import Upscaled
 from scalebridge.engine.progress import metered
 
 
-def effective_expansion(
+def effective_expansion(  # noqa: D417 (most arguments are those of effective_stiffness)
     image: ElasticImage,
     phases: Mapping[Any, Any],
     *,

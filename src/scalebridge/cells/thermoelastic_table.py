@@ -155,7 +155,7 @@ class ThermoelasticTable:
         return "\n".join([*lines, *(str(check) for check in self.checks), *self.notes])
 
 
-def effective_thermoelasticity(
+def effective_thermoelasticity(  # noqa: D417 (most arguments are those of effective_stiffness)
     image: ElasticImage,
     phases: Mapping[Any, Any],
     temperatures: Sequence[float | str],

@@ -83,7 +83,7 @@ def _symmetries(index: np.ndarray, aspect: tuple[float, ...]) -> int:
     if not (moves or mirrors or swaps):
         return 1
     field = index - index.mean()
-    spectrum = fft.rfftn(field)
+    spectrum = np.asarray(fft.rfftn(field))
     count = _matches(field, spectrum) if moves else 1
     mirrored = sum(_matches(np.flip(field, axis), spectrum) > 0 for axis in mirrors)
     swapped = sum(_matches(np.swapaxes(field, a, b), spectrum) > 0 for a, b in swaps)
@@ -97,7 +97,7 @@ def _shifts(line: np.ndarray, other: np.ndarray) -> int:
 
 def _matches(field: np.ndarray, spectrum: np.ndarray) -> int:
     """Return how many translations turn a field of ranks, less their mean, into that of the spectrum."""
-    products = fft.irfftn(spectrum * np.conj(fft.rfftn(field)), s=field.shape)
+    products = np.asarray(fft.irfftn(spectrum * np.conj(np.asarray(fft.rfftn(field))), s=field.shape))
     # Half the sum of squared differences of ranks.
     return int(np.count_nonzero(np.vdot(field, field) - products < _SAME))
 
