@@ -198,7 +198,7 @@ ROWS = [
     ("Poisson's ratio of a half", ("--phase", "0=young=3 GPa, poisson=0.5", *TWO), "phase 0"),
     ("Poisson's ratio below minus one", ("--phase", "0=young=3 GPa, poisson=-1.1", *TWO), "phase 0"),
     ("a negative modulus", ("--phase", "0=young=-3 GPa, poisson=0.3", *TWO), "phase 0"),
-    ("a modulus in kilograms", ("--phase", "0=young=3 kg, poisson=0.3", *TWO), "kilogram"),
+    ("a modulus in kilograms", ("--phase", "0=young=3 kg, poisson=0.3", *TWO), "convertible to Pa"),
     ("an unknown unit", ("--phase", "0=young=3 flurb, poisson=0.3", *TWO), "flurb"),
     ("two spreads", ("--phase", "0=young=3 GPa +- 1 GPa +- 1 GPa, poisson=0.3", *TWO), "VALUE [UNIT]"),
     ("a negative spread", ("--phase", "0=young=3 GPa +- -1 GPa, poisson=0.3", *TWO), "std"),

@@ -84,7 +84,7 @@ def temperatures_from(given: str | list[Any]) -> list[Any]:
     elif ":" in given:
         listed = _stepped(given)
     else:
-        listed = [_number_or_text(part) for part in given.split(",")]
+        listed = [number_or_text(part) for part in given.split(",")]
     if not 2 <= len(listed) <= _MOST_TEMPERATURES:
         raise InputError(
             "temperatures",
@@ -116,7 +116,7 @@ def _no_range(text: str) -> InputError:
     )
 
 
-def _number_or_text(text: str) -> float | str:
+def number_or_text(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
