@@ -35,8 +35,8 @@ settings.load_profile("house")
 
 # What is known to be wrong and not mended yet, by the end of its name; each is to leave this list.
 OPEN = {
-    "test_slopes_of_the_tangent_are_its_differences[isotropic-uniform-stress]": "slopes of the thermal column",
-    "test_slopes_of_the_tangent_are_its_differences[general-uniform-stress]": "slopes of the thermal column",
+    "test_slopes_of_the_tangent_are_its_differences[isotropic-uniform-stress]": "slopes of the thermal part",
+    "test_slopes_of_the_tangent_are_its_differences[general-uniform-stress]": "slopes of the thermal part",
     "test_uniform_faces_bracket_the_periodic_answer": "uniform stress of an anisotropic mixture",
     "test_float32_reaches_the_stop_that_float64_does[uniform-stress]": "its tolerance is below rounding",
     "test_the_bound_of_the_spectrum_holds": "there is no bound for B-bar of anisotropic phases",

@@ -117,6 +117,7 @@ def _no_range(text: str) -> InputError:
 
 
 def number_or_text(text: str) -> float | str:
+    """Return a number where text is one without a unit, else the text."""
     try:
         return float(text)
     except ValueError:
