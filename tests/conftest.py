@@ -43,6 +43,7 @@ OPEN = {
     "test_a_ply_from_fibres_makes_a_material": "expansion of a ply along its fibres, by 4 %",
     "test_compressibilities_add_up_to_the_inverse_bulk_modulus": "of the nearest isotropic tensor, by 0.4 %",
     "test_answers_of_other_shapes_are_set_too[value1-spec1-": "a stiffness has a page of its own by now",
+    "test_programs_of_a_page_run_and_print_what_it_says[docs/guide/elastic-formulas.md": "prints rounding",
     "test_levins_relation_for_isotropic_phases[": "the formula is annotated for tensors only",
 }
 
