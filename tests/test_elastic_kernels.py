@@ -275,6 +275,8 @@ def test_slopes_of_the_tangent_are_its_differences(kind, boundary):
     np.testing.assert_allclose(found, wanted, atol=1e-6 * abs(wanted).max())
 
 
+@pytest.mark.slow  # every shape plans and solves anew
+@pytest.mark.timeout(1800)
 @given(st.integers(0, 10**6), st.sampled_from(RULES[:2]))
 def test_uniform_faces_bracket_the_periodic_answer(seed, rule):
     """In Loewner's order, and all three lie between the means of stiffness and of compliance."""

@@ -357,9 +357,11 @@ def test_a_ply_from_fibres_makes_a_material():
         [(0.5, {**GLASS, "expansion": 5e-6}, {"axes": (math.inf, 1, 1)})],
         quantity="expansion",
     )
-    assert ply.expansion()[0] == pytest.approx(
-        estimate.value[0], rel=0.02
-    )  # Schapery's is nearly exact along
+    # Schapery's is the mixture of the free strips, fibres and matrix, held together along alone: what the
+    # fibres hold across through Poisson's ratios is left out, and raises it here by some 4 %.
+    young, free = np.array([GLASS["young"], EPOXY["young"]]), np.array([5e-6, 60e-6])
+    assert ply.expansion()[0] == pytest.approx(young @ free / young.sum(), rel=1e-12)
+    assert ply.expansion()[0] == pytest.approx(estimate.value[0], rel=0.05)
     short = fibre_ply(0.5, GLASS, EPOXY, aspect=20.0)
     assert short["young1"] < constants["young1"]
     with pytest.raises(InputError, match="poisson"):

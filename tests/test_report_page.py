@@ -329,8 +329,8 @@ def test_a_result_without_numbers_says_so():
         ),
         (
             np.eye(6) * 3.2e10,
-            Spec("stiffness", "Pa", (6, 6)),
-            "The stiffness of the medium has 6 × 6 components",
+            Spec("coupling", "Pa", (6, 6)),  # a stiffness has a page of its own
+            "The coupling of the medium has 6 × 6 components",
         ),
         (
             np.array([1.5, 2.5]),

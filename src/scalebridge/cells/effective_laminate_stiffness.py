@@ -89,7 +89,7 @@ def laminate_stiffness(
         >>> steel, rubber = {"young": "210 GPa", "poisson": 0.3}, {"young": "10 MPa", "poisson": 0.48}
         >>> bearing = laminate_stiffness([("3 mm", steel), ("10 mm", rubber)])
         >>> print(f"{bearing.value[2, 2] / 1e6:.4g} MPa across, {bearing.value[3, 3] / 2e6:.3g} MPa in shear")
-        114.3 MPa across, 4.39 MPa in shear
+        114.2 MPa across, 4.39 MPa in shear
         >>> bearing.passed
         True
     """
@@ -124,7 +124,7 @@ def laminate_expansion(
         >>> invar = {"young": "140 GPa", "poisson": 0.28, "expansion": "1.2e-6 1/K"}
         >>> clad = laminate_expansion([(1, copper), (1, invar)])
         >>> (clad.value[[0, 2]] * 1e6).round(2).tolist()  # along and across
-        [8.84, 9.28]
+        [8.83, 10.34]
     """
     return _answer(layers, normal, temperature, expansion=True)
 

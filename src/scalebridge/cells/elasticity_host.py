@@ -103,8 +103,6 @@ class Solid:
         """Lower bound of the spectrum of K preconditioned by a homogeneous medium, 0 if none is known."""
         root = np.linalg.inv(np.linalg.cholesky(reference))
         used = self.stiffness[self.weights > 0]
-        if self.rule == "b-bar" and not self.table.isotropic:
-            return 0.0
         values = np.linalg.eigvalsh(root @ used @ root.T)
         return max(0.0, float(values.min()))
 
@@ -268,13 +266,10 @@ class HostElasticity(HostLinearModel):
     def slopes(self, first: Any, second: Any) -> np.ndarray:
         """Return two cases' energy's derivative by each row's C and a, (rows, 42): C' (6, 6), then a'."""
         solid = self.solid
-        by_rows = self.kernels.slopes(
-            solid.table,
-            (first[0], self._strain(first[1])),
-            (second[0], self._strain(second[1])),
-            self._eigenstrain(first[1]),
-            self._eigenstrain(second[1]),
-        )
+        by_rows = self._row_slopes(first, second)
+        if self.boundary == "uniform-stress" and first[1][6:].any() and second[1][6:].any():
+            still = np.zeros(self.kernels.nodes)  # what expansions alone would hold is no energy here
+            by_rows = by_rows - self._row_slopes((still, first[1]), (still, second[1]))
         by_stiffness = stiffness_slopes(by_rows, solid.table).reshape(len(solid.stiffness), 36)
         by_expansion = np.zeros((len(solid.stiffness), 6))
         if self.thermal:
@@ -284,6 +279,16 @@ class HostElasticity(HostLinearModel):
                         "rij,rj->ri", solid.stiffness, self._elastic_strains(other)
                     )
         return np.concatenate([by_stiffness, by_expansion], axis=1)
+
+    def _row_slopes(self, first: Any, second: Any) -> np.ndarray:
+        """Derivative of the mean of  (e1 - a t1) : C : (e2 - a t2)  by the kernels' rows."""
+        return self.kernels.slopes(
+            self.solid.table,
+            (first[0], self._strain(first[1])),
+            (second[0], self._strain(second[1])),
+            self._free_strain(first[1]),
+            self._free_strain(second[1]),
+        )
 
     def strain_field(self, u: np.ndarray, load: np.ndarray) -> np.ndarray:
         """Return the strain averaged over each voxel, (6, voxels...) Mandel, with the grid's axes."""
@@ -320,7 +325,14 @@ class HostElasticity(HostLinearModel):
         return load[6] * self.solid.stress_per_kelvin
 
     def _eigenstrain(self, load: np.ndarray) -> np.ndarray:
-        if not self.thermal or load[6] == 0 or self.boundary == "uniform-stress":
+        """Strain of each row that carries no stress; under a uniform stress it acts as a load instead."""
+        if self.boundary == "uniform-stress":
+            return np.zeros((len(self.solid.stiffness), 6))
+        return self._free_strain(load)
+
+    def _free_strain(self, load: np.ndarray) -> np.ndarray:
+        """Thermal strain of each row by itself."""
+        if not self.thermal or load[6] == 0:
             return np.zeros((len(self.solid.stiffness), 6))
         return load[6] * self.solid.free_strain
 

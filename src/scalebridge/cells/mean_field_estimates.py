@@ -154,7 +154,7 @@ def estimate_self_consistent(phases: Sequence[tuple[Any, ...]], *, temperature: 
         >>> copper = {"c11": "168.4 GPa", "c12": "121.4 GPa", "c44": "75.4 GPa"}
         >>> found = estimate_self_consistent([(1.0, copper)])
         >>> print(f"shear modulus {found.value[5, 5] / 2e9:.2f} GPa")
-        shear modulus 48.18 GPa
+        shear modulus 48.17 GPa
     """
     clock = Stopwatch()
     families = [_family(given, row) for row, given in enumerate(_listed(phases))]

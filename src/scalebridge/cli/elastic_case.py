@@ -2,17 +2,24 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from scalebridge.cli.case_tables import ImageTable, StudyOutputTable, Table
+from scalebridge.cli.elastic_texts import number_or_text
 
 LabelOrRest = Annotated[str, StringConstraints(pattern=r"^(-?\d+|\*)$")]
+
+
+Temperature = Annotated[
+    float | str, BeforeValidator(lambda given: number_or_text(given) if isinstance(given, str) else given)
+]
+"""Kelvins, as a number or as text, or text with a unit."""
 
 
 class ElasticSolveTable(Table):
     """How to solve. What is not said takes the default of `effective_stiffness`."""
 
-    temperature: float | str | None = Field(default=None, description="kelvins, or text such as '20 degC'")
+    temperature: Temperature | None = Field(default=None, description="kelvins, or text such as '20 degC'")
     temperatures: str | list[float | str] | None = Field(
         default=None, description="for a table: a list, or 'FIRST:LAST:STEP' in kelvins"
     )
@@ -37,7 +44,7 @@ class ElasticOutputTable(Table):
     dialect: Literal["calculix", "abaqus", "ansys", "json"] = "calculix"
     units: Literal["SI", "N-mm-MPa"] = Field(default="SI", description="of the card")
     temperature_unit: Literal["K", "degC"] = Field(default="K", description="of the card")
-    reference_temperature: float | str | None = Field(
+    reference_temperature: Temperature | None = Field(
         default=None, description="at which the thermal strain of the card is zero"
     )
 

@@ -17,7 +17,7 @@ from scalebridge.cli.answering import conclude, leave, tell_finished
 from scalebridge.cli.case import ElasticCase
 from scalebridge.cli.elastic_case import ElasticOutputTable, ElasticSolveTable
 from scalebridge.cli.elastic_printing import show_elastic, show_table
-from scalebridge.cli.elastic_texts import number_or_text, placed_materials, temperatures_from
+from scalebridge.cli.elastic_texts import placed_materials, temperatures_from
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.solving import finished, outputs_of, read_image, request_of
 from scalebridge.cli.terminal import console
@@ -204,9 +204,7 @@ def _table_card(output: ElasticOutputTable, table: ThermoelasticTable, name: str
 
 def _reference(table: ElasticOutputTable) -> float | None:
     given = table.reference_temperature
-    if given is None:
-        return None
-    return parse_temperature(number_or_text(str(given)), "reference_temperature")
+    return None if given is None else parse_temperature(given, "reference_temperature")
 
 
 def _expands(phases: dict[str, Any]) -> bool:

@@ -97,7 +97,7 @@ def stiffness_card(
         >>> sphere = np.outer([1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0])
         >>> stiffness = 60e9 * sphere + 2 * 30e9 * np.eye(6)
         >>> card = stiffness_card(stiffness, "alloy", units="N-mm-MPa", expansion=[23e-6] * 3 + [0] * 3)
-        >>> print("\\n".join(card.splitlines()[-4:]))
+        >>> print("\n".join(card.splitlines()[-4:]))
         *ELASTIC, TYPE=ISO
         8.00000000e+04,3.33333333e-01
         *EXPANSION, TYPE=ISO

@@ -217,8 +217,8 @@ def bound_elastic(phases: Sequence[tuple[float, Any]], *, temperature: Any = Non
         bulk   Hashin-Shtrikman    5.88779e+09 to  1.11079e+10 Pa
         shear  Voigt-Reuss         1.81786e+09 to  9.82134e+09 Pa
         shear  Hashin-Shtrikman    2.35107e+09 to  6.52302e+09 Pa
-        young  Voigt-Reuss         4.89885e+09 to  2.43744e+10 Pa
-        young  Hashin-Shtrikman    6.22467e+09 to   1.6366e+10 Pa
+        young  Voigt-Reuss         4.89865e+09 to  2.43718e+10 Pa
+        young  Hashin-Shtrikman    6.22468e+09 to  1.63655e+10 Pa
     """
     fractions, materials, kelvin = parse_mixture(phases, temperature)
     stiffnesses = np.stack([material.stiffness(kelvin) for material in materials])

@@ -80,7 +80,7 @@ def fibre_ply(
     Example:
         >>> ply = fibre_ply(0.6, {"young": 72e9, "poisson": 0.22}, {"young": 3.5e9, "poisson": 0.35})
         >>> print(f"{ply['young1']:.4g} {ply['young2']:.4g} {ply['poisson12']:.3g}")
-        4.46e+10 1.394e+10 0.272
+        4.46e+10 1.489e+10 0.272
     """
     for name, constants in (("fibre", fibre), ("matrix", matrix)):
         missing = [key for key in ("young", "poisson") if key not in constants]

@@ -54,7 +54,8 @@ def orientations_from_quaternions(quaternions: Any) -> np.ndarray:
 
     Example:
         >>> half = np.sqrt(0.5)
-        >>> np.round(orientations_from_quaternions([half, 0, 0, half]), 12)[0].tolist()  # 90 degrees about z
+        >>> turned = orientations_from_quaternions([half, 0, 0, half])  # 90 degrees about z
+        >>> (np.round(turned, 12) + 0.0)[0].tolist()
         [0.0, 1.0, 0.0]
     """
     given = np.asarray(quaternions, dtype=float)
@@ -77,7 +78,7 @@ def orientation_along(axis: Any) -> np.ndarray:
         (3, 3), rows are the material's axes; the first is the direction.
 
     Example:
-        >>> np.round(orientation_along([0, 0, 2.0]), 12).tolist()
+        >>> (np.round(orientation_along([0, 0, 2.0]), 12) + 0.0).tolist()
         [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]
     """
     x, y, z = np.asarray(axis, dtype=float) / np.linalg.norm(axis)

@@ -150,8 +150,9 @@ def self_consistent(
     Example:
         >>> soft, stiff = isotropic_stiffness(5 / 6, 5 / 13), isotropic_stiffness(25 / 3, 50 / 13)
         >>> spheres = [(1, 1, 1)] * 2
-        >>> self_consistent(jnp.array([0.7, 0.3]), jnp.stack([soft, stiff]), spheres).round(6).tolist()
-        [1.406608, 0.721237]
+        >>> bulk, shear = self_consistent(jnp.array([0.7, 0.3]), jnp.stack([soft, stiff]), spheres)
+        >>> print(f"{bulk:.6f} {shear:.6f}")
+        1.406608 0.721237
     """
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(stiffnesses)))
     shapes = tuple(tuple(float(size) for size in shape) for shape in axes)
@@ -242,7 +243,7 @@ def equal_shear_bulk(fractions: Array, bulks: Array, shear: Array, dim: int = 3)
 
 def levin_expansion(
     fractions: Array, stiffnesses: Array, expansions: Array, effective: Array
-) -> Float[Array, "6"]:
+) -> Float[Array, " n"]:
     """Exact expansion of a two-phase medium whose effective stiffness is known, whatever the microstructure.
 
     alpha = <alpha> + (S - <S_i>) (S_2 - S_1)^-1 (alpha_2 - alpha_1), with compliances S.
@@ -264,8 +265,8 @@ def levin_expansion(
 
     Example:
         >>> bulks, alphas = jnp.array([[[1.0]], [[10.0]]]), jnp.array([[1e-5], [2e-6]])
-        >>> levin_expansion(jnp.array([0.7, 0.3]), bulks, alphas, jnp.array([[1.5]])).round(10).tolist()
-        [7.037e-06]
+        >>> print(f"{levin_expansion(jnp.array([0.7, 0.3]), bulks, alphas, jnp.array([[1.5]]))[0]:.4g}")
+        7.037e-06
     """
     compliances = jnp.linalg.inv(stiffnesses)
     mean = jnp.tensordot(fractions, compliances, 1)
