@@ -22,7 +22,7 @@ from scalebridge.grids.vector_transforms import (
     WaveStiffness,
     christoffel_matrix,
 )
-from scalebridge.grids.voxel_kernels import embedded
+from scalebridge.grids.voxel_kernels import Arranged, embedded
 
 Integration = Literal["full", "b-bar", "reduced"]
 
@@ -52,10 +52,6 @@ class ElasticTable:
     def isotropic(self) -> bool:
         """Whether every row is isotropic."""
         return self.rows.shape[1] == 4
-
-    def cast(self, dtype: np.dtype) -> np.ndarray:
-        """Return the columns, in the type of the fields."""
-        return np.ascontiguousarray(self.rows.T, dtype)
 
 
 def elastic_table(
@@ -152,6 +148,7 @@ class ElasticKernels:
         extra = int(end != PERIODIC)
         x, y, z = (count + extra for count in self.shape)
         self.nodes = (x, 3, y, z)
+        self._arranged = Arranged()
 
     @property
     def _threads(self) -> int:
@@ -186,7 +183,7 @@ class ElasticKernels:
             self.shape[0],
             u,
             table.index,
-            table.cast(dtype),
+            self._arranged.of(table.rows, dtype),
             np.ascontiguousarray(stress, dtype),
             self._load(strain, dtype),
             np.array([1 / 4, 1 / 2, 1 / 12, 0], dtype),

@@ -5,6 +5,7 @@ A grid here has three axes; a 2-D one gets an axis of one voxel between its two,
 
 import abc
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,29 @@ class VoxelTable:
         return VoxelTable(rows, self.index)
 
 
+class Arranged:
+    """A table's columns as kernels take them, kept between products: mixed voxels have many rows."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[np.ndarray, np.dtype, np.ndarray] | None = None
+
+    def of(
+        self, rows: np.ndarray, dtype: np.dtype, change: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Return rows (rows, columns), changed, as contiguous columns of a type.
+
+        Args:
+            rows: the table's; one that is the same object as last time is taken to have the same numbers.
+            dtype: type of the fields.
+            change: what is done to the rows first, always the same.
+        """
+        kept = self._kept
+        if kept is None or kept[0] is not rows or kept[1] != dtype:
+            columns = rows if change is None else change(rows)
+            self._kept = kept = (rows, np.dtype(dtype), np.ascontiguousarray(columns.T, dtype))
+        return kept[2]
+
+
 class VoxelKernels(abc.ABC):
     """A discretisation of  div(A grad u)  on a box of voxels, in compiled loops.
 
@@ -60,6 +84,7 @@ class VoxelKernels(abc.ABC):
         self.ends = embedded(ends, PERIODIC)
         extra = [int(self.nodal and end != PERIODIC) for end in self.ends]
         self.nodes = tuple(count + more for count, more in zip(self.shape, extra, strict=True))
+        self._arranged = Arranged()
 
     @property
     def _threads(self) -> int:
@@ -134,10 +159,12 @@ class VoxelKernels(abc.ABC):
 
     def _scaled(self, table: VoxelTable, dtype: np.dtype) -> np.ndarray:
         """Return (columns, rows): tensors over the spacings of their axes, in the type of the fields."""
-        if table.rows.shape[1] == 1:
-            return np.ascontiguousarray(table.rows.T, dtype)
-        scale = np.array([self.spacing[i] * self.spacing[j] for i, j in _PAIRS])
-        return np.ascontiguousarray((_six(table.rows) / scale).T, dtype)
+        return self._arranged.of(table.rows, dtype, self._scale_rows)
+
+    def _scale_rows(self, rows: np.ndarray) -> np.ndarray:
+        if rows.shape[1] == 1:
+            return rows
+        return _six(rows) / np.array([self.spacing[i] * self.spacing[j] for i, j in _PAIRS])
 
     def _mean(self, gradient: np.ndarray | None, dtype: np.dtype) -> np.ndarray:
         if gradient is None:
