@@ -19,7 +19,12 @@ kernel = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTM
 """Compile a loop over a slab; see `threads.in_slabs`."""
 
 row_kernel = numba.njit(
-    nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH, pipeline_class=_NoAlias
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath=_FASTMATH,
+    pipeline_class=_NoAlias,
+    forceinline=True,
 )
 """Compile a loop over a row of voxels. An array that is written must not overlap with any other argument;
 numbers that the loop needs are passed as scalars of the field's type."""
