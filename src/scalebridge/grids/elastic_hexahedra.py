@@ -67,7 +67,8 @@ def elastic_table(
         general: whether to treat isotropic rows as any others.
     """
     stiffness = np.asarray(stiffness, float)
-    index = np.ascontiguousarray(index)
+    index = np.ascontiguousarray(index).view()
+    index.flags.writeable = False  # one kind of array only, so that kernels are compiled once
     lame = stiffness[:, 0, 1]
     shear = stiffness[:, 3, 3] / 2
     if not general and np.allclose(

@@ -18,7 +18,7 @@ rule. Spacings come as their inverses.
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
-from scalebridge.grids.hexahedra_kernels import add_forces, look_up, row_modes, wrap_elements
+from scalebridge.grids.hexahedra_kernels import add_forces, copy_plane, look_up, row_modes, wrap_elements
 
 
 @row_kernel
@@ -260,8 +260,10 @@ def forces_isotropic(start, stop, piece, u, index, table, own, g, constants, out
             _isotropic_yz(a[2], a[3], m[2], m[6], m[10], m[1], m[5], m[3], m[11], g[0], g[1], g[2], third, half, count_z, d[5], d[12], d[19])  # fmt: skip  # noqa: E501
             _isotropic_corner(a[2], a[3], m[3], m[7], m[11], g, third, count_z, d[6], d[13], d[20])
             product += _scatter(voxels, j, j1, own, g, constants, m, d, here, following, sums)
-        out[i] = here
-    edges[piece] = carry[(stop - start) % 2]
+        for c in range(3):
+            copy_plane(here[c], out[i, c])
+    for c in range(3):
+        copy_plane(carry[(stop - start) % 2, c], edges[piece, c])
     return product, sums
 
 
@@ -282,8 +284,10 @@ def forces_general(start, stop, piece, u, index, table, own, g, constants, out, 
             _gather(low, high, voxels, j, j1, table, constants, m, a)
             _general(a[:21], a[21:], m, g, third, half, count_z, d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15], d[16], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
             product += _scatter(voxels, j, j1, own, g, constants, m, d, here, following, sums)
-        out[i] = here
-    edges[piece] = carry[(stop - start) % 2]
+        for c in range(3):
+            copy_plane(here[c], out[i, c])
+    for c in range(3):
+        copy_plane(carry[(stop - start) % 2, c], edges[piece, c])
     return product, sums
 
 

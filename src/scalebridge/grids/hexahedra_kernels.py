@@ -44,6 +44,14 @@ def look_up(index, j, table, count, periodic, k):
 
 
 @row_kernel
+def copy_plane(source, target):
+    """Write one plane over another. Assigned as a whole it compiles four seconds longer, for its errors."""
+    for j in range(source.shape[0]):
+        for z in range(source.shape[1]):
+            target[j, z] = source[j, z]
+
+
+@row_kernel
 def _isotropic(k, w, flat, x, y, both, quarter, half, jump, count, out, after_out, j, j1):
     """Forces of a row of isotropic elements, added to the four rows of nodes.
 
@@ -135,7 +143,7 @@ def wrap_elements(rows, count, periodic):
 
 
 @kernel
-def forces(start, stop, piece, u, index, table, weights, constants, mean, out, edges):
+def forces(start, stop, piece, u, index, table, weights, constants, mean, room, duals, out, edges):
     """Write K u (with a mean gradient) for the slab of elements [start, stop) of the first axis.
 
     Rows of nodes [start, stop) of `out` are overwritten; what the slab adds to the next slab's first nodes
@@ -147,6 +155,9 @@ def forces(start, stop, piece, u, index, table, weights, constants, mean, out, e
         weights: of an isotropic voxel: w of z alone, then a and b of x, y and both.
         constants: quarter, half, variance of a coordinate, its square.
         mean: mean gradient times the spacings.
+        room: (pieces, 10, nodes along z + 2), zeros.
+        duals: (pieces, 7, nodes along z + 2), zeros; None with a table of one column, for which nothing of
+            the tensors is compiled then.
 
     Returns:
         the product of u, mean gradient included, with K u, and the sums of the flux over the elements,
@@ -154,12 +165,10 @@ def forces(start, stop, piece, u, index, table, weights, constants, mean, out, e
     """
     nodes_x, nodes_y, nodes_z = u.shape
     count_y, count_z = index.shape[1:]
-    periodic, isotropic = nodes_z == count_z, table.shape[0] == 1
-    rows, duals = np.zeros((4, nodes_z + 2), u.dtype), np.zeros((7, nodes_z + 2), u.dtype)
-    flat, x, y, both = rows[0], rows[1], rows[2], rows[3]
-    sx, sy, sxy, d, dx, dy, dxy = duals[0], duals[1], duals[2], duals[3], duals[4], duals[5], duals[6]
-    a = np.zeros((6, nodes_z + 2), u.dtype)
-    k, first = a[0], table[0]
+    periodic = 1 if nodes_z == count_z else 0
+    flat, x, y, both = room[piece, 0], room[piece, 1], room[piece, 2], room[piece, 3]
+    a, first = room[piece, 4:], table[0]
+    k = a[0]
     c0, c1, c2, c3 = constants[0], constants[1], constants[2], constants[3]
     carry = np.zeros(
         (2, nodes_y, nodes_z), u.dtype
@@ -172,27 +181,29 @@ def forces(start, stop, piece, u, index, table, weights, constants, mean, out, e
         for j in range(count_y):
             j1 = (j + 1) % nodes_y
             row_modes(low, high, j, j1, nodes_z, c0, c1, mean[0], mean[1], flat, x, y, both)
-            if isotropic:
+            if duals is None:
                 look_up(voxels, j, first, count_z, periodic, k)
                 sums = _isotropic(
                     k, weights, flat, x, y, both, c0, c1, mean[2], nodes_z, here, following, j, j1
                 )
                 flux_z += weights[0] * _flow(k, flat, mean[2], count_z)
             else:
+                t = duals[piece]
+                sx, sy, sxy, d, dx, dy, dxy = t[0], t[1], t[2], t[3], t[4], t[5], t[6]
                 for component in range(6):
-                    look_up(voxels, j, table[component], count_z, False, a[component])
+                    look_up(voxels, j, table[component], count_z, 0, a[component])
                 flux_z += _tensor_elements(
                     a, flat, x, y, both, c1, c2, c3, mean[2], count_z, sx, sy, sxy, d, dx, dy, dxy
                 )
-                wrap_elements(duals, count_z, periodic)
+                wrap_elements(t, count_z, periodic)
                 sums = add_forces(
                     sx, sy, sxy, d, dx, dy, dxy, flat, x, y, both, c0, c1, nodes_z, here, following, j, j1
                 )
             product += sums[0]
             flux_x += sums[1]
             flux_y += sums[2]
-        out[i] = here
-    edges[piece] = carry[(stop - start) % 2]
+        copy_plane(here, out[i])
+    copy_plane(carry[(stop - start) % 2], edges[piece])
     return product + mean[2] * flux_z, flux_x, flux_y, flux_z
 
 

@@ -35,26 +35,26 @@ def _end_flux(k, here, mean, twice, flux):
 
 
 @kernel
-def _between(u, index, table, i, j, axis, mean, end, tiny, high, room, flux):
-    """Flux through the high (or low) faces along x or y of the row (i, j).
+def _between(u, index, table, i, j, axis, mean, end, tiny, side, room, flux):
+    """Flux through the faces along x or y of the row (i, j), on the high side (1) or the low one (-1).
 
     Returns:
         the weight of these faces in the mean flux: a half at a fixed end, nothing at a free one.
     """
     count = u.shape[axis]
-    place = (i if axis == 0 else j) + (1 if high else -1)
+    place = (i if axis == 0 else j) + side
     _look_up(index[i, j], table[:, axis], room[0])
     if (place < 0 or place == count) and end != _PERIODIC:
         if end == _FIXED:
             two = u.dtype.type(2)
-            _end_flux(room[0], u[i, j], mean, -two if high else two, flux)
+            _end_flux(room[0], u[i, j], mean, -two if side > 0 else two, flux)
             return 0.5
         flux[:] = 0
         return 0.0
     place = (place + count) % count
     other = (place, j) if axis == 0 else (i, place)
     _look_up(index[other], table[:, axis], room[1])
-    if high:
+    if side > 0:
         _face_flux(room[0], room[1], u[i, j], u[other], mean, tiny, flux)
     else:
         _face_flux(room[1], room[0], u[other], u[i, j], mean, tiny, flux)
@@ -119,22 +119,23 @@ def forces(start, stop, piece, u, index, table, mean, ends, tiny, out):
     room = np.empty((2, count_z), u.dtype)
     product, flux_x, flux_y, flux_z = 0.0, 0.0, 0.0, 0.0
     for j in range(count_y):
-        part = _between(u, index, table, start, j, 0, mean[0], ends[0], tiny, False, room, low_x[j])
+        part = _between(u, index, table, start, j, 0, mean[0], ends[0], tiny, -1, room, low_x[j])
         if start == 0 and ends[0] == _FIXED:
             flux_x += part * _sum(low_x[j])
     for i in range(start, stop):
-        part = _between(u, index, table, i, 0, 1, mean[1], ends[1], tiny, False, room, y[0])
+        part = _between(u, index, table, i, 0, 1, mean[1], ends[1], tiny, -1, room, y[0])
         if ends[1] == _FIXED:
             flux_y += part * _sum(y[0])
         for j in range(count_y):
             low, high = y[j % 2], y[1 - j % 2]
             flux_z += _along(u[i, j], index[i, j], table, mean[2], ends[2], tiny, room, along)
-            part = _between(u, index, table, i, j, 0, mean[0], ends[0], tiny, True, room, high_x)
+            part = _between(u, index, table, i, j, 0, mean[0], ends[0], tiny, 1, room, high_x)
             flux_x += part * _sum(high_x)
-            part = _between(u, index, table, i, j, 1, mean[1], ends[1], tiny, True, room, high)
+            part = _between(u, index, table, i, j, 1, mean[1], ends[1], tiny, 1, room, high)
             flux_y += part * _sum(high)
             product += _balance(u[i, j], low_x[j], high_x, low, high, along[:count_z], along[1:], out[i, j])
-            low_x[j, :] = high_x
+            for z in range(count_z):
+                low_x[j, z] = high_x[z]
     return product, flux_x, flux_y, flux_z
 
 

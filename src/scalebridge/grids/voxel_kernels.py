@@ -37,6 +37,12 @@ class VoxelTable:
     rows: np.ndarray
     index: np.ndarray
 
+    def __post_init__(self) -> None:
+        # Kernels are compiled for arrays that may be written and for others: for one of them only, then.
+        index = self.index.view()
+        index.flags.writeable = False
+        object.__setattr__(self, "index", index)
+
     def cast(self, rows: np.ndarray) -> "VoxelTable":
         """Return the same voxels with other rows."""
         return VoxelTable(rows, self.index)
@@ -61,7 +67,7 @@ class Arranged:
         kept = self._kept
         if kept is None or kept[0] is not rows or kept[1] != dtype:
             columns = rows if change is None else change(rows)
-            self._kept = kept = (rows, np.dtype(dtype), np.ascontiguousarray(columns.T, dtype))
+            self._kept = kept = (rows, np.dtype(dtype), np.array(columns.T, dtype, order="C"))
         return kept[2]
 
 
@@ -193,20 +199,24 @@ class HexahedraKernels(VoxelKernels):
     def product(
         self, table: VoxelTable, u: np.ndarray, gradient: np.ndarray | None, out: np.ndarray
     ) -> tuple[float, np.ndarray]:
-        dtype = u.dtype
-        edges = np.empty((self._threads, *self.nodes[1:]), dtype)
+        dtype, pieces, columns = u.dtype, self._threads, self._scaled(table, u.dtype)
+        edges = np.empty((pieces, *self.nodes[1:]), dtype)
+        room = np.zeros((pieces, 10, self.nodes[2] + 2), dtype)
+        duals = np.zeros((pieces, 7, self.nodes[2] + 2), dtype) if len(columns) > 1 else None
         sums = in_slabs(
             hexahedra_kernels.forces,
             self.shape[0],
             u,
             table.index,
-            self._scaled(table, dtype),
+            columns,
             self._weights(dtype),
             np.array([1 / 4, 1 / 2, 1 / 12, 1 / 144], dtype),
             self._mean(gradient, dtype),
+            room,
+            duals,
             out,
             edges,
-            threads=self._threads,
+            threads=pieces,
         )
         if self.nodes[0] > self.shape[0]:
             out[-1] = 0
