@@ -22,6 +22,8 @@ from scalebridge.upscaling.voxel_error import VoxelError, voxel_size_error
 _FEWEST = 4  # voxels an edge that a coarsened image has at least
 _THICKER = 2.0  # how much farther the interface of an enclosed conductor without resistance may be off
 _HALF_WAY = 10.0  # contrast at which it is half of that
+_SHARPER = 1e-3  # tolerance of the solves that only tell the error, relative to what methods differ by
+_COARSEST = 1e-4  # and at most
 
 
 def algebraic_part(tangent: Tangent) -> Contribution:
@@ -45,6 +47,7 @@ def voxel_part(
     smooth = given if isinstance(given, CompositeImage) else smooth_composite(given)
     finest = job.with_image(smooth)
     limits = limits_of(finest, finest.table())  # the finest voxels show best who carries
+    rtol = job.settings.rtol
     if isinstance(given, CompositeImage):
         levels, others = [known[job.settings.schemes[0]]], []
         reach = partial(displacement_scatter, given, _reach(job, limits))
@@ -53,13 +56,21 @@ def voxel_part(
         levels = []
         others = [tensor for scheme in SCHEMES for tensor in _by(job, scheme, known, watch, next_case)]
         scatter, shift = _scatter(job, others[0], partial(sampling_scatter, given)), None
+        rtol = max(rtol, min(_COARSEST, _SHARPER * _difference(others)))
+    finest = replace(finest, limits=limits, settings=replace(finest.settings, rtol=rtol))
     for factor in _factors(job):
         if factor == 1 and levels:
             continue
         image = smooth if factor == 1 else coarsen_composite(smooth, factor)
-        levels.append(_tensor(replace(finest, image=image, limits=limits), "hexahedra", watch))
+        levels.append(_tensor(replace(finest, image=image), "hexahedra", watch))
         next_case()
     return voxel_size_error(levels, others, 0.0 if scatter is None else scatter, shift)
+
+
+def _difference(tensors: list[np.ndarray]) -> float:
+    """Return how far apart tensors are, relative to the largest entry; 0 for one of them."""
+    largest = max(float(np.abs(tensor).max()) for tensor in tensors)
+    return float(np.ptp(tensors, axis=0).max()) / largest if largest > 0 else 0.0
 
 
 def _reach(job: Job, limits: np.ndarray | None) -> np.ndarray:
