@@ -28,6 +28,8 @@ _LARGEST_WIDTH = 1600
 _VOLUME_WIDTH = 500
 _MATRIX = 0.4  # a phase of at least this fraction is drawn as the body in which the others lie
 _CUT = 0.5
+_KEPT = 4  # rendered volumes, of about a megabyte each
+_RECENT: dict[Any, np.ndarray] = {}
 _NEUTRAL = "#7d868e"  # readable on white and on black
 
 
@@ -165,14 +167,27 @@ def _slice(image: VoxelImage, looks: dict[int, Look], right: int, up: int, acros
 
 
 def _volume(image: VoxelImage, looks: dict[int, Look], shown: tuple[int, ...], cut: float) -> Picture:
-    colours = colour_table({label: looks[label].colour for label in shown})
-    pixels = render_volume(image.labels, colours, aspect=image.aspect, cut=cut, pixels=_VOLUME_WIDTH)
+    pixels = _rendered(image, colour_table({label: looks[label].colour for label in shown}), cut)
     names = [shorten(looks[label].name, 40) for label in shown[:4]] + ["and others"] * (len(shown) > 4)
     what = ", ".join(names)
     ending = ", the corner next to the viewer cut away" if cut else ""
     alone = "all phases" if len(shown) == len(image.phases) else f"{what} alone"
     caption = f"{alone[0].upper()}{alone[1:]}{ending}"
     return as_png(_with_axes(pixels, image), f"Rendered volume: {caption}, seen from above.", caption)
+
+
+def _rendered(
+    image: VoxelImage, colours: dict[int, tuple[float, float, float]], cut: float
+) -> UInt8[np.ndarray, "rows columns 4"]:
+    """Render, or take the picture from another result on the same page: it takes seconds."""
+    key = (image.content_hash(), tuple(colours.items()), cut)
+    if key not in _RECENT:
+        while len(_RECENT) >= _KEPT:
+            _RECENT.pop(next(iter(_RECENT)))
+        _RECENT[key] = render_volume(
+            image.labels, colours, aspect=image.aspect, cut=cut, pixels=_VOLUME_WIDTH
+        )
+    return _RECENT[key]
 
 
 def _with_axes(pixels: UInt8[np.ndarray, "rows columns 4"], image: VoxelImage) -> Figure:
