@@ -30,9 +30,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128], help="voxels an edge")
     parser.add_argument("--contrasts", type=float, nargs="+", default=[10.0, 1000.0])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeat", type=int, default=5, help="solves of which the best counts")
+    parser.add_argument("--repeat", type=int, default=3, help="solves of which the best counts")
     parser.add_argument(
-        "--budget", type=float, default=60.0, help="seconds after which a contender is not repeated"
+        "--budget", type=float, default=20.0, help="seconds after which a contender is not repeated"
     )
     parser.add_argument(
         "--seconds-limit", type=float, default=30.0, help="for a direction of a relaxation peer"

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from cli_helpers import invoke
-from scalebridge.cells import problems
+from scalebridge.cells import elastic_exact, problems
+from scalebridge.cells.elastic_exact import elastic_problems
 from scalebridge.cells.problems import exact_problems
 
 
@@ -17,6 +18,7 @@ def small(monkeypatch):
         replace(p, cells=8) for p in exact_problems() if p.name.startswith("layers") and p.dim == 2
     )
     monkeypatch.setattr(problems, "exact_problems", lambda: chosen)
+    monkeypatch.setattr(elastic_exact, "elastic_problems", lambda: ())
     return chosen
 
 
@@ -57,6 +59,15 @@ def test_a_wrong_answer_is_exit_1(small, monkeypatch):
     assert json.loads(invoke("check", "--json").stdout)["passed"] is False
 
 
+def test_elastic_problems_are_among_them(monkeypatch):
+    chosen = tuple(p for p in elastic_problems() if p.name.startswith("Levin"))
+    monkeypatch.setattr(elastic_exact, "elastic_problems", lambda: chosen)
+    told = json.loads(invoke("check", "--json", "--only", "levin").stdout)
+    assert [p["scheme"] for p in told["problems"]] == ["hexahedra", "b-bar", "reduced"]
+    assert told["passed"] is True
+    assert len(told["problems"][0]["value"]["expansion"]) == 6
+
+
 def test_a_selection_of_nothing_is_refused():
     found = invoke("check", "--only", "turbulence")
     assert found.exit_code == 2
@@ -67,4 +78,4 @@ def test_a_selection_of_nothing_is_refused():
 def test_all_problems_pass():
     found = invoke("check")
     assert found.exit_code == 0
-    assert found.stdout.count("pass") >= 2 * len(exact_problems())
+    assert found.stdout.count("pass") >= 2 * len(exact_problems()) + len(elastic_problems())

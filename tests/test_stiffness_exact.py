@@ -17,16 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalebridge.cells.elastic_job import ElasticSettings
-from scalebridge.cells.elastic_problems import (
+from scalebridge.cells.elastic_exact import (
     coated_sphere_problem,
     elastic_problems,
     equal_shear_plane_problem,
     equal_shear_problem,
-    examine_elastic,
     levin_problem,
     rigid_spheres_problem,
 )
+from scalebridge.cells.elastic_job import ElasticSettings
+from scalebridge.cells.elastic_problems import examine_elastic
 from scalebridge.cells.elasticity_host import HostElasticity, Solid
 from scalebridge.cells.expansion import effective_expansion
 from scalebridge.cells.laminate_elasticity import laminate_elasticity

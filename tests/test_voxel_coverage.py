@@ -212,7 +212,8 @@ def test_published_values_are_within_the_stated_intervals(capsys):
     say(capsys, "rows of the published tables within the stated intervals\n" + "\n".join(table + missed))
     for kind in ("plain", "composite"):
         every = [hit for (of, _), found in hits.items() if of == kind for hit in found]
-        assert np.mean(every) >= 0.90
+        assert len(every) >= 170
+        assert all(every)
 
 
 @pytest.mark.slow

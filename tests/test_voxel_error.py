@@ -52,20 +52,20 @@ def test_half_widths_of_numbers_are_those_said():
     noisy = voxel_size_error([1.0, 1.1], scatter=0.3)
     assert float(noisy.half_width) == pytest.approx(np.hypot(2.0 * 0.2, 1.75 * 0.3) * pooled)
     both = voxel_size_error([1.0, 1.1], [1.3, 0.8], scatter=0.3)
-    assert float(both.half_width) == pytest.approx(
-        np.linalg.norm([1.2 * 0.2, 0.4 * 0.5, 1.75 * 0.3]) * pooled
-    )
+    assert float(both.value) == pytest.approx(0.9 + 0.25 * (1.05 - 0.9))
+    parts = [1.4 * 0.2, 0.14 * 0.5, 1.2 * 0.5 * 0.5, 2.45 * 0.3]  # the range is half of the finest number
+    assert float(both.half_width) == pytest.approx(np.linalg.norm(parts) * pooled)
 
 
 def test_interfaces_that_may_be_displaced_take_the_place_of_wide_steps():
     pooled = np.sqrt(1 + 0.25**2)
     two = voxel_size_error([1.0, 1.1], shift=8.0)
-    assert float(two.half_width) == pytest.approx(np.hypot(0.7 * 0.2, 0.016 * 8.0) * pooled)
+    assert float(two.half_width) == pytest.approx(np.hypot(0.7 * 0.2, 0.015 * 8.0) * pooled)
     three = voxel_size_error([1.0, 1.1, 1.5], shift=8.0)
-    parts = [0.5 * 0.2, 0.1 * 0.4, 0.016 * 8.0]
+    parts = [0.5 * 0.2, 0.2 * 0.4, 0.015 * 8.0]
     assert float(three.half_width) == pytest.approx(np.linalg.norm(parts) * pooled)
     agreed = voxel_size_error([1.0, 1.0], shift=8.0)  # two voxel sizes that agree may both be wrong
-    assert float(agreed.half_width) == pytest.approx(0.016 * 8.0 * pooled)
+    assert float(agreed.half_width) == pytest.approx(0.015 * 8.0 * pooled)
     none = voxel_size_error([1.0, 1.1, 1.5], shift=0.0)  # phases that are all alike
     assert float(none.half_width) == pytest.approx(np.linalg.norm(parts[:2]) * pooled)
 
