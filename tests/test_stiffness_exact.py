@@ -176,13 +176,22 @@ def test_the_neutral_coated_sphere_at_64_voxels(scheme):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("row", "allowed"), [(1, 1e-3), (2, 7e-3)])
-def test_a_coated_pore_and_a_hard_core_at_64_voxels(row, allowed):
-    """Not 1e-4: the surfaces of a pore, and of a core 180 times as hard, leave more."""
+@pytest.mark.parametrize(("row", "scheme"), [(1, "hexahedra"), (1, "b-bar"), (2, "reduced")])
+def test_a_coated_pore_and_a_hard_core_at_64_voxels(row, scheme):
+    """A core 180 times as hard as its coat is met by one point a voxel; full integration leaves 2e-3."""
     core, coat, ratio, _, exact = COATED[row]
     problem = coated_sphere_problem(core, coat, ratio)
-    image = problem.image(64) if row == 1 else problem.composite(64)
-    assert bulk_of(image, problem.phases, "hexahedra") == pytest.approx(exact, rel=allowed)
+    assert bulk_of(problem.composite(64), problem.phases, scheme) == pytest.approx(exact, rel=1e-4)
+
+
+@pytest.mark.parametrize("row", [1, 2])
+def test_mixed_voxels_of_pores_and_hard_cores_are_better_than_layers_alone(row):
+    core, coat, ratio, _, exact = COATED[row]
+    problem = coated_sphere_problem(core, coat, ratio)
+    image, scheme = problem.composite(16), "hexahedra" if row == 1 else "reduced"
+    error = abs(bulk_of(image, problem.phases, scheme) / exact - 1)
+    # Layers alone: 1.7e-2 and 1.0e-2, measured; half of that says that the limits are at work.
+    assert error < 6e-3
 
 
 # ------------------------------------------------------------------------------- equal shear moduli

@@ -166,7 +166,12 @@ def _from_mixed(job: ElasticJob, by_c: np.ndarray, by_a: np.ndarray) -> tuple[np
     """Add the mixed voxels' derivatives to those of the pure phases whose layers they hold."""
     count = len(job.constituents)
     stiffness, expansion = (values[:count] for values in job.rows)
-    pull = partial(mixed_rows, parts=job.image.parts, normals=job.normals)  # type: ignore[union-attr]
+    pull = partial(
+        mixed_rows,
+        parts=job.image.parts,  # type: ignore[union-attr]
+        normals=job.normals,
+        yields=job.softening,
+    )
     _, back = jax.vjp(pull, jnp.asarray(stiffness), jnp.asarray(expansion))
     pure_c, pure_a = by_c[:, :, :count].copy(), by_a[:, :, :count].copy()
     for i, j in itertools.combinations_with_replacement(range(7), 2):

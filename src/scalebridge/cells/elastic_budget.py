@@ -129,11 +129,13 @@ def voxel_part(job: ElasticJob, value: np.ndarray, pick: Pick, meter: Meter) -> 
         other = replace(job, settings=replace(job.settings, scheme=_companion(job)))
         finest, levels = smooth_composite(job.image), []
         others = [value, _solved(other, pick, meter)]
+    smoothed = job.with_image(finest)
+    smoothed = replace(smoothed, yields=smoothed.softening)  # the finest voxels show best what is enclosed
     for factor in _factors(job):
         if factor == 1 and levels:
             continue
         image = finest if factor == 1 else coarsen_composite(finest, factor)
-        levels.append(_solved(job.with_image(image), pick, meter))
+        levels.append(_solved(smoothed.with_image(image), pick, meter))
     return voxel_size_error(levels, others) if value.ndim == 2 else _of_vectors(levels, others)
 
 

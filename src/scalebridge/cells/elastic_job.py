@@ -19,8 +19,9 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.percolation import percolation
 from scalebridge.grids.voxel_kernels import embedded
 from scalebridge.laws.elastic_material import ElasticMaterial, material_from
+from scalebridge.laws.laminate_mixing import mixing_limits
 from scalebridge.laws.material_orientation import orientations_from_euler, orientations_from_quaternions
-from scalebridge.laws.stiffness_mixing import mixed_rows
+from scalebridge.laws.stiffness_mixing import mixed_rows, yielding
 from scalebridge.solvers.conjugate_gradients import ConjugateGradients
 from scalebridge.upscaling.rotations import mandel_rotation
 
@@ -98,6 +99,8 @@ class ElasticJob:
         temperature: K, or None where nothing depends on it.
         orientations: (phases, 3, 3) or (voxels..., 3, 3), the rows the material's axes in the sample; None
             where materials lie as they are given.
+        yields: of a composite image, of another of whose grids the limits of mixed voxels are taken; None
+            where they are the image's own.
     """
 
     image: VoxelImage | CompositeImage
@@ -105,6 +108,7 @@ class ElasticJob:
     settings: ElasticSettings
     temperature: float | None = None
     orientations: np.ndarray | None = None
+    yields: np.ndarray | None = None
 
     @property
     def dim(self) -> int:
@@ -140,7 +144,17 @@ class ElasticJob:
             replace(self.settings, **settings),
             self.temperature,
             turned,
+            None if self.yields is None else self.yields[np.ix_(kept, kept)],
         )
+
+    @cached_property
+    def softening(self) -> np.ndarray:
+        """How far mixed voxels go from layers to series: see `stiffness_mixing.yielding`."""
+        if self.yields is not None or not isinstance(self.image, CompositeImage):
+            return np.zeros((0, 0)) if self.yields is None else self.yields
+        stiffness = self.phase_values[0]
+        limits = mixing_limits(self.image, np.trace(stiffness, axis1=1, axis2=2))
+        return yielding(stiffness, np.isfinite(limits[:, :, 1]))
 
     @cached_property
     def phase_index(self) -> np.ndarray:
@@ -178,7 +192,7 @@ class ElasticJob:
             stiffness = turn @ stiffness @ np.swapaxes(turn, 1, 2)
             expansion = np.einsum("rij,rj->ri", turn, expansion)
         if isinstance(self.image, CompositeImage):
-            mixed, free = mixed_rows(stiffness, expansion, self.image.parts, self.normals)
+            mixed, free = mixed_rows(stiffness, expansion, self.image.parts, self.normals, self.softening)
             return np.concatenate([stiffness, mixed]), np.concatenate([expansion, free])
         return stiffness, expansion
 
