@@ -85,7 +85,7 @@ def mixed_rows(
         found, own = _yielded(found, own, stiffness, expansion, parts, yields)
     scale = jnp.trace(found, axis1=1, axis2=2)[:, None, None] + 1e-300
     solid = found + _EMPTY * scale * jnp.eye(6)  # layers beside a void carry nothing across
-    return found, jnp.linalg.solve(solid, own[..., None])[..., 0]
+    return found, jnp.einsum("mij,mj->mi", _inverse(solid), own)
 
 
 def yielding(stiffness: np.ndarray, enclosed: np.ndarray) -> np.ndarray:
@@ -119,8 +119,8 @@ def _yielded(
     softest = jnp.argmin(jnp.where(parts > 0, size, jnp.inf), axis=1)
     stiffest = jnp.argmax(jnp.where(parts > 0, size, -jnp.inf), axis=1)
     far = yields[softest, stiffest]
-    compliance = jnp.linalg.inv(jnp.where((size > 0)[:, None, None], stiffness, jnp.eye(6)))
-    series = jnp.linalg.inv(jnp.einsum("mp,pij->mij", parts, compliance))
+    compliance = _inverse(jnp.where((size > 0)[:, None, None], stiffness, jnp.eye(6)))
+    series = _inverse(jnp.einsum("mp,pij->mij", parts, compliance))
     free = jnp.einsum("mij,mj->mi", series, parts @ expansion)
     return found + far[:, None, None] * (series - found), own + far[:, None] * (free - own)
 
@@ -135,10 +135,25 @@ def _two(
     stiff = back @ (other * first[0] + one * second[0]) @ across
     scale = jnp.trace(stiff, axis1=1, axis2=2)[:, None, None]
     empty = scale <= _EMPTY * jnp.max(jnp.abs(first[0]) + jnp.abs(second[0]))
-    inverse = jnp.where(empty, 0.0, jnp.linalg.inv(jnp.where(empty, jnp.eye(3), stiff)))
+    inverse = jnp.where(empty, 0.0, _inverse(jnp.where(empty, jnp.eye(3), stiff)))
     reach = jump @ across
     middle = one * other * reach @ inverse
     stiffness = one * first[0] + other * second[0] - middle @ jnp.swapaxes(reach, 1, 2)
     shift = middle @ back @ (first[1] - second[1])[..., None]
     own = weight[:, None] * first[1] + (1 - weight[:, None]) * second[1] - shift[..., 0]
     return 0.5 * (stiffness + jnp.swapaxes(stiffness, 1, 2)), own
+
+
+def _inverse(matrices: Array) -> Array:
+    """Invert positive definite matrices (..., n, n) by Gauss and Jordan, which need no pivots there.
+
+    Not by LAPACK: two of its batches in one compiled function may wait for each other for ever.
+    """
+    found = matrices
+    for k in range(matrices.shape[-1]):
+        pivot, row, column = found[..., k, k], found[..., k, :], found[..., :, k]
+        row = row / pivot[..., None]
+        found = found - column[..., :, None] * row[..., None, :]
+        found = found.at[..., k, :].set(row).at[..., :, k].set(-column / pivot[..., None])
+        found = found.at[..., k, k].set(1 / pivot)
+    return found
