@@ -11,10 +11,10 @@ formula is applied phase by phase.
 Trilinear elements cannot bend inside a voxel as the layers' displacement does. Of a voxel that holds void and
 solid the layers leave no stiffness across, although the solid in it is held by its neighbours; energies are
 right if it keeps the whole stiffness of its share, as in cut elements. A third of the way between the two
-served best: for Hashin's coated pore the bulk modulus of 16^3, 32^3, 64^3 voxels is off by 1e-5, 2e-4, 1e-5,
+served best: for Hashin's coated pore the bulk modulus of 16^3, 32^3, 64^3 voxels is off by 3e-5, 2e-4, 1e-5,
 with layers alone by 2e-2, 8e-3, 4e-3. Where a stiff phase is enclosed, strains along its surface are small,
 and what the elements take for one counts too much along stiff layers: there the voxel goes most of the way
-from layers to series. Hashin's stiff core (167 times its coat), one point a voxel: 4e-3, 6e-4, 7e-5 instead
+from layers to series. Hashin's stiff core (167 times its coat), one point a voxel: 4e-3, 5e-4, 1e-5 instead
 of 1e-2, 2e-3, 4e-4. Both effects vanish with the voxel size.
 
 Source: G. W. Milton, The Theory of Composites (2002), ch. 9; for voxels M. Kabel, D. Merkert, M. Schneider,
