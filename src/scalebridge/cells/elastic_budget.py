@@ -129,7 +129,7 @@ def voxel_part(job: ElasticJob, value: np.ndarray, pick: Pick, meter: Meter) -> 
         other = replace(job, settings=replace(job.settings, scheme=_companion(job)))
         finest, levels = smooth_composite(job.image), []
         others = [value, _solved(other, pick, meter)]
-    smoothed = job.with_image(finest)
+    smoothed = job if finest is job.image else job.with_image(finest)
     smoothed = replace(smoothed, yields=smoothed.softening)  # the finest voxels show best what is enclosed
     for factor in _factors(job):
         if factor == 1 and levels:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.cells.elastic_problems import ElasticProblem, Image, Material
+from scalebridge.cells.elastic_problems import VOLUME, ElasticProblem, Image, Material
 from scalebridge.cells.laminate_elasticity import laminate_elasticity
 from scalebridge.grids.balls import sphere_lattice
 from scalebridge.grids.composite_shapes import composite_from_shape
@@ -17,8 +17,7 @@ from scalebridge.grids.generators import checkerboard, laminate_image
 from scalebridge.grids.image import VoxelImage
 from scalebridge.laws.elastic_material import elastic_material
 from scalebridge.laws.elasticity import isotropic_stiffness
-
-_VOLUME = np.r_[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+from scalebridge.laws.mean_field import coated_sphere_bulk
 
 
 def elastic_problems() -> tuple[ElasticProblem, ...]:
@@ -104,7 +103,7 @@ def coated_sphere_problem(
     Source: Z. Hashin, J. Appl. Mech. 29 (1962) 143.
     """
     share = ratio**3
-    bulk = coated_bulk_modulus(core[0], *coat, share)
+    bulk = float(coated_sphere_bulk(share, core[0], *coat))  # type: ignore[arg-type]
     materials = {0: _moduli(bulk, shear), 1: _moduli(*coat), 2: _moduli(*core)}
 
     def label_at(points: np.ndarray) -> np.ndarray:
@@ -125,24 +124,6 @@ def coated_sphere_problem(
         constants=constants or {"hexahedra": 1.0},
         composite=lambda cells: composite_from_shape(label_at, cells, normal_at=normal_at),
     )
-
-
-def coated_bulk_modulus(core: float, bulk: float, shear: float, share: float) -> float:
-    """Return the bulk modulus of a coated sphere.
-
-    Args:
-        core: bulk modulus of the core, zero for a pore.
-        bulk: bulk modulus of the coat.
-        shear: its shear modulus.
-        share: volume of the core over that of the coated sphere.
-
-    Source: Z. Hashin, J. Appl. Mech. 29 (1962) 143.
-
-    Example:
-        >>> round(coated_bulk_modulus(0.0, 4.0, 3.0, 0.125), 6)
-        3.111111
-    """
-    return bulk + share / (1 / (core - bulk) + 3 * (1 - share) / (3 * bulk + 4 * shear))
 
 
 def equal_shear_problem(shear: float, bulk: tuple[float, float], share: float) -> ElasticProblem:
@@ -220,9 +201,9 @@ def levin_problem(bulk: tuple[float, float], expansions: tuple[float, float], sh
     def exact(image: Image, found: np.ndarray) -> Mapping[str, Any]:
         weights = np.array([image.fractions[label] for label in (0, 1)])
         jump = (expansions[1] - expansions[0]) / (1 / bulk[1] - 1 / bulk[0])
-        softness = 3 * np.linalg.solve(found, _VOLUME)
-        value = (weights @ expansions) * _VOLUME + jump * (
-            softness - (weights @ (1 / np.array(bulk))) * _VOLUME
+        softness = 3 * np.linalg.solve(found, VOLUME)
+        value = (weights @ expansions) * VOLUME + jump * (
+            softness - (weights @ (1 / np.array(bulk))) * VOLUME
         )
         return {"expansion": value}
 

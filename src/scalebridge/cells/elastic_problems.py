@@ -19,7 +19,8 @@ from scalebridge.grids.image import VoxelImage
 _ROUNDING = 1e-11  # relative; allowed where the voxels represent the exact field
 _SHARP = {"rtol": 1e-13, "residual_rtol": 1e-10}  # of the solver, where only rounding may be left
 _LOOSE = {"rtol": 1e-8, "residual_rtol": 1e-5}  # far below what the voxels leave
-_VOLUME = np.r_[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+VOLUME = np.r_[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+"""A unit dilatation along each axis, Mandel."""
 _PLANE = [0, 1, 5]  # 11, 22, 12
 
 Image = VoxelImage | CompositeImage
@@ -29,7 +30,7 @@ Exact = Callable[[Image, np.ndarray], Mapping[str, Any]]
 
 MEASURES: dict[str, Callable[[np.ndarray], Any]] = {
     "stiffness": lambda c: c,
-    "bulk modulus": lambda c: _VOLUME @ c @ _VOLUME / 9,
+    "bulk modulus": lambda c: VOLUME @ c @ VOLUME / 9,
     "plane-strain stiffness": lambda c: c[np.ix_(_PLANE, _PLANE)],
     "tetragonal shear modulus": lambda c: (c[0, 0] - c[0, 1]) / 2,
     "diagonal shear modulus": lambda c: c[3, 3] / 2,

@@ -15,8 +15,8 @@ served best: for Hashin's coated pore the bulk modulus of 16^3, 32^3, 64^3 voxel
 with layers alone by 2e-2, 8e-3, 4e-3. Where a stiff phase is enclosed, strains along its surface are small,
 and what the elements take for one counts too much along stiff layers: there the voxel goes most of the way
 from layers to series. Hashin's stiff core (167 times its coat), one point a voxel: 4e-3, 5e-4, 1e-5 instead
-of 1e-2, 2e-3, 4e-4. Both effects vanish with the voxel size. The fractions were chosen on these
-spheres and have not been tried elsewhere.
+of 1e-2, 2e-3, 4e-4. Both effects vanish with the voxel size. The fractions were chosen on
+these spheres and have not been tried elsewhere.
 
 Source: G. W. Milton, The Theory of Composites (2002), ch. 9; for voxels M. Kabel, D. Merkert, M. Schneider,
 Comput. Methods Appl. Mech. Eng. 294 (2015) 168, doi:10.1016/j.cma.2015.06.003.
@@ -32,9 +32,7 @@ from scalebridge.upscaling.rotations import mandel_basis
 
 _EMPTY = 1e-12  # share of the stiffness below which a layer carries no traction
 _HELD = 1 / 3  # of the way from layers to parallel, where a voxel holds void and solid
-_YIELDS = (
-    2 / 3
-)  # of the way from layers to series, where it holds a part of an enclosed and much stiffer phase
+_YIELDS = 2 / 3  # of the way from layers to series, where it holds a part of an enclosed, much stiffer phase
 _HALF_WAY = 10.0  # ratio of stiffnesses at which it is half of that
 
 

@@ -154,7 +154,7 @@ def voxel_size_error(
     value = tensors[0] if len(tensors) == 1 else 2 * tensors[0] - tensors[1]
     shared = len(tensors) > 1 and len(others) > 0 and bool(np.any(noise))
     parts = [
-        *(_shared_parts if shared else _parts)(tensors, others, value, shift is not None),
+        *_parts(tensors, others, value, shift is not None, shared),
         (_SHARED_SCATTER if shared else _SCATTER, noise),
         (_SHIFT, moved),
     ]
@@ -170,29 +170,23 @@ def voxel_size_error(
 
 
 def _parts(
-    tensors: list[np.ndarray], others: list[np.ndarray], value: np.ndarray, shifted: bool
+    tensors: list[np.ndarray], others: list[np.ndarray], value: np.ndarray, shifted: bool, shared: bool
 ) -> list[tuple[float, np.ndarray]]:
     """Return the differences that make up the half width, each with its weight."""
     span = np.ptp(np.stack([value, *others]), axis=0)
     if len(tensors) == 1:
         return [(_ONE_LEVEL, span)]
     step = value - tensors[1]
+    if shared:
+        sizes = np.diag(_scale(tensors[0]))
+        ratio = np.max(np.divide(np.diag(span), sizes, out=np.zeros(sizes.size), where=sizes > 0))
+        return list(zip(_SHARED, [step, span, ratio * span], strict=True))
     if others:
         return list(zip(_COMPANIONS, [step, span], strict=True))
     if len(tensors) == 2:
         return list(zip(_TWO_SHIFTED if shifted else _TWO_LEVELS, [step], strict=True))
     weights = _THREE_SHIFTED if shifted else _THREE_LEVELS
     return list(zip(weights, [step, tensors[1] - tensors[2]], strict=True))
-
-
-def _shared_parts(
-    tensors: list[np.ndarray], others: list[np.ndarray], value: np.ndarray, _shifted: bool
-) -> list[tuple[float, np.ndarray]]:
-    """Return the same for several methods with a scatter."""
-    span = np.ptp(np.stack([value, *others]), axis=0)
-    sizes = np.diag(_scale(tensors[0]))
-    ratio = np.max(np.divide(np.diag(span), sizes, out=np.zeros(sizes.size), where=sizes > 0))
-    return list(zip(_SHARED, [value - tensors[1], span, ratio * span], strict=True))
 
 
 def _scale(tensor: np.ndarray) -> np.ndarray:
