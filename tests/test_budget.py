@@ -43,6 +43,15 @@ def test_none_leaves_the_inputs_alone():
     assert list(found.uncertainty) == ["inputs"]
 
 
+def test_the_solvers_error_alone_is_no_deviation_of_the_answer():
+    """It says nothing of voxels, sample and inputs: printed as one, eight digits would seem to be known."""
+    found = solve(SPOTS, budget="quick")
+    assert list(found.uncertainty) == ["algebraic"]
+    assert found.std is None
+    assert " ± " not in str(found).splitlines()[1]
+    assert any("± by algebraic" in line for line in str(found).splitlines())
+
+
 def test_the_boundary_part_is_the_bracket_of_two_runs():
     found = solve(SPOTS, boundary="mirrored", budget="full", rtol=1e-9)
     bound = found.bounds["boundary conditions"]

@@ -113,7 +113,7 @@ def test_the_grids_operators_are_those_of_the_kernels(rule):
     np.testing.assert_allclose(to_kernels(seen["green"]), found, atol=1e-11 * abs(found).max())
 
 
-@pytest.mark.slow  # a traced tangent takes minutes to compile
+@pytest.mark.slow  # a traced tangent takes some twenty seconds to compile
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("rule", RULES)
 def test_the_tangent_and_its_slopes_are_those_of_the_compiled_path(rule):
@@ -127,7 +127,7 @@ def test_the_tangent_and_its_slopes_are_those_of_the_compiled_path(rule):
     np.testing.assert_allclose(slopes[1], closed[:, 36:], atol=1e-8 * scale)
 
 
-@pytest.mark.slow  # a traced tangent takes minutes to compile
+@pytest.mark.slow  # a traced tangent takes some twenty seconds to compile
 @pytest.mark.timeout(1800)
 def test_slopes_are_differences():
     rng = np.random.default_rng(2)
@@ -142,7 +142,7 @@ def test_slopes_are_differences():
     assert found == pytest.approx(wanted, rel=1e-6)
 
 
-@pytest.mark.slow  # a traced tangent takes minutes to compile
+@pytest.mark.slow  # a traced tangent takes some twenty seconds to compile
 @pytest.mark.timeout(1800)
 def test_expansion_can_be_differentiated_by_the_stiffness():
     """alpha* = -C*^-1 C*:alpha*, by forward differentiation, against a difference."""
@@ -164,7 +164,7 @@ def test_expansion_can_be_differentiated_by_the_stiffness():
     np.testing.assert_allclose(value, free(answer(STIFFNESS, EXPANSION)[0]), rtol=1e-9)
 
 
-@pytest.mark.slow  # a traced tangent takes minutes to compile
+@pytest.mark.slow  # a traced tangent takes some twenty seconds to compile
 @pytest.mark.timeout(1800)
 def test_planar_images_take_the_same_embedding():
     labels = np.random.default_rng(4).integers(0, 3, (4, 6)).astype(np.uint8)
@@ -179,7 +179,7 @@ def test_planar_images_take_the_same_embedding():
     np.testing.assert_allclose(slopes[0].reshape(3, 36), closed[:, :36], atol=1e-8 * abs(closed).max())
 
 
-@pytest.mark.slow  # a traced tangent takes minutes to compile
+@pytest.mark.slow  # a traced tangent takes some twenty seconds to compile
 @pytest.mark.timeout(1800)
 def test_an_answer_that_vanishes_ends_and_is_zero():
     """Plates of one voxel with gaps: what is left is measured by what was, or no stop would be reached."""
@@ -193,7 +193,7 @@ def test_an_answer_that_vanishes_ends_and_is_zero():
     np.testing.assert_allclose(found, wanted.value, atol=1e-8)
 
 
-@pytest.mark.slow  # a traced tangent takes minutes to compile
+@pytest.mark.slow  # a traced tangent takes some twenty seconds to compile
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("thermal", [False, True])
 def test_the_cell_is_a_linear_model(thermal):

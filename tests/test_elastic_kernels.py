@@ -6,6 +6,7 @@ difference of a quadratic form with step 1e-4 has a relative error of 1e-8.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest

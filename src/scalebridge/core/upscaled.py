@@ -19,6 +19,8 @@ from scalebridge.core.results import Outcome
 from scalebridge.core.spec import Spec
 
 _NEGLIGIBLE = 1e-3  # of the largest part of an uncertainty
+ALGEBRAIC = "algebraic"
+"""Name of the part of an uncertainty that is the solver's own error."""
 SCHEMA = "scalebridge/upscaled/1"
 
 
@@ -103,8 +105,12 @@ class Upscaled:
 
     @property
     def std(self) -> np.ndarray | None:
-        """Standard deviation of the answer: the root of the sum of squares of its parts; None without any."""
-        if not self.uncertainty:
+        """Standard deviation of the answer: the root of the sum of squares of its parts.
+
+        None without any, and where nothing but the solver's own error was assessed: that of the answer to the
+        question, which voxels, sample and inputs decide, is then not known, and is far larger.
+        """
+        if self.uncertainty.keys() <= {ALGEBRAIC}:
             return None
         return np.sqrt(sum(np.asarray(part.std) ** 2 for part in self.uncertainty.values()))
 

@@ -72,7 +72,8 @@ def principal_values(result: Upscaled) -> list[Principal]:
     """
     value = np.asarray(result.value, dtype=float)
     numbers, vectors = np.linalg.eigh(0.5 * (value + value.T))
-    parts = [np.asarray(part.std, dtype=float) for part in result.uncertainty.values()]
+    known = result.uncertainty if result.std is not None else {}
+    parts = [np.asarray(part.std, dtype=float) for part in known.values()]
     return [_principal(numbers[i], vectors[:, i], parts) for i in reversed(range(numbers.size))]
 
 
@@ -83,7 +84,7 @@ def mean_value(result: Upscaled) -> tuple[float, float | None]:
     small.
     """
     value = np.asarray(result.value, dtype=float)
-    if not result.uncertainty:
+    if result.std is None:
         return mean_of(value), None
     squares = [mean_of(np.asarray(part.std, dtype=float)) ** 2 for part in result.uncertainty.values()]
     return mean_of(value), math.sqrt(sum(squares))

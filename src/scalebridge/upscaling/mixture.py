@@ -15,7 +15,7 @@ from scalebridge.core.errors import InputError, PhaseError
 
 def as_phases(
     fractions: ArrayLike, values: ArrayLike, argument: str = "values"
-) -> tuple[Float[Array, " n"], Float[Array, "n *shape"]]:
+) -> tuple[Float[Array, " n"], Float[Array, "n *shape"]]:  # noqa: F821 (names of dimensions)
     """Check fractions and phase values as far as they are known now; return floating-point arrays."""
     check_fractions(fractions)
     check_values(values, np.shape(fractions)[0], argument)

@@ -198,10 +198,21 @@ def _fields(model: LinearModel) -> PyTree:
 
 
 def _pairs(model: LinearModel, fields: PyTree) -> Float[Array, "n n"]:
+    """Return the energies of all pairs.
+
+    Compiled once for all of them; for a gradient fields are computed again rather than kept for each pair.
+    """
     size = model.asks.size
-    case = [jax.tree.map(lambda leaf, i=i: leaf[i], fields) for i in range(size)]
-    entries = {(i, j): model.energy(case[i], case[j]) for i in range(size) for j in range(i, size)}
-    return jnp.stack([jnp.stack([entries[min(i, j), max(i, j)] for j in range(size)]) for i in range(size)])
+    rows, columns = np.triu_indices(size)
+
+    @eqx.filter_checkpoint
+    def of(model: LinearModel, fields: PyTree, pair: Array) -> Array:
+        first, second = (jax.tree.map(lambda leaf, i=i: leaf[pair[i]], fields) for i in (0, 1))
+        return model.energy(first, second)
+
+    entries = jax.lax.map(lambda pair: of(model, fields, pair), jnp.stack([rows, columns], axis=1))
+    value = jnp.zeros((size, size), entries.dtype).at[rows, columns].set(entries)
+    return value.at[columns, rows].set(entries)
 
 
 # Compiled once a shape: the models are arguments, never closed over.
