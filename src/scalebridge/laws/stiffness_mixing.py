@@ -16,7 +16,8 @@ with layers alone by 2e-2, 8e-3, 4e-3. Where a stiff phase is enclosed, strains 
 and what the elements take for one counts too much along stiff layers: there the voxel goes most of the way
 from layers to series. Hashin's stiff core (167 times its coat), one point a voxel: 4e-3, 5e-4, 1e-5 instead
 of 1e-2, 2e-3, 4e-4. Both effects vanish with the voxel size. The fractions were chosen on
-these spheres and have not been tried elsewhere.
+these spheres; on arrays of pores that were not used for it errors fall by ten times and more, on arrays of
+stiff spheres by two to four (table in docs/theory/composite-voxels.md).
 
 Source: G. W. Milton, The Theory of Composites (2002), ch. 9; for voxels M. Kabel, D. Merkert, M. Schneider,
 Comput. Methods Appl. Mech. Eng. 294 (2015) 168, doi:10.1016/j.cma.2015.06.003.
