@@ -57,29 +57,34 @@ class WaveInverse(Inverse):
     """
 
     def __init__(self, inverse: np.ndarray, shape: tuple[int, ...]):
+        self._within = shape[1:]  # a plane as the caller has it
+        if shape[2] == 1:  # the half grid is along the last axis that is longer than one: make that the last
+            shape = (shape[0], 1, shape[1]) if shape[1] > 1 else (1, 1, shape[0])
+            inverse = inverse.reshape(*shape[:2], -1)
         self._inverse, self._shape = inverse, shape
         self._inverse *= inverse.dtype.type(1.0 / math.prod(shape))
         self._waves = np.empty(inverse.shape, np.result_type(inverse.dtype, np.complex64))
-        self._last = 2 if shape[2] > 1 else 1 if shape[1] > 1 else 0
-        self._flat = tuple(axis for axis in (1, 2) if shape[axis] > 1)  # axes within a plane
+        self._flat = (1, 2) if shape[1] > 1 else (2,)  # axes within a plane
         self._block = max(1, _CACHE // (shape[1] * shape[2] * inverse.dtype.itemsize))
 
     def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
         threads = threads_for(r.size)
-        in_slabs(self._forward, self._shape[0], r, update, threads=threads)
+        in_slabs(self._forward, self._shape[0], r.reshape(self._shape), update, threads=threads)
         across = self._inverse.shape[1] if self._shape[1] > 1 else self._inverse.shape[2]
         product = sum(in_slabs(self._across, across, threads=threads))
         in_slabs(self._backward, self._shape[0], then(product), r.dtype, threads=threads)
         return product
 
+    @property
+    def _planes(self) -> int:
+        """Number of the caller's planes in one of ours: all of them where the box is a line along x."""
+        return self._shape[2] // math.prod(self._within) if self._shape[1] == 1 else 1
+
     def _forward(self, start: int, stop: int, piece: int, r: np.ndarray, update: Update | None) -> None:
         for low, high in blocks(start, stop, self._block):
             if update is not None:
-                update(low, high)
-            if self._flat:
-                ducc0.fft.r2c(r[low:high], axes=self._flat, out=self._waves[low:high], nthreads=1)
-            else:
-                self._waves[low:high] = r[low:high]
+                update(low * self._planes, high * self._planes)
+            ducc0.fft.r2c(r[low:high], axes=self._flat, out=self._waves[low:high], nthreads=1)
 
     def _across(self, start: int, stop: int, piece: int) -> float:
         """Transform along the first axis, multiply, and transform back, some columns at a time."""
@@ -93,7 +98,7 @@ class WaveInverse(Inverse):
             waves, factors = self._waves[cut], self._inverse[cut]
             ducc0.fft.c2c(waves, axes=(0,), out=waves, nthreads=1)
             first = low if axis == 2 else 0
-            product += _scale(waves.view(factors.dtype), factors, first, self._shape[self._last])
+            product += _scale(waves.view(factors.dtype), factors, first, self._shape[2])
             ducc0.fft.c2c(waves, axes=(0,), forward=False, out=waves, nthreads=1)
         return product
 
@@ -101,19 +106,16 @@ class WaveInverse(Inverse):
         room = np.empty((min(self._block, stop - start), *self._shape[1:]), dtype)
         for low, high in blocks(start, stop, self._block):
             z = room[: high - low]
-            if self._flat:
-                ducc0.fft.c2r(
-                    self._waves[low:high],
-                    axes=self._flat,
-                    lastsize=self._shape[self._flat[-1]],
-                    forward=False,
-                    out=z,
-                    nthreads=1,
-                    allow_overwriting_input=True,
-                )
-            else:
-                z[...] = np.real(self._waves[low:high])
-            use(low, high, z)
+            ducc0.fft.c2r(
+                self._waves[low:high],
+                axes=self._flat,
+                lastsize=self._shape[2],
+                forward=False,
+                out=z,
+                nthreads=1,
+                allow_overwriting_input=True,
+            )
+            use(low * self._planes, high * self._planes, z.reshape(-1, *self._within))
 
 
 def blocks(start: int, stop: int, step: int) -> list[tuple[int, int]]:
