@@ -184,8 +184,8 @@ def look(work: SaddleWork) -> Look:
 def _estimate(work: SaddleWork, seen: Look) -> np.ndarray:
     size = _size(seen.value)
     least = _ratio((seen.norm * work.scale) ** 2, size)
-    if len(work.looks) < 2:
-        return np.full(len(least), np.inf)
+    if len(work.looks) < 2:  # too few to say, unless nothing is left
+        return np.where(seen.norm <= _EXHAUSTED, least, np.inf)
     for old in work.looks[-_LOOKS:]:
         fall = np.minimum(_ratio(seen.norm, old.norm) ** 2, 1.0 - 1e-12)
         left = np.abs(seen.value - old.value) * fall / (1.0 - fall)
