@@ -177,9 +177,8 @@ def refuse_memory(shape: tuple[int, ...], pores: int, limit: float | None) -> No
 
 def pore_labels(pore: Any, image: VoxelImage, given: Any) -> tuple[int, ...]:
     """Return the labels of the pores: numbers, names, or True of an array of booleans."""
-    if pore is None:
-        if isinstance(given, np.ndarray) and given.dtype == np.bool_:
-            pore = 1  # True is the pore, as PoreSpy and OpenPNM have it
+    if pore is None and isinstance(given, np.ndarray) and given.dtype == np.bool_:
+        pore = 1  # True is the pore, as PoreSpy and OpenPNM have it
     if pore is None:
         raise PhaseError(
             "pore",
