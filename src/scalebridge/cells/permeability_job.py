@@ -33,7 +33,7 @@ class FlowSettings:
     slip_length: float = 0.0
     rtol: float = 1e-4
     max_steps: int = 2000
-    budget: FlowBudget = "quick"
+    budget: FlowBudget = "standard"
 
     def __post_init__(self):
         one_of("boundary", self.boundary, get_args(FlowBoundary))
