@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scalebridge.cells.effective_laminate import effective_laminate
     from scalebridge.cells.effective_laminate_stiffness import laminate_expansion, laminate_stiffness
     from scalebridge.cells.expansion import effective_expansion
+    from scalebridge.cells.gas_slip import gas_slip
     from scalebridge.cells.graded_stiffness import DensityLaw, graded_stiffness
     from scalebridge.cells.interface_energy import effective_gradient_energy
     from scalebridge.cells.interface_mobility import effective_mobility
@@ -82,6 +83,7 @@ _HOMES = {
         "laminate_stiffness",
     ),
     "cells.expansion": ("effective_expansion",),
+    "cells.gas_slip": ("gas_slip",),
     "cells.graded_stiffness": (
         "DensityLaw",
         "graded_stiffness",
@@ -249,6 +251,7 @@ __all__ = [
     "estimate_self_consistent",
     "fibre_ply",
     "flat_interface",
+    "gas_slip",
     "gaussian_field_image",
     "graded_stiffness",
     "image_statistics",
