@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from scalebridge.laws.elastic_material import elastic_material
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
+    from scalebridge.structures.darcy import darcy_flow
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
     from scalebridge.upscaling.rve_result import RveStudy
     from scalebridge.upscaling.schemes import estimate_bruggeman, estimate_maxwell
@@ -177,6 +178,7 @@ _HOMES = {
     "laws.elastic_material": ("elastic_material",),
     "laws.engineering_constants": ("engineering_constants",),
     "laws.fibre_rules": ("fibre_ply",),
+    "structures.darcy": ("darcy_flow",),
     "upscaling.bounds": (
         "bound_hashin_shtrikman",
         "bound_reuss",
@@ -236,6 +238,7 @@ __all__ = [
     "conductivity_rve_study",
     "crop",
     "cylinder_array",
+    "darcy_flow",
     "effective_conductivity",
     "effective_expansion",
     "effective_gradient_energy",
