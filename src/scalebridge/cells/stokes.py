@@ -2,8 +2,9 @@
 
 For a unit mean force e_i and unit viscosity:  -div 2 D(w_i) + grad pi_i = e_i  and  div w_i = 0  in the
 pores, w_i = 0 (or Navier's slip) on their walls. Darcy's law is  <u> = -K/mu grad P
-with  K_ij = <w_i . e_j>, the mean over pores and solid; K_ij = <2 D(w_i) : D(w_j)> and the power lost by slip is the same number. The
-derivation by two scales: Sanchez-Palencia, Non-Homogeneous Media and Vibration Theory (1980), ch. 7.
+with  K_ij = <w_i . e_j>, the mean over pores and solid; <2 D(w_i) : D(w_j)> with the power lost by slip is
+the same number. The derivation by two scales: Sanchez-Palencia, Non-Homogeneous Media and Vibration Theory
+(1980), ch. 7.
 """
 
 from collections.abc import Callable

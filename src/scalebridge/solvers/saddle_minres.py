@@ -23,7 +23,7 @@ from scalebridge.core.results import Outcome
 from scalebridge.solvers.saddle_kernels import dots, lanczos, scale, turn
 
 _EVERY = 3  # steps between two looks at the value, each of which costs a product
-_LOOKS = 4  # earlier looks that the error is estimated from, once there are two
+_LOOKS = 4  # earlier looks that the error is estimated from; fewer were not to be trusted
 _CAUTION = 2.0  # on the estimate; without it the true error was up to 1.8 times as large (tests)
 _VANISHING = 1e-12  # of the largest energy: a smaller one counts as zero
 _DRIFT = 2.0  # factor by which the true residual may exceed the recurrence's before it is renewed
@@ -184,7 +184,7 @@ def look(work: SaddleWork) -> Look:
 def _estimate(work: SaddleWork, seen: Look) -> np.ndarray:
     size = _size(seen.value)
     least = _ratio((seen.norm * work.scale) ** 2, size)
-    if len(work.looks) < 2:  # too few to say, unless nothing is left
+    if len(work.looks) < _LOOKS:  # too few to say, unless nothing is left
         return np.where(seen.norm <= _EXHAUSTED, least, np.inf)
     for old in work.looks[-_LOOKS:]:
         fall = np.minimum(_ratio(seen.norm, old.norm) ** 2, 1.0 - 1e-12)
