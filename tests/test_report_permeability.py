@@ -91,15 +91,15 @@ def test_tubes_hide_what_is_behind_them_and_glass_dims_it():
         return np.where(values[:, None] > 0.5, [[1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0]])
 
     values = [np.ones(40), np.zeros(40)]
-    both = render_tubes([line, behind], values, colours, (10.0, 10.0, 10.0), pixels=160)
+    both = render_tubes([line, behind], values, colours, (10.0, 10.0, 10.0), pixels=400)
     red = (both[..., 0] > 2 * both[..., 2].astype(int) + 20) & (both[..., 3] > 200)
     blue = (both[..., 2] > 2 * both[..., 0].astype(int) + 20) & (both[..., 3] > 200)
     assert red.sum() > 50
     assert blue.sum() > 50
-    again = render_tubes([behind, line], values[::-1], colours, (10.0, 10.0, 10.0), pixels=160)
+    again = render_tubes([behind, line], values[::-1], colours, (10.0, 10.0, 10.0), pixels=400)
     np.testing.assert_array_equal(both, again)  # the nearest counts, whatever the order
     glass = np.ones((10, 10, 10), np.uint8)
-    dimmed = render_tubes([line], [np.ones(40)], colours, (10.0, 10.0, 10.0), body=glass, pixels=160)
+    dimmed = render_tubes([line], [np.ones(40)], colours, (10.0, 10.0, 10.0), body=glass, pixels=400)
     assert np.count_nonzero(dimmed[..., 3]) > 5 * np.count_nonzero(both[..., 3])
     at = np.argwhere(red)[len(np.argwhere(red)) // 2]
     assert dimmed[tuple(at)][1] > both[tuple(at)][1]  # grey is mixed into the red
