@@ -61,7 +61,10 @@ def main() -> None:
     runners = [
         r for r in _runners(chosen, notes) if _right_on_the_channel(r, images["channel"], chosen, notes)
     ]
-    rows = [_measured(r, f"rock, {chosen.edge}^3", images["rock"], chosen) for r in runners]
+    rows = []
+    for runner in runners:
+        rows.append(_measured(runner, f"rock, {chosen.edge}^3", images["rock"], chosen))
+        print("  ".join(_cells(rows[-1])), flush=True)
     results = {"date": _now(), "rows": rows, "notes": notes}
     page = markdown(_COLUMNS, [_cells(row) for row in rows]) + "\n\n" + "\n".join(f"- {n}" for n in notes)
     write_text(chosen.out / "permeability.json", json.dumps(results, indent=1))
@@ -104,6 +107,7 @@ def _runners(chosen: argparse.Namespace, notes: list[str]) -> list[Runner]:
 def _right_on_the_channel(runner: Runner, image: Path, chosen: argparse.Namespace, notes: list[str]) -> bool:
     """Whether a contender finds a plane channel's permeability, h^3/12 a cell."""
     row = _measured(runner, "channel", image, chosen, axes=[0])
+    print(f"channel: {runner.name} to {runner.tolerance:g} done", flush=True)
     if "reason" in row:
         notes.append(f"{runner.name} failed on the channel and is left out: {row['reason']}")
         return False

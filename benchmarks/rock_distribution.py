@@ -31,9 +31,11 @@ _RESAMPLES = 2000
 def published() -> np.ndarray:
     """Return the published permeabilities in squares of the voxel's edge, (crops, 3)."""
     rows = list(csv.DictReader(PUBLISHED.read_text(encoding="utf-8").splitlines()))
-    found = np.full((1 + max(int(row["crop"]) for row in rows), 3), np.nan)
+    crops = sorted({int(row["crop"]) for row in rows})  # numbers of 64 cubes, of which 48 were published
+    found = np.full((len(crops), 3), np.nan)
     for row in rows:
-        found[int(row["crop"]), "xyz".index(row["direction"])] = float(row["permeability_voxel2"])
+        place = crops.index(int(row["crop"])), "xyz".index(row["direction"])
+        found[place] = float(row["permeability_voxel2"])
     return found
 
 
