@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.cases import Case, laminate_exact
 from benchmarks.elastic import POISSON, laminate_stiffness
-from benchmarks.environments import ROOT
+from benchmarks.environments import ROOT, own_python
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _PATIENCE = 7200  # seconds for one contender on one case
@@ -154,7 +154,9 @@ def laminate_error(contender: Contender, python: str, image: Path) -> float:
 
 def run_fresh(module: str, python: str, job: dict[str, Any], threads: int) -> Any:
     """Run a module in a new process on the first `threads` cores; job and result travel as JSON files."""
-    environment = {**os.environ, **dict.fromkeys(_THREADS, str(threads)), "PYTHONPATH": ""}
+    environment = {**os.environ, **dict.fromkeys(_THREADS, str(threads))}
+    if python != own_python():  # a peer's environment is its own; ours may be run from its sources
+        environment["PYTHONPATH"] = ""
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # compile time is measured, not skipped
     with tempfile.TemporaryDirectory() as folder:
         job_path, result_path = Path(folder) / "job.json", Path(folder) / "result.json"

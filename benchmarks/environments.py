@@ -16,6 +16,7 @@ PEERS = {
     "muGrid": ("mugrid",),
     "taufactor": ("torch", "taufactor"),
     "fedoo": ("fedoo",),
+    "peclet": ("peclet",),
     "transforms": ("transforms",),
 }
 

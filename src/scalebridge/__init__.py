@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scalebridge.cells.effective_laminate import effective_laminate
     from scalebridge.cells.effective_laminate_stiffness import laminate_expansion, laminate_stiffness
     from scalebridge.cells.expansion import effective_expansion
+    from scalebridge.cells.gas_slip import gas_slip
     from scalebridge.cells.graded_stiffness import DensityLaw, graded_stiffness
     from scalebridge.cells.interface_energy import effective_gradient_energy
     from scalebridge.cells.interface_mobility import effective_mobility
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from scalebridge.laws.elastic_material import elastic_material
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
+    from scalebridge.structures.darcy import darcy_flow
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
     from scalebridge.upscaling.rve_result import RveStudy
     from scalebridge.upscaling.schemes import estimate_bruggeman, estimate_maxwell
@@ -84,6 +86,7 @@ _HOMES = {
         "laminate_stiffness",
     ),
     "cells.expansion": ("effective_expansion",),
+    "cells.gas_slip": ("gas_slip",),
     "cells.graded_stiffness": (
         "DensityLaw",
         "graded_stiffness",
@@ -179,6 +182,7 @@ _HOMES = {
     "laws.elastic_material": ("elastic_material",),
     "laws.engineering_constants": ("engineering_constants",),
     "laws.fibre_rules": ("fibre_ply",),
+    "structures.darcy": ("darcy_flow",),
     "upscaling.bounds": (
         "bound_hashin_shtrikman",
         "bound_reuss",
@@ -238,6 +242,7 @@ __all__ = [
     "conductivity_rve_study",
     "crop",
     "cylinder_array",
+    "darcy_flow",
     "effective_conductivity",
     "effective_expansion",
     "effective_gradient_energy",
@@ -253,6 +258,7 @@ __all__ = [
     "estimate_self_consistent",
     "fibre_ply",
     "flat_interface",
+    "gas_slip",
     "gaussian_field_image",
     "graded_stiffness",
     "image_statistics",

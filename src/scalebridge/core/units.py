@@ -1,4 +1,9 @@
-"""Units, parsed once at the face. Inside, every number is SI."""
+"""Units, parsed once at the face. Inside, every number is SI.
+
+Permeabilities may be written in darcy and millidarcy (`darcy`, `mD`): the permeability that lets 1 cm^3/s of
+a fluid of 1 cP through 1 cm^2 under 1 atm/cm, which is 1e-7/101325 m^2 = 9.869233e-13 m^2 (SPE Metric
+Standard, 1984, table 2.2). `D` alone stays the debye of dipole moments, as in other libraries of units.
+"""
 
 from functools import cache
 from typing import Any
@@ -7,11 +12,16 @@ import pint
 
 from scalebridge.core.errors import UnitError
 
+DARCY = 1e-7 / 101325.0
+"""One darcy in m^2, from its definition; rounded, the 9.869233e-13 m^2 of the SPE Metric Standard."""
+
 
 @cache
 def registry() -> pint.UnitRegistry[Any]:
     """Return the one registry of units, made on first use (it takes about 0.1 s)."""
-    return pint.UnitRegistry(cache_folder=None)
+    found = pint.UnitRegistry(cache_folder=None)
+    found.define("mD = 1e-3 darcy")  # else it would be read as a thousandth of a debye
+    return found
 
 
 def parse_quantity(value: str | float, unit: str, argument: str) -> float:
@@ -31,6 +41,8 @@ def parse_quantity(value: str | float, unit: str, argument: str) -> float:
     Example:
         >>> round(parse_quantity("3 um", "m", "voxel"), 12)
         3e-06
+        >>> print(f"{parse_quantity('250 mD', 'm^2', 'permeability'):.6e}")
+        2.467308e-13
     """
     magnitude, given = split_quantity(value, argument)
     if given is None:

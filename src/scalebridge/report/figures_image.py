@@ -173,7 +173,8 @@ def _volume(image: VoxelImage, looks: dict[int, Look], shown: tuple[int, ...], c
     ending = ", the corner next to the viewer cut away" if cut else ""
     alone = "all phases" if len(shown) == len(image.phases) else f"{what} alone"
     caption = f"{alone[0].upper()}{alone[1:]}{ending}"
-    return as_png(_with_axes(pixels, image), f"Rendered volume: {caption}, seen from above.", caption)
+    framed_box = framed_volume(pixels, image.shape, image.aspect, image.voxel)
+    return as_png(framed_box, f"Rendered volume: {caption}, seen from above.", caption)
 
 
 def _rendered(
@@ -190,8 +191,20 @@ def _rendered(
     return _RECENT[key]
 
 
-def _with_axes(pixels: UInt8[np.ndarray, "rows columns 4"], image: VoxelImage) -> Figure:
-    """Put names and lengths beside three edges of a rendered box."""
+def framed_volume(
+    pixels: UInt8[np.ndarray, "rows columns 4"],
+    shape: tuple[int, ...],
+    aspect: tuple[float, ...],
+    voxel: tuple[float, ...] | None,
+) -> Figure:
+    """Put names and lengths beside three edges of a rendered box.
+
+    Args:
+        pixels: the picture, by the usual camera.
+        shape: voxels along each axis.
+        aspect: edge lengths of a voxel, in any unit.
+        voxel: the same in metres, None when unknown.
+    """
     rows, columns = pixels.shape[:2]
     room = 30
     figure = Figure(figsize=((columns + 2 * room) / 100, rows / 100), dpi=100)
@@ -199,13 +212,14 @@ def _with_axes(pixels: UInt8[np.ndarray, "rows columns 4"], image: VoxelImage) -
     axes.set_axis_off()
     axes.imshow(pixels, interpolation="nearest", aspect="auto", extent=(0, columns, rows, 0))
     axes.set(xlim=(-room, columns + room), ylim=(rows, 0))
-    box = np.array(image.shape) * np.asarray(image.aspect)
+    box = np.array(shape) * np.asarray(aspect)
     view = View(Camera(), tuple(box), columns)
     middles = np.array([[0.5, 0, 0], [1, 0.5, 0], [0, 0, 0.5]]) * box
     for axis, (column, row, _) in enumerate(view.project(middles)):
         shift, side = (((-12, 20), "right"), ((12, 20), "left"), ((-6, 0), "right"))[axis]
-        text = "xyz"[axis] if image.voxel is None else f"{'xyz'[axis]}  {_edge_text(image, axis)}"
-        turn = 90 if axis == 2 and image.voxel is not None else 0
+        length = "" if voxel is None else f"  {typeset_length(voxel[axis] * shape[axis], 3)}"
+        text = f"{'xyz'[axis]}{length}"
+        turn = 90 if axis == 2 and voxel is not None else 0
         axes.text(
             column + shift[0],
             row + shift[1],
@@ -217,10 +231,6 @@ def _with_axes(pixels: UInt8[np.ndarray, "rows columns 4"], image: VoxelImage) -
             fontsize=13,
         )
     return figure
-
-
-def _edge_text(image: VoxelImage, axis: int) -> str:
-    return "" if image.voxel is None else typeset_length(image.voxel[axis] * image.shape[axis], 3)
 
 
 def _value_text(value: Any) -> str:

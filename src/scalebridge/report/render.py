@@ -18,7 +18,8 @@ _SMOOTHING = 0.9  # standard deviation of the mask's blur, in voxels
 _STEP = 0.8  # of a ray, in voxels
 _LARGEST = 192  # longest edge that is drawn voxel by voxel; a larger image is thinned first
 _SKY = 0.035  # width of the blur behind the darkening, relative to the longest edge
-_LIGHT = (-0.42, 0.60, 0.68)  # direction to the light in the picture: right, up, towards the viewer
+LIGHT = (-0.42, 0.60, 0.68)
+"""Direction to the light in the picture: right, up, towards the viewer."""
 _EDGE = np.array([0.50, 0.53, 0.56])
 
 
@@ -48,7 +49,7 @@ def render_volume(
     aspect: tuple[float, ...] = (1.0, 1.0, 1.0),
     cut: float = 0.0,
     camera: Camera | None = None,
-    light: tuple[float, float, float] = _LIGHT,
+    light: tuple[float, float, float] = LIGHT,
     pixels: int = 560,
     outline: bool = True,
 ) -> UInt8[np.ndarray, "rows columns 4"]:
@@ -69,14 +70,14 @@ def render_volume(
 
     Cost: 2 to 3 s of one core for 128^3 voxels and 500 pixels; about 30 bytes a voxel and 300 a pixel.
     """
-    labels, aspect = _thinned(labels, aspect)
+    labels, aspect = thinned(labels, aspect)
     box = tuple(n * a for n, a in zip(labels.shape, aspect, strict=True))
     view = View(camera or Camera(), box, 2 * pixels)
     hits = find_surface(labels, tuple(colours), view, aspect, cut)
     shade = lit(hits, view, light) * _sky(labels, tuple(colours), hits, view, aspect, cut)
     albedo = np.stack([colours[label] for label in colours])[np.searchsorted(sorted(colours), hits.label)]
     colour = gamma(linear(albedo) * shade[:, None])
-    return compose(view, hits, colour, [(_box_edges(view), _EDGE)] if outline else [])
+    return compose(view, hits, colour, [(box_edges(view), _EDGE)] if outline else [])
 
 
 def find_surface(
@@ -208,12 +209,13 @@ def compose(
     Args:
         view: the view, of twice the width of the picture.
         hits: what its rays met.
-        colour: colour of each hit, (n, 3) in 0..1.
+        colour: colour of each hit, (n, 3) in 0..1, or (n, 4) with what of it covers the background.
         lines: points, closer than a pixel, in the coordinates of the view's box, and their colour.
     """
     size = view.height * view.width
     image, depth = np.zeros((size, 4)), np.full(size, np.inf)
-    image[hits.pixel, :3], image[hits.pixel, 3] = colour, 1.0
+    image[hits.pixel, :3] = colour[:, :3]
+    image[hits.pixel, 3] = colour[:, 3] if colour.shape[1] == 4 else 1.0
     depth[hits.pixel] = hits.depth
     image = image.reshape(view.height, view.width, 4)
     for points, paint in lines:
@@ -237,8 +239,8 @@ def _draw_line(image, depth, view: View, line, paint) -> None:
         image[rows[free], columns[free], 3] = 0.9
 
 
-def _box_edges(view: View) -> Float[np.ndarray, "n 3"]:
-    """Return points on the twelve edges of the box."""
+def box_edges(view: View) -> Float[np.ndarray, "n 3"]:
+    """Return points on the twelve edges of the box, closer than a pixel."""
     return np.concatenate([_edge(view, *ends) for ends in _edge_ends()])
 
 
@@ -265,7 +267,7 @@ def _sample_index(field, point) -> Float[np.ndarray, " n"]:
     return map_coordinates(field, (point - 0.5).T, order=1, mode="nearest", prefilter=False)
 
 
-def _thinned(labels, aspect) -> tuple[Integer[np.ndarray, "x y z"], tuple[float, ...]]:
+def thinned(labels, aspect) -> tuple[Integer[np.ndarray, "x y z"], tuple[float, ...]]:
     """Keep every n-th voxel of a large image."""
     factor = -(-max(labels.shape) // _LARGEST)
     if factor == 1:

@@ -219,7 +219,7 @@ def _blocks(result: Upscaled, looks: dict[str, Look], key: str, slices: list[Pic
         _bound_block(result, key),
         convergence_block(result, key, convergence_table(result)),
         _sensitivity_block(result, looks, key),
-        _uncertainty_block(result, key),
+        uncertainty_block(result, key),
     ]
     return [block for block in blocks if block.pictures or block.table]
 
@@ -277,7 +277,8 @@ def _sensitivity_block(result: Upscaled, looks: dict[str, Look], key: str) -> Bl
     return Block(f"{key}-sensitivities", "Sensitivities", lead, pictures, table)
 
 
-def _uncertainty_block(result: Upscaled, key: str) -> Block:
+def uncertainty_block(result: Upscaled, key: str) -> Block:
+    """Show what the standard deviation is made of."""
     title, lead = "Uncertainty", "What the standard deviation of the answer is made of."
     parts = result.uncertainty
     if not parts or not is_space_tensor(result.value):

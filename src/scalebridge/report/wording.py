@@ -113,7 +113,7 @@ def _directions(result: Upscaled) -> str:
 
 def unbroken(sentence: str) -> str:
     """Keep numbers and what belongs to them on one line."""
-    for loose in (" %", " ± ", " W/", " S/", " m²/", " GPa", " MPa", " 10⁻⁶/K"):
+    for loose in (" %", " ± ", " W/", " S/", " m²", " mD", " GPa", " MPa", " 10⁻⁶/K"):
         sentence = sentence.replace(loose, loose.replace(" ", "\u00a0"))
     return sentence
 

@@ -1,0 +1,1 @@
+"""Coarse models that take what the cells hand up."""
