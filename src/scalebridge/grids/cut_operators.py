@@ -1,0 +1,198 @@
+"""Strains, fluxes and wall values of a staggered velocity among cut voxels, as sparse matrices.
+
+Velocities are numbered axis after axis over all voxels: the unknown along d on the upper d-face of voxel i has
+number d * voxels + i. Beyond a wall they are values of the velocity continued smoothly.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array, vstack
+
+from scalebridge.grids.cut_sites import CutBoxes, Grid, SiteDistances
+
+
+class Entries:
+    """Collects the entries of a sparse matrix."""
+
+    def __init__(self, shape: tuple[int, int]):
+        self.shape = shape
+        self._rows: list[np.ndarray] = []
+        self._columns: list[np.ndarray] = []
+        self._values: list[np.ndarray] = []
+
+    def add(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray | float) -> None:
+        """Add values, which add up where an entry is named twice."""
+        self._rows.append(rows)
+        self._columns.append(columns)
+        self._values.append(np.broadcast_to(values, rows.shape))
+
+    def matrix(self) -> csr_array:
+        """Return the matrix without entries that are zero."""
+        if not self._rows:
+            return csr_array(self.shape)
+        places = (np.concatenate(self._rows), np.concatenate(self._columns))
+        made = csr_array(coo_array((np.concatenate(self._values), places), shape=self.shape))
+        made.eliminate_zeros()
+        return made
+
+
+@dataclass(frozen=True)
+class Strains:
+    """The strain components whose box holds fluid.
+
+    Attributes:
+        matrix: (strains, unknowns): normal strains e_a and twice the shear strains, G_ab = d_b u_a + d_a u_b.
+        weights: of their squares in 2 D:D, the fluid volume (twice it for normal strains).
+        shares: fluid share of each one's box.
+        numbers: for each family, (a,) or (a, b), the row of each voxel's strain, -1 where there is none.
+    """
+
+    matrix: csr_array
+    weights: np.ndarray
+    shares: np.ndarray
+    numbers: dict[tuple[int, ...], np.ndarray]
+
+
+def strains(grid: Grid, distances: SiteDistances, middle: CutBoxes) -> Strains:
+    """Return the normal strains in the voxels and the shear strains on their edges."""
+    numbers, shares, weights, blocks = {}, [], [], []
+    first = 0
+    pairs = itertools.combinations(range(grid.dim), 2)
+    for family in itertools.chain(((a,) for a in range(grid.dim)), pairs):
+        share = middle.share if len(family) == 1 else distances.boxes(family).share
+        wet = np.flatnonzero(share)
+        numbers[family] = np.full(grid.size, -1)
+        numbers[family][wet] = first + np.arange(wet.size)
+        first += wet.size
+        shares.append(share[wet])
+        weights.append(share[wet] * grid.voxel_volume * (2.0 if len(family) == 1 else 1.0))
+        blocks.append(_strain(grid, family, wet))
+    return Strains(vstack(blocks, format="csr"), np.concatenate(weights), np.concatenate(shares), numbers)
+
+
+def _strain(grid: Grid, family: tuple[int, ...], voxels: np.ndarray) -> csr_array:
+    """Return one family's rows."""
+    entries, rows = Entries((voxels.size, grid.dim * grid.size)), np.arange(voxels.size)
+    if len(family) == 1:
+        (a,) = family
+        before = grid.neighbours(voxels, grid.step(a, -1))
+        entries.add(rows, a * grid.size + voxels, 1 / grid.spacing[a])
+        entries.add(rows, a * grid.size + before, -1 / grid.spacing[a])
+        return entries.matrix()
+    for a, b in (family, family[::-1]):
+        beyond = grid.neighbours(voxels, grid.step(b))
+        entries.add(rows, a * grid.size + beyond, 1 / grid.spacing[b])
+        entries.add(rows, a * grid.size + voxels, -1 / grid.spacing[b])
+    return entries.matrix()
+
+
+def interpolated(grid: Grid, component: int, points: np.ndarray, axes: Sequence[int]) -> csr_array:
+    """Return rows that interpolate a velocity component linearly at points, along the given axes."""
+    raised = np.array([0.5 + 0.5 * (a == component) for a in range(grid.dim)])
+    places = points / np.array(grid.spacing) - raised
+    low = np.where(np.isin(np.arange(grid.dim), axes), np.floor(places), np.round(places)).astype(int)
+    part = places - low
+    entries, rows = Entries((len(points), grid.dim * grid.size)), np.arange(len(points))
+    for corner in itertools.product((0, 1), repeat=len(axes)):
+        steps, weight = low.copy(), np.ones(len(points))
+        for axis, up in zip(axes, corner, strict=True):
+            steps[:, axis] += up
+            weight *= part[:, axis] if up else 1 - part[:, axis]
+        voxels = grid.neighbours(np.zeros(len(points), dtype=int), steps.T)
+        entries.add(rows, component * grid.size + voxels, weight)
+    return entries.matrix()
+
+
+@dataclass(frozen=True)
+class Fluxes:
+    """Fluxes through the open parts of the faces across one axis.
+
+    Attributes:
+        voxels: flat numbers of the voxels whose upper face it is.
+        areas: open area of each.
+        matrix: (faces, unknowns): area times velocity at the open part's centroid.
+    """
+
+    voxels: np.ndarray
+    areas: np.ndarray
+    matrix: csr_array
+
+
+def fluxes(grid: Grid, distances: SiteDistances, axis: int) -> Fluxes:
+    """Return the fluxes through the upper faces across an axis, exact for velocities that vary linearly."""
+    opening = distances.boxes((axis,), flat=(axis,))
+    voxels = np.flatnonzero(opening.share)
+    areas = opening.share[voxels] * grid.voxel_volume / grid.spacing[axis]
+    across = [a for a in range(grid.dim) if a != axis]
+    points = grid.points(voxels, (axis,))
+    place = np.searchsorted(voxels, opening.cut)
+    points[place[:, None], across] += opening.fluid
+    matrix = interpolated(grid, axis, points, across)
+    matrix.data *= np.repeat(areas, np.diff(matrix.indptr))
+    return Fluxes(voxels, areas, matrix)
+
+
+@dataclass(frozen=True)
+class WallPieces:
+    """The pieces of wall in the cut voxels.
+
+    Attributes:
+        voxels: flat number of each one's voxel.
+        areas: (pieces,).
+        normals: (pieces, dim) out of the fluid.
+        labels: (pieces,) which wall.
+        velocity: (pieces * dim, unknowns) velocity at each piece's centroid.
+        averages: (pieces * families, strains) mean of each family of strains about each piece, by fluid share.
+    """
+
+    voxels: np.ndarray
+    areas: np.ndarray
+    normals: np.ndarray
+    labels: np.ndarray
+    velocity: csr_array
+    averages: csr_array
+
+
+def wall_pieces(grid: Grid, distances: SiteDistances, middle: CutBoxes, strain: Strains) -> WallPieces:
+    """Return the pieces of wall with what is known of the flow there."""
+    points = grid.points(middle.cut) + middle.wall
+    wall = distances.geometry.nearest(points)
+    points = points - wall.distance[:, None] * wall.normal
+    every = [interpolated(grid, c, points, range(grid.dim)) for c in range(grid.dim)]
+    count = middle.cut.size
+    order = np.arange(grid.dim * count).reshape(grid.dim, count).T.ravel()
+    return WallPieces(
+        middle.cut,
+        middle.section * grid.voxel_volume,
+        -wall.normal,
+        wall.label,
+        csr_array(vstack(every, format="csr")[order]),
+        _averages(grid, middle.cut, strain),
+    )
+
+
+def _averages(grid: Grid, voxels: np.ndarray, strain: Strains) -> csr_array:
+    """Return each family's mean about voxels: over the voxel and its neighbours, or over the voxel's edges."""
+    families = list(strain.numbers)
+    entries = Entries((voxels.size * len(families), strain.weights.size))
+    for place, family in enumerate(families):
+        steps = _about(grid, family)
+        rows = np.stack([strain.numbers[family][grid.neighbours(voxels, step)] for step in steps], axis=1)
+        share = np.where(rows >= 0, strain.shares[rows], 0.0)
+        total = share.sum(axis=1, keepdims=True)
+        mean = share / np.where(total > 0, total, 1.0)
+        target = np.broadcast_to((np.arange(voxels.size) * len(families) + place)[:, None], rows.shape)
+        known = rows >= 0
+        entries.add(target[known], rows[known], mean[known])
+    return entries.matrix()
+
+
+def _about(grid: Grid, family: tuple[int, ...]) -> list[tuple[int, ...]]:
+    none = (0,) * grid.dim
+    if len(family) == 1:
+        return [none, *(grid.step(a, by) for a in range(grid.dim) for by in (-1, 1))]
+    a, b = family
+    return [none, grid.step(a, -1), grid.step(b, -1), tuple(-1 if c in family else 0 for c in range(grid.dim))]
