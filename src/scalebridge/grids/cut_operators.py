@@ -1,11 +1,10 @@
-"""Strains, fluxes and wall values of a staggered velocity among cut voxels, as sparse matrices.
+"""Strains, open faces and wall values of a staggered velocity among cut voxels, as sparse matrices.
 
 Velocities are numbered axis after axis over all voxels: the unknown along d on the upper d-face of voxel i has
 number d * voxels + i. Beyond a wall they are values of the velocity continued smoothly.
 """
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,50 +88,38 @@ def _strain(grid: Grid, family: tuple[int, ...], voxels: np.ndarray) -> csr_arra
     return entries.matrix()
 
 
-def interpolated(grid: Grid, component: int, points: np.ndarray, axes: Sequence[int]) -> csr_array:
-    """Return rows that interpolate a velocity component linearly at points, along the given axes."""
+def interpolated(grid: Grid, component: int, points: np.ndarray) -> csr_array:
+    """Return rows that interpolate a velocity component at points, linearly along each axis."""
     raised = np.array([0.5 + 0.5 * (a == component) for a in range(grid.dim)])
     places = points / np.array(grid.spacing) - raised
-    low = np.where(np.isin(np.arange(grid.dim), axes), np.floor(places), np.round(places)).astype(int)
+    low = np.floor(places).astype(int)
     part = places - low
     entries, rows = Entries((len(points), grid.dim * grid.size)), np.arange(len(points))
-    for corner in itertools.product((0, 1), repeat=len(axes)):
-        steps, weight = low.copy(), np.ones(len(points))
-        for axis, up in zip(axes, corner, strict=True):
-            steps[:, axis] += up
-            weight *= part[:, axis] if up else 1 - part[:, axis]
-        voxels = grid.neighbours(np.zeros(len(points), dtype=int), steps.T)
+    for corner in itertools.product((0, 1), repeat=grid.dim):
+        weight = np.where(corner, part, 1 - part).prod(axis=1)
+        voxels = grid.neighbours(np.zeros(len(points), dtype=int), (low + corner).T)
         entries.add(rows, component * grid.size + voxels, weight)
     return entries.matrix()
 
 
 @dataclass(frozen=True)
-class Fluxes:
-    """Fluxes through the open parts of the faces across one axis.
+class OpenFaces:
+    """The open parts of the faces across one axis.
 
     Attributes:
         voxels: flat numbers of the voxels whose upper face it is.
         areas: open area of each.
-        matrix: (faces, unknowns): area times velocity at the open part's centroid.
     """
 
     voxels: np.ndarray
     areas: np.ndarray
-    matrix: csr_array
 
 
-def fluxes(grid: Grid, distances: SiteDistances, axis: int) -> Fluxes:
-    """Return the fluxes through the upper faces across an axis, exact for velocities that vary linearly."""
-    opening = distances.boxes((axis,), flat=(axis,))
-    voxels = np.flatnonzero(opening.share)
-    areas = opening.share[voxels] * grid.voxel_volume / grid.spacing[axis]
-    across = [a for a in range(grid.dim) if a != axis]
-    points = grid.points(voxels, (axis,))
-    place = np.searchsorted(voxels, opening.cut)
-    points[place[:, None], across] += opening.fluid
-    matrix = interpolated(grid, axis, points, across)
-    matrix.data *= np.repeat(areas, np.diff(matrix.indptr))
-    return Fluxes(voxels, areas, matrix)
+def open_faces(grid: Grid, distances: SiteDistances, axis: int) -> OpenFaces:
+    """Return the open parts of the upper faces across an axis."""
+    share = distances.boxes((axis,), flat=(axis,)).share
+    voxels = np.flatnonzero(share)
+    return OpenFaces(voxels, share[voxels] * grid.voxel_volume / grid.spacing[axis])
 
 
 @dataclass(frozen=True)
@@ -161,7 +148,7 @@ def wall_pieces(grid: Grid, distances: SiteDistances, middle: CutBoxes, strain: 
     points = grid.points(middle.cut) + middle.wall
     wall = distances.geometry.nearest(points)
     points = points - wall.distance[:, None] * wall.normal
-    every = [interpolated(grid, c, points, range(grid.dim)) for c in range(grid.dim)]
+    every = [interpolated(grid, c, points) for c in range(grid.dim)]
     count = middle.cut.size
     order = np.arange(grid.dim * count).reshape(grid.dim, count).T.ravel()
     return WallPieces(

@@ -1,114 +1,243 @@
-"""Stokes flow among curved walls with slip: the variational cut-cell discretisation."""
+"""Stokes flow among curved walls with slip: a variational discretisation in which walls cut voxels.
 
-from collections.abc import Mapping
+The pores' dissipation  int 2 D(u):D(u)  is a sum over voxels (normal strains) and edges (shear strains), each
+weighted by the fluid volume in its box; conservation of volume and the load see the open parts of the faces;
+the walls enter by Nitsche's method (`cut_walls`). Everything follows from one quadratic form, so that the
+system is symmetric as the one with voxel walls. The strain form is used because with the gradient form the
+natural condition on a curved wall would shift 1/slip by its curvature.
+
+Velocities just beyond a wall are unknowns too, the smooth continuation of those inside. A small penalty on the
+second differences of velocities next to walls settles them however little fluid their boxes hold, and is as
+small as the discretisation's error for smooth fields. Voxels with little fluid share a pressure with a fuller
+neighbour: each balance of volume holds, but there are no balances in almost empty voxels, whose flow would be
+overdetermined.
+
+Sources: C. Batty and R. Bridson (2008), Proc. ACM SIGGRAPH/Eurographics Symp. Computer Animation, 219 (the
+weights); E. Burman (2010), C. R. Math. 348, 1217, doi:10.1016/j.crma.2010.10.006 (the penalty).
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
-from scipy.sparse import block_diag, coo_array, csr_array, dia_array, diags_array, eye_array, vstack
+from scipy.sparse import csr_array, vstack
 
-from scalebridge.grids.cut_operators import Entries, Fluxes, Strains, WallPieces, fluxes, strains, wall_pieces
+from scalebridge.core.errors import ImageError, InputError
+from scalebridge.grids.box import cell_shape
+from scalebridge.grids.cut_operators import Entries, OpenFaces, open_faces, strains, wall_pieces
 from scalebridge.grids.cut_sites import Grid, SiteDistances
+from scalebridge.grids.cut_walls import squares, wall_rows
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.grids.walls import PoreGeometry
 
-_DEPTH = 0.25
-_SMOOTHNESS = 0.05
-_SMALL = 0.25
+SlipLength = float | Mapping[int, float]
+_SMOOTHNESS = 0.05  # weight of the second differences; 0.01 to 0.2 change K by less than it is off by
+_SMALL = 0.25  # voxels with less fluid share a pressure with a neighbour
+_RIGID = 1e-9  # relative; the wall's grip on a uniform flow below which it has none
 
 
-def cut_system(geometry, shape, slip_length=0.0, *, gamma=_DEPTH, ghost=_SMOOTHNESS, small=_SMALL, normal=True, centroid=True):
-    grid = Grid(tuple(shape), tuple((np.asarray(geometry.edges) / np.asarray(shape)).tolist()))
-    dist = SiteDistances(geometry, grid)
-    middle = dist.boxes(())
-    st = strains(grid, dist, middle)
-    fl = [fluxes(grid, dist, a) for a in range(grid.dim)]
-    if not centroid:
-        fl = [Fluxes(f.voxels, f.areas, csr_array((f.areas, (np.arange(f.voxels.size), a*grid.size+f.voxels)), shape=f.matrix.shape)) for a, f in enumerate(fl)]
-    wp = wall_pieces(grid, dist, middle, st)
-    B = st.matrix
-    A = B.T @ diags_array(st.weights) @ B
-    J, dim = wp.areas.size, grid.dim
-    # depth
-    fam = len(st.numbers)
-    L = wp.areas
-    M = wp.averages
-    Lr = np.repeat(L, fam)
-    q = 2 * (M.T @ Lr) / (st.shares * grid.voxel_volume)
-    mx = np.zeros(J*fam)
-    Mc = M.tocsr(); 
-    qk = q[Mc.indices]
-    ne = np.flatnonzero(np.diff(Mc.indptr))
-    mx[ne] = np.maximum.reduceat(qk, Mc.indptr[ne])
-    g = np.minimum(gamma*min(grid.spacing), 0.5/mx.reshape(J, fam).max(1))
-    # traction
-    fams = list(st.numbers)
-    N = Entries((J*dim, J*fam))
-    j = np.arange(J)
-    for p, f in enumerate(fams):
-        if len(f) == 1:
-            N.add(j*dim+f[0], j*fam+p, 2*wp.normals[:, f[0]])
-        else:
-            a, b = f
-            N.add(j*dim+a, j*fam+p, wp.normals[:, b]); N.add(j*dim+b, j*fam+p, wp.normals[:, a])
-    sig = N.matrix() @ (M @ B)
-    n = wp.normals
-    P = Entries((J*dim, J*dim)); Q = Entries((J, J*dim))
-    for a in range(dim):
-        Q.add(j, j*dim+a, n[:, a])
-        for b in range(dim):
-            P.add(j*dim+a, j*dim+b, (a == b) - n[:, a]*n[:, b])
-    P, Q = P.matrix(), Q.matrix()
-    slip = np.broadcast_to(slip_length, (J,)) if not isinstance(slip_length, Mapping) else np.array([slip_length[k] for k in wp.labels])
-    G = diags_array(np.repeat(g, dim))
-    t = P @ (wp.velocity - G @ sig)
-    Ps = P @ sig
-    A = A - Ps.T @ diags_array(np.repeat(L*g, dim)) @ Ps + t.T @ diags_array(np.repeat(L/(slip+g), dim)) @ t
-    S = t.T @ diags_array(np.repeat(L/(slip+g)**2, dim)) @ t
-    if normal:
-        gn = g/2
-        nu = Q @ sig
-        r = Q @ wp.velocity - diags_array(gn) @ nu
-        A = A - nu.T @ diags_array(L*gn) @ nu + r.T @ diags_array(L/gn) @ r
-    # active
-    F = vstack([f.matrix for f in fl], format='csr')
-    active = np.zeros(dim*grid.size, bool)
-    for X in (F, A):
-        active[np.unique(X.tocsr().indices)] = True
-    # ghost penalty
-    act = active.reshape(dim, -1)
-    rows = []
-    for d in range(dim):
-        sh = dist.boxes((d,)).share
-        for a in range(dim):
-            i = np.flatnonzero(act[d])
-            lo, hi = grid.neighbours(i, grid.step(a, -1)), grid.neighbours(i, grid.step(a, 1))
-            ok = act[d][lo] & act[d][hi] & (np.minimum(np.minimum(sh[i], sh[lo]), sh[hi]) < 1) & (sh[i] >= np.minimum(sh[lo], sh[hi]))
-            i, lo, hi = i[ok], lo[ok], hi[ok]
-            E = Entries((i.size, dim*grid.size)); r = np.arange(i.size); h = grid.spacing[a]
-            E.add(r, d*grid.size+i, -2/h); E.add(r, d*grid.size+lo, 1/h); E.add(r, d*grid.size+hi, 1/h)
-            rows.append(E.matrix())
-    R = vstack(rows, format='csr')
-    A = csr_array(A + ghost*grid.voxel_volume*(R.T @ R))
-    # divergence
-    D = Entries((grid.size, F.shape[0])); c = 0
-    for a, f in enumerate(fl):
-        k = c+np.arange(f.voxels.size); D.add(f.voxels, k, 1.); D.add(grid.neighbours(f.voxels, grid.step(a)), k, -1.); c += k.size
-    # merging
-    share = middle.share
-    parent = np.arange(grid.size)
-    best = np.zeros(grid.size)
-    for a, f in enumerate(fl):
-        lo, hi = f.voxels, grid.neighbours(f.voxels, grid.step(a))
-        for me, other in ((lo, hi), (hi, lo)):
-            ok = (share[me] < small) & (share[other] > share[me]) & (f.areas > best[me])
-            parent[me[ok]] = other[ok]; best[me[ok]] = f.areas[ok]
-    while np.any(parent != parent[parent]): parent = parent[parent]
-    agg = csr_array((np.ones(grid.size), (parent, np.arange(grid.size))), shape=(grid.size,)*2)
-    D = csr_array(agg @ D.matrix() @ F)
-    un = np.flatnonzero(active)
-    cells = np.flatnonzero(abs(D).sum(axis=1) > 1e-12 * abs(D).sum(axis=1).max())
-    loads = np.zeros((dim, dim*grid.size)); c = 0
-    for a, f in enumerate(fl):
-        loads[a] = f.matrix.T @ np.full(f.voxels.size, grid.spacing[a])
-    vol = float(np.prod(geometry.edges))
-    faces = tuple(un[(un >= d*grid.size) & (un < (d+1)*grid.size)] - d*grid.size for d in range(dim))
-    return StaggeredSystem(grid.shape, grid.spacing, faces, cells, csr_array(A[un][:, un]), csr_array(D[cells][:, un]), loads[:, un], vol, csr_array(S[un][:, un])), share.mean(), L.sum()
+class CutCell:
+    """A periodic cell of pores on a grid, cut once, from which systems for any slip length are made.
+
+    Args:
+        geometry: the pores.
+        shape: number of voxels along each axis, one number or one for each.
+
+    Attributes:
+        grid: shape and spacing.
+        porosity: share of the cell that is fluid.
+        wall_area: area (in 2-D length) of the walls in the cell.
+        labels: labels of the walls.
+
+    Raises:
+        ImageError: no pore or nothing but pore, or a shape that does not fit the geometry.
+
+    Limits: a solid that is thinner than about three voxels has the same velocities beyond both its faces, and
+        pores thinner than that are resolved as poorly as by any grid.
+
+    Cost: in 3-D about 2 kB a voxel near walls and 0.8 kB elsewhere; 64^3 in about ten seconds.
+
+    Example:
+        >>> from scalebridge.grids.pore_shapes import Channel
+        >>> cell = CutCell(Channel(0.5, (1.0, 1.0), across=(0, 1)), 8)
+        >>> cell.porosity, cell.wall_area, cell.labels
+        (0.5, 2.0, (0, 1))
+    """
+
+    def __init__(self, geometry: PoreGeometry, shape: int | Sequence[int]):
+        counts = cell_shape(shape, geometry.edges.size)
+        self.geometry = geometry
+        self.grid = Grid(counts, tuple((geometry.edges / np.array(counts)).tolist()))
+        self._distances = SiteDistances(geometry, self.grid)
+        self._middle = self._distances.boxes(())
+        self.porosity = float(self._middle.share.mean())
+        if not self._middle.cut.size or not 0 < self.porosity < 1:
+            got = "no pore" if self.porosity == 0 else "no wall"
+            raise ImageError(
+                "geometry", got=got, wanted="pores and solid in the cell", cure="check the sign of the distance"
+            )
+        self._strain = strains(self.grid, self._distances, self._middle)
+        self._pieces = wall_pieces(self.grid, self._distances, self._middle, self._strain)
+        self._faces = [open_faces(self.grid, self._distances, axis) for axis in range(self.grid.dim)]
+        self.wall_area = float(self._pieces.areas.sum())
+        self.labels = tuple(np.unique(self._pieces.labels).tolist())
+
+    def system(self, slip_length: SlipLength = 0.0) -> StaggeredSystem:
+        """Return the system for a slip length, from 0 (no slip) to infinity (no drag).
+
+        Args:
+            slip_length: in the unit of the geometry's edges; one, or one for each wall label.
+
+        Returns:
+            the system. `slip_slope` is its derivative when all slip lengths grow alike; `slip_slope` of this
+            class has that of one wall.
+
+        Raises:
+            InputError: a negative slip length, a label without one, or perfect slip on walls that leave a
+                direction free, where nothing limits the flow.
+        """
+        slips = self._slips(slip_length)
+        walls, active = self._walls, self._active
+        viscous = csr_array((self._fixed + walls.weighted(walls.areas / (slips + walls.depths)))[active][:, active])
+        first = np.arange(self.grid.dim + 1) * self.grid.size
+        faces = tuple(
+            active[(active >= low) & (active < high)] - low
+            for low, high in zip(first[:-1], first[1:], strict=True)
+        )
+        divergence, cells = self._divergence
+        return StaggeredSystem(
+            self.grid.shape,
+            self.grid.spacing,
+            faces,
+            cells,
+            viscous,
+            csr_array(divergence[:, active]),
+            self._loads[:, active],
+            float(np.prod(self.geometry.edges)),
+            self.slip_slope(slip_length),
+        )
+
+    def slip_slope(self, slip_length: SlipLength, label: int | None = None) -> csr_array:
+        """Return S = -dA/d(slip length) of all walls or of those with one label, positive semidefinite.
+
+        Then dK_ij/d(slip length) = x_i' S x_j / volume with the solutions at that slip length.
+        """
+        slips, walls = self._slips(slip_length), self._walls
+        chosen = 1.0 if label is None else walls.labels == label
+        slope = walls.weighted(chosen * walls.areas / (slips + walls.depths) ** 2)
+        return csr_array(slope[self._active][:, self._active])
+
+    def _slips(self, slip_length: SlipLength) -> np.ndarray:
+        """Return the slip length of each piece of wall, or refuse."""
+        given = dict.fromkeys(self.labels, slip_length) if not isinstance(slip_length, Mapping) else slip_length
+        right = all(
+            isinstance(given.get(label), int | float | np.number)
+            and not isinstance(given[label], bool)
+            and given[label] >= 0
+            for label in self.labels
+        )
+        if not right:
+            raise InputError(
+                "slip_length",
+                got=repr(slip_length),
+                wanted=f"a length of at least 0, or one for each of the walls {list(self.labels)}",
+                cure="pass 0.0 for walls without slip and float('inf') for walls without drag",
+            )
+        slips = np.array([float(given[label]) for label in self.labels])
+        found = slips[np.searchsorted(self.labels, self._pieces.labels)]
+        if np.all(np.isinf(found)) and self._leaves_free():
+            raise InputError(
+                "slip_length",
+                got="infinity on walls that leave a direction free",
+                wanted="a finite slip length, or walls across every direction",
+                cure="without drag nothing limits this flow: its permeability is infinite",
+            )
+        return found
+
+    def _leaves_free(self) -> bool:
+        grip = (self._pieces.normals.T * self._pieces.areas) @ self._pieces.normals
+        lowest = np.linalg.eigvalsh(grip)[0]
+        return bool(lowest < _RIGID * self.wall_area)
+
+    @cached_property
+    def _walls(self):
+        return wall_rows(self._pieces, self._strain, self.grid.voxel_volume, min(self.grid.spacing))
+
+    @cached_property
+    def _bulk(self) -> csr_array:
+        """The dissipation and the part of the wall term that no slip length changes."""
+        return squares(self._strain.matrix, self._strain.weights) + self._walls.fixed
+
+    @cached_property
+    def _active(self) -> np.ndarray:
+        """Numbers of the velocities that a flux, a strain or a piece of wall sees."""
+        seen = np.zeros(self.grid.dim * self.grid.size, dtype=bool)
+        seen[self._strain.matrix.indices] = True
+        seen[self._walls.slip_rows.indices] = True
+        for axis, found in enumerate(self._faces):
+            seen[axis * self.grid.size + found.voxels] = True
+        return np.flatnonzero(seen)
+
+    @cached_property
+    def _fixed(self) -> csr_array:
+        rows = self._second_differences()
+        return self._bulk + squares(rows, np.full(rows.shape[0], _SMOOTHNESS * self.grid.voxel_volume))
+
+    def _second_differences(self) -> csr_array:
+        """Return rows (u_- - 2 u + u_+) / h of neighbours on a line at least one of which is near a wall.
+
+        A line that enters solid and leaves it again is not followed: the two sides have nothing in common.
+        """
+        grid, blocks = self.grid, []
+        active = np.zeros(grid.dim * grid.size, dtype=bool)
+        active[self._active] = True
+        for component, known in enumerate(active.reshape(grid.dim, -1)):
+            share = self._distances.boxes((component,)).share
+            for axis in range(grid.dim):
+                middle = np.flatnonzero(known)
+                low, high = (grid.neighbours(middle, grid.step(axis, by)) for by in (-1, 1))
+                ends = np.minimum(share[low], share[high])
+                chosen = known[low] & known[high] & (ends <= share[middle]) & (ends < 1)
+                entries = Entries((int(chosen.sum()), active.size))
+                for voxels, weight in ((low, 1.0), (middle, -2.0), (high, 1.0)):
+                    number = component * grid.size + voxels[chosen]
+                    entries.add(np.arange(number.size), number, weight / grid.spacing[axis])
+                blocks.append(entries.matrix())
+        return csr_array(vstack(blocks, format="csr"))
+
+    @cached_property
+    def _loads(self) -> np.ndarray:
+        grid = self.grid
+        loads = np.zeros((grid.dim, grid.dim * grid.size))
+        for axis, found in enumerate(self._faces):
+            loads[axis, axis * grid.size + found.voxels] = found.areas * grid.spacing[axis]
+        return loads
+
+    @cached_property
+    def _divergence(self) -> tuple[csr_array, np.ndarray]:
+        """The flux out of each cell, over all velocities, and the cells' voxels."""
+        grid = self.grid
+        keeper = _keepers(grid, self._middle.share, self._faces)
+        entries = Entries((grid.size, grid.dim * grid.size))
+        for axis, found in enumerate(self._faces):
+            number = axis * grid.size + found.voxels
+            entries.add(keeper[found.voxels], number, found.areas)
+            entries.add(keeper[grid.neighbours(found.voxels, grid.step(axis))], number, -found.areas)
+        whole = entries.matrix()
+        cells = np.flatnonzero(np.diff(whole.indptr))
+        return csr_array(whole[cells]), cells
+
+
+def _keepers(grid: Grid, share: np.ndarray, faces: Sequence[OpenFaces]) -> np.ndarray:
+    """Return for each voxel the one whose pressure it has: itself, or through its widest face a fuller one."""
+    keeper, widest = np.arange(grid.size), np.zeros(grid.size)
+    for axis, found in enumerate(faces):
+        beyond = grid.neighbours(found.voxels, grid.step(axis))
+        for here, there in ((found.voxels, beyond), (beyond, found.voxels)):
+            joined = (share[here] < _SMALL) & (share[there] > share[here]) & (found.areas > widest[here])
+            keeper[here[joined]] = there[joined]
+            widest[here[joined]] = found.areas[joined]
+    # Each step leads to a fuller voxel, so that following them ends.
+    while np.any(keeper != keeper[keeper]):
+        keeper = keeper[keeper]
+    return keeper
