@@ -157,29 +157,36 @@ def wall_pieces(grid: Grid, distances: SiteDistances, middle: CutBoxes, strain: 
         -wall.normal,
         wall.label,
         csr_array(vstack(every, format="csr")[order]),
-        _averages(grid, middle.cut, strain),
+        _averages(grid, middle.cut, strain, middle.share),
     )
 
 
-def _averages(grid: Grid, voxels: np.ndarray, strain: Strains) -> csr_array:
-    """Return each family's mean about voxels: over the voxel and its neighbours, or over the voxel's edges."""
+def _averages(grid: Grid, voxels: np.ndarray, strain: Strains, share: np.ndarray) -> csr_array:
+    """Return each family's mean about voxels: over the voxel and a fuller neighbour, or over its edges."""
     families = list(strain.numbers)
+    fuller = _fullest_neighbours(grid, voxels, share)
     entries = Entries((voxels.size * len(families), strain.weights.size))
     for place, family in enumerate(families):
-        steps = _about(grid, family)
-        rows = np.stack([strain.numbers[family][grid.neighbours(voxels, step)] for step in steps], axis=1)
-        share = np.where(rows >= 0, strain.shares[rows], 0.0)
-        total = share.sum(axis=1, keepdims=True)
-        mean = share / np.where(total > 0, total, 1.0)
-        target = np.broadcast_to((np.arange(voxels.size) * len(families) + place)[:, None], rows.shape)
-        known = rows >= 0
-        entries.add(target[known], rows[known], mean[known])
+        if len(family) == 1:
+            about = np.stack([voxels, fuller])
+        else:
+            a, b = family
+            steps = (0, 0), (-1, 0), (0, -1), (-1, -1)
+            about = np.stack([grid.neighbours(voxels, _in_plane(grid, a, b, step)) for step in steps])
+        rows = strain.numbers[family][about]
+        weights = np.where(rows >= 0, strain.shares[rows], 0.0)
+        total = weights.sum(axis=0)
+        means = weights / np.where(total > 0, total, 1.0)
+        target = np.broadcast_to(np.arange(voxels.size) * len(families) + place, rows.shape)
+        entries.add(target[rows >= 0], rows[rows >= 0], means[rows >= 0])
     return entries.matrix()
 
 
-def _about(grid: Grid, family: tuple[int, ...]) -> list[tuple[int, ...]]:
-    none = (0,) * grid.dim
-    if len(family) == 1:
-        return [none, *(grid.step(a, by) for a in range(grid.dim) for by in (-1, 1))]
-    a, b = family
-    return [none, grid.step(a, -1), grid.step(b, -1), tuple(-1 if c in family else 0 for c in range(grid.dim))]
+def _in_plane(grid: Grid, a: int, b: int, step: tuple[int, int]) -> tuple[int, ...]:
+    return tuple(step[0] if axis == a else step[1] if axis == b else 0 for axis in range(grid.dim))
+
+
+def _fullest_neighbours(grid: Grid, voxels: np.ndarray, share: np.ndarray) -> np.ndarray:
+    steps = [grid.step(axis, by) for axis in range(grid.dim) for by in (-1, 1)]
+    around = np.stack([grid.neighbours(voxels, step) for step in steps])
+    return np.take_along_axis(around, share[around].argmax(axis=0)[None], axis=0)[0]
