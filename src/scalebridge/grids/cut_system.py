@@ -60,7 +60,7 @@ class CutCell:
     Example:
         >>> from scalebridge.grids.pore_shapes import Channel
         >>> cell = CutCell(Channel(0.5, (1.0, 1.0), across=(0, 1)), 8)
-        >>> cell.porosity, cell.wall_area, cell.labels
+        >>> round(cell.porosity, 6), round(cell.wall_area, 6), cell.labels
         (0.5, 2.0, (0, 1))
     """
 

@@ -4,29 +4,32 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage, optimize, special
+from scipy import ndimage, optimize
 
 from scalebridge.core.errors import ImageError, InputError
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.grids.spline_kernels import nearest_on_level
 from scalebridge.grids.walls import NearestWall, PoreGeometry
 
-_FAR = 4.0  # standard deviations; beyond, an indicator smoothed in double precision still tells distances
-_LEAST, _MOST = 0.4, 4.0  # of the smoothing, in voxels: less leaves steps, more rounds whatever images show
+_SATURATED = 4.0  # smoothing lengths beyond which the distance is not told
+_LEAST, _MOST = 0.5, 8.0  # of the smoothing, in voxels: less leaves steps, more rounds whatever images show
 
 
 class ImagePores(PoreGeometry):
     """The pores of a segmented image with smooth walls.
 
-    The pores' indicator is smoothed by a Gaussian of deviation s to c, and d = s Phi^-1(c), with Phi the normal
-    distribution, is the distance from a plane wall exactly. The wall is the level d = -shift of its cubic spline,
-    with one shift for the whole image, chosen so that the porosity is kept.
+    From d, the distance to the nearest voxel of the other kind less half a voxel, the steps of the voxels are
+    taken by d <- (2 G - G G) d, with a Gaussian G: of wave number k the share 1 - (1 - exp(-k^2 s^2 / 2))^2
+    remains, so that a curved wall keeps its place better than under G alone. Where pores or solid are at
+    most two voxels wide, d is left as it was. The wall is the level d = -shift of its cubic spline, with one
+    shift for the whole image, chosen so that the porosity is kept.
 
     Args:
         pores: booleans, shape (x, y) or (x, y, z).
         spacing: edges of a voxel, in any unit.
-        smoothing: s, in voxels (of their least edge), 0.4 to 4.
-        keep_volume: whether the level is chosen to keep the porosity; else it is c = 1/2, which keeps
+        smoothing: s, in voxels (of their least edge), 0.5 to 8. With perfect slip the steps that remain count
+            most: voxelised discs of 10 to 40 voxels radius are off by up to 3.5 % at s = 2 and 1 % at s = 3.
+        keep_volume: whether the level is chosen to keep the porosity; else the shift is zero, which keeps
             plane walls where they are.
         mirrored: axes along which the image is continued by its reflection and not periodically. The cell
             is then twice as long.
@@ -38,17 +41,16 @@ class ImagePores(PoreGeometry):
         ImageError: not booleans, or no pore or no solid left.
         InputError: a smoothing out of its range.
 
-    Limits: a sheet or a plane crack of one voxel keeps 0.62 of its thickness at s = 0.5 and is gone at
-        s = 0.75; of two voxels, 0.99 and 0.93, gone at s = 1.5. Steps that are many voxels apart, as on walls that are
-        nearly along an axis, remain as waves of half a voxel. More than 2 voxels from a wall, `distance` is
-        an estimate.
+    Limits: edges and gaps sharper than s are rounded. Steps that are more than 4 s apart, as on walls
+        nearly along an axis, remain as waves of half a voxel, which brake a flow that slips. More than 2 voxels
+        from a wall, `distance` is an estimate.
 
-    Cost: one filter and one float64 a voxel; a million points in about a second.
+    Cost: a distance transform, two filters and one float64 a voxel; a million points in about a second.
 
     Example:
         >>> pores = ImagePores(np.arange(8)[:, None].repeat(4, 1) < 4, (1.0, 1.0))
-        >>> pores.distance([[3.0, 1.0], [6.0, 2.0]]).round(6).tolist()
-        [1.0, -2.0]
+        >>> pores.distance([[3.5, 1.0], [5.0, 2.0]]).round(1).tolist()
+        [0.5, -1.0]
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class ImagePores(PoreGeometry):
         pores: np.ndarray,
         spacing: Sequence[float],
         *,
-        smoothing: float = 0.75,
+        smoothing: float = 2.0,
         keep_volume: bool = True,
         mirrored: Sequence[int] = (),
     ):
@@ -67,8 +69,7 @@ class ImagePores(PoreGeometry):
         self._spacing = np.array(spacing, dtype=float)
         self._shape = np.array(mask.shape)
         self.edges = self._spacing * mask.shape
-        deviation = smoothing * self._spacing.min()
-        field = _distance_estimate(mask, deviation / self._spacing, deviation)
+        field = _smooth_distance(mask, self._spacing, smoothing)
         self.shift = _volume_shift(field, mask.mean(), self._spacing.min()) if keep_volume else 0.0
         field += self.shift
         if field.max() <= 0 or field.min() >= 0:
@@ -79,7 +80,7 @@ class ImagePores(PoreGeometry):
                 cure="lower the smoothing, or refine the image",
             )
         self._coefficients = ndimage.spline_filter(field, order=3, mode="grid-wrap").ravel()
-        self._far = min(2.0 * self._spacing.max() * math.sqrt(mask.ndim), _FAR * deviation)
+        self._far = 2.0 * float(np.linalg.norm(self._spacing))
 
     def nearest(self, points: np.ndarray) -> NearestWall:
         found = np.empty((len(points), 1 + points.shape[1]))
@@ -90,13 +91,33 @@ class ImagePores(PoreGeometry):
         return NearestWall(found[:, 0], found[:, 1:], np.zeros(len(points), dtype=int))
 
 
-def _distance_estimate(mask: np.ndarray, deviations: np.ndarray, deviation: float) -> np.ndarray:
-    """Return s Phi^-1(c): the voxels' means of the indicator, smoothed by what their own width leaves over."""
-    # A voxel's mean is already smoothed by its width, of variance 1/12.
-    left = np.sqrt(np.maximum(deviations**2 - 1 / 12, 0.0))
-    share = ndimage.gaussian_filter(mask.astype(float), left, mode="wrap", truncate=6.0)
-    edge = special.ndtr(-_FAR - 1)
-    return deviation * special.ndtri(np.clip(share, edge, 1 - edge))
+def _smooth_distance(mask: np.ndarray, spacing: np.ndarray, smoothing: float) -> np.ndarray:
+    """Return the distance from the walls, without the voxels' steps where there is room to smooth them."""
+    voxel = float(spacing.min())
+    margin = [math.ceil(_SATURATED * smoothing * voxel / h) + 1 for h in spacing]
+    around = np.pad(mask, [(m, m) for m in margin], mode="wrap")
+    inside = ndimage.distance_transform_edt(around, sampling=spacing)
+    outside = ndimage.distance_transform_edt(~around, sampling=spacing)
+    rough = np.where(around, inside - voxel / 2, voxel / 2 - outside)
+    rough = rough[tuple(slice(m, -m) for m in margin)]
+    rough = np.clip(rough, -_SATURATED * smoothing * voxel, _SATURATED * smoothing * voxel)
+    once = _smoothed(rough, smoothing * voxel / spacing)
+    field = 2 * once - _smoothed(once, smoothing * voxel / spacing)
+    thin = _thin(mask)
+    field[thin] = rough[thin]
+    return field
+
+
+def _smoothed(field: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    return ndimage.gaussian_filter(field, deviations, mode="wrap")
+
+
+def _thin(mask: np.ndarray) -> np.ndarray:
+    """Return the voxels of pores and solid that are at most two voxels wide: those no cube of three holds."""
+    around = np.pad(mask, 3, mode="wrap")
+    cube = np.ones((3,) * mask.ndim, dtype=bool)
+    wide = ndimage.binary_opening(around, cube) | ndimage.binary_opening(~around, cube)
+    return ~wide[(slice(3, -3),) * mask.ndim]
 
 
 def _volume_shift(field: np.ndarray, porosity: float, voxel: float) -> float:
@@ -122,4 +143,4 @@ def _refuse(mask: np.ndarray, spacing: Sequence[float], smoothing: float) -> Non
         raise InputError("spacing", got=repr(spacing), wanted=f"{mask.ndim} positive lengths", cure=cure)
     if isinstance(smoothing, bool) or not isinstance(smoothing, int | float) or not _LEAST <= smoothing <= _MOST:
         wanted = f"a number of voxels from {_LEAST} to {_MOST}"
-        raise InputError("smoothing", got=repr(smoothing), wanted=wanted, cure="pass 0.75")
+        raise InputError("smoothing", got=repr(smoothing), wanted=wanted, cure="pass 2.0")

@@ -4,6 +4,7 @@ import numpy as np
 
 from scalebridge.core.compiled import kernel
 
+_FLAT = 0.1  # squared slope; below it, as in the middle of a thin sheet, the field itself is the better distance
 _ROUNDS = 4  # projections onto the level; each gains about two digits where the field is nearly a distance
 
 
@@ -60,6 +61,7 @@ def nearest_on_level(start, stop, piece, points, coefficients, grid, found):
     shape, spacing, far = grid
     dim = shape.size
     place, foot, gradient = np.empty(dim), np.empty(dim), np.empty(dim)
+    start_gradient, start_value, start_steep, steep = np.empty(dim), 0.0, 0.0, 0.0
     for number in range(start, stop):
         foot[:] = points[number]
         distance = 0.0
@@ -70,11 +72,13 @@ def nearest_on_level(start, stop, piece, points, coefficients, grid, found):
             steep = 0.0
             for a in range(dim):
                 steep += gradient[a] * gradient[a]
-            steep = max(steep, 1e-12)
             if step == 0:
-                distance = value
-                if abs(value) > far:
-                    break
+                start_value, start_steep = value, steep
+                start_gradient[:] = gradient
+            if abs(start_value) > far or steep < _FLAT:
+                distance, steep = start_value, start_steep
+                gradient[:] = start_gradient
+                break
             away = 0.0
             for a in range(dim):
                 away += (points[number, a] - foot[a]) * gradient[a]
@@ -85,9 +89,6 @@ def nearest_on_level(start, stop, piece, points, coefficients, grid, found):
                 for a in range(dim):
                     foot[a] = points[number, a] - height * gradient[a]
         found[number, 0] = distance
-        steep = 0.0
-        for a in range(dim):
-            steep += gradient[a] * gradient[a]
         scale = 1.0 / np.sqrt(max(steep, 1e-24))
         for a in range(dim):
             found[number, 1 + a] = gradient[a] * scale
