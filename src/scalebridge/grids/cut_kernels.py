@@ -1,13 +1,13 @@
-"""A box cut by a plane, as compiled loops: how much of it is fluid, where the plane cuts it, and centroids.
+"""A box cut by a plane, as compiled loops: how much of it is fluid, and where the plane cuts it.
 
 The box is x in [0, 1]^k after scaling and reflection, the fluid m.x < a with m > 0. With the corners v of the
 box, b = a - m.v and (b)+ = max(b, 0), sums over corners with the sign (-1)^|v| give
 
     fluid fraction  V = sum (b)+^k / (k! prod m),        section  A = dV/da,
-    first moments   sum (b)+^k (v_i + b / ((k + 1) m_i)) / (k! prod m)     (a simplex' centroid at each corner).
+    section's first moments   sum (b)+^(k-1) (v_i + b / (k m_i)) / ((k-1)! prod m),   a simplex at each corner.
 
 Source: R. Scardovelli and S. Zaleski (2000), J. Comput. Phys. 164, 228, doi:10.1006/jcph.2000.6567, for the
-fraction; the moments follow in the same way.
+fraction; section and moments follow in the same way.
 """
 
 import numpy as np
@@ -22,13 +22,13 @@ def cut_boxes(start, stop, piece, distances, normals, sizes, cuts):
     """Cut the boxes [start, stop) by planes.
 
     Arguments: distances (n,) at the boxes' centres, positive in the fluid; normals (n, k), the distance's
-    gradient; sizes (k,), the boxes' edges; cuts (n, 2 + 2 k), written: fluid fraction, section measured as
-    integral of delta(distance) over the box, by the box's measure; centroid of the section, and of the fluid,
-    from the box's centre.
+    gradient; sizes (k,), the boxes' edges; cuts (n, 2 + k), written: fluid fraction, section measured as
+    integral of delta(distance) over the box, by the box's measure; centroid of the section from the box's
+    centre.
     """
     count = sizes.size
     slopes, axes = np.empty(count), np.empty(count, np.int64)
-    moments = np.empty(2 * count)
+    moments = np.empty(count)
     for box in range(start, stop):
         largest = 0.0
         for a in range(count):
@@ -60,17 +60,12 @@ def cut_boxes(start, stop, piece, distances, normals, sizes, cuts):
             a = axes[i]
             turn = -1.0 if (normals[box, a] > 0.0) != mirrored else 1.0
             cuts[box, 2 + a] = turn * sizes[a] * (moments[i] / section - 0.5)
-            away = turn * sizes[a] * (moments[count + i] / volume - 0.5)
-            if mirrored:
-                away *= -volume / (1.0 - volume)
-            cuts[box, 2 + count + a] = away
 
 
 @kernel
 def _corner_sums(reach, slopes, dim, moments):
-    """Return fraction and section of m.x < reach; write first moments of the section, then of the fraction."""
+    """Return fraction and section of m.x < reach; write the section's first moments."""
     volume, section = 0.0, 0.0
-    half = moments.size // 2
     moments[:] = 0.0
     for corner in range(1 << dim):
         beyond, weight = reach, 1.0
@@ -84,10 +79,8 @@ def _corner_sums(reach, slopes, dim, moments):
         for i in range(1, dim):
             weight *= beyond / i
         section += weight
-        whole = weight * beyond / dim
-        volume += whole
+        volume += weight * beyond / dim
         for i in range(dim):
             low = 1.0 if corner >> i & 1 else 0.0
             moments[i] += weight * (low + beyond / (dim * slopes[i]))
-            moments[half + i] += whole * (low + beyond / ((dim + 1) * slopes[i]))
     return volume, section
