@@ -129,6 +129,7 @@ class SiteDistances:
     ) -> np.ndarray:
         """Return which boxes the wall may cut and where a plane is off by a part of a voxel at a corner."""
         rough = np.abs(wall.distance) <= 0.5 * np.linalg.norm(sizes)
+        rough &= self.geometry.edged
         chosen = np.flatnonzero(rough)
         off = np.zeros(chosen.size)
         for corner in itertools.product((-0.5, 0.5), repeat=len(axes)):

@@ -53,6 +53,8 @@ class ImagePores(PoreGeometry):
         [0.5, -1.0]
     """
 
+    edged = False
+
     def __init__(
         self,
         pores: np.ndarray,
@@ -67,7 +69,6 @@ class ImagePores(PoreGeometry):
         for axis in mirrored:
             mask = np.concatenate([mask, np.flip(mask, axis)], axis=axis)
         self._spacing = np.array(spacing, dtype=float)
-        self._shape = np.array(mask.shape)
         self.edges = self._spacing * mask.shape
         field = _smooth_distance(mask, self._spacing, smoothing)
         self.shift = _volume_shift(field, mask.mean(), self._spacing.min()) if keep_volume else 0.0
@@ -79,16 +80,19 @@ class ImagePores(PoreGeometry):
                 wanted="pores and solid that outlast the smoothing",
                 cure="lower the smoothing, or refine the image",
             )
-        self._coefficients = ndimage.spline_filter(field, order=3, mode="grid-wrap").ravel()
-        self._far = 2.0 * float(np.linalg.norm(self._spacing))
+        self._coefficients = ndimage.spline_filter(field, order=3, mode="grid-wrap")
+        self._coefficients = self._coefficients.reshape((1,) * (3 - mask.ndim) + mask.shape)
+        self._far = 1.1 * float(np.linalg.norm(self._spacing))
 
     def nearest(self, points: np.ndarray) -> NearestWall:
-        found = np.empty((len(points), 1 + points.shape[1]))
-        grid = (self._shape, self._spacing, self._far)
-        places = np.ascontiguousarray(points)
-        threads = threads_for(64 * len(points))
-        in_slabs(nearest_on_level, len(points), places, self._coefficients, grid, found, threads=threads)
-        return NearestWall(found[:, 0], found[:, 1:], np.zeros(len(points), dtype=int))
+        count, dim = points.shape
+        places, spacing = np.zeros((count, 3)), np.ones(3)
+        places[:, 3 - dim :], spacing[3 - dim :] = points, self._spacing
+        found = np.empty((count, 4))
+        threads = threads_for(64 * count)
+        arguments = (places, self._coefficients, spacing, self._far, found)
+        in_slabs(nearest_on_level, count, *arguments, threads=threads)
+        return NearestWall(found[:, 0], found[:, 4 - dim :], np.zeros(count, dtype=int))
 
 
 def _smooth_distance(mask: np.ndarray, spacing: np.ndarray, smoothing: float) -> np.ndarray:

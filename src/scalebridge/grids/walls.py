@@ -32,6 +32,9 @@ class PoreGeometry(abc.ABC):
     edges: np.ndarray
     """Edges of the periodic cell, shape (dim,)."""
 
+    edged: bool = True
+    """Whether walls may have edges, corners or parts of few voxels, where voxels are then looked at closely."""
+
     @abc.abstractmethod
     def nearest(self, points: np.ndarray) -> NearestWall:
         """Return the nearest wall of points (n, dim), counted from the cell's corner, anywhere."""
