@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scalebridge.cells.lamination_theory import lamination_theory
     from scalebridge.cells.macroscopic_loading import macroscopic_response
     from scalebridge.cells.mean_field_estimates import estimate_mori_tanaka, estimate_self_consistent
+    from scalebridge.cells.permeability import permeability
     from scalebridge.cells.phase_field import flat_interface
     from scalebridge.cells.stiffness import effective_stiffness
     from scalebridge.cells.stiffness_rve import stiffness_rve_study
@@ -95,6 +96,7 @@ _HOMES = {
         "estimate_mori_tanaka",
         "estimate_self_consistent",
     ),
+    "cells.permeability": ("permeability",),
     "cells.phase_field": ("flat_interface",),
     "cells.stiffness": ("effective_stiffness",),
     "cells.stiffness_rve": ("stiffness_rve_study",),
@@ -262,6 +264,7 @@ __all__ = [
     "mirror",
     "otsu_threshold",
     "percolation",
+    "permeability",
     "random_ellipsoids",
     "random_fibres",
     "random_polycrystal",

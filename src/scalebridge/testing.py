@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from scalebridge.core.estimate import Estimate
-from scalebridge.core.model import LinearModel, Model
+from scalebridge.core.model import HostLinearModel, LinearModel, Model, Response
 from scalebridge.core.spec import Spec
 from scalebridge.core.transfer import Transfer
 from scalebridge.grids.coefficients import PhaseCoefficients
@@ -68,6 +68,36 @@ def check_linear_model(model: LinearModel, load: Array, *, rtol: float) -> None:
     finished = eqx.filter_jit(lambda m, q, w: m.finish(q, w))(model, load, work)
     # Pieces are compiled apart from the whole, which may order the roundings differently.
     np.testing.assert_allclose(finished.answer, once.answer, atol=10 * rtol * scale)
+
+
+def check_host_linear_model(model: HostLinearModel, load: np.ndarray, *, rtol: float) -> None:
+    """A HostLinearModel is linear, its energy is that of its answer, and pieces give what one go gives.
+
+    Args:
+        model: the model.
+        load: a load that is not zero.
+        rtol: relative accuracy that the model's solver was asked for, of the answer's work on the load.
+    """
+    assert load.shape == (model.asks.size,)
+    once, twice = _in_pieces(model, load, 1 << 30), _in_pieces(model, 2.0 * load, 1 << 30)
+    scale = float(jnp.max(jnp.abs(once.answer)))
+    root = rtol**0.5  # an answer alone has an error of first order in the fields'
+    assert once.answer.shape == (model.answers.size,)
+    np.testing.assert_allclose(twice.answer, 2.0 * once.answer, atol=10 * root * scale)
+    energies = model.energies([once.fields, twice.fields])
+    np.testing.assert_allclose(energies, energies.T, atol=_ROUNDING * np.max(np.abs(energies)))
+    np.testing.assert_allclose(energies[1, 1], 4.0 * energies[0, 0], rtol=10 * rtol)
+    np.testing.assert_allclose(energies[0, 0], load @ np.asarray(once.answer), rtol=10 * root)
+    pieces = _in_pieces(model, load, 2)
+    np.testing.assert_allclose(pieces.answer, once.answer, atol=10 * root * scale)
+    np.testing.assert_allclose(model.energies([pieces.fields]), energies[:1, :1], rtol=10 * rtol)
+
+
+def _in_pieces(model: HostLinearModel, load: np.ndarray, steps: int) -> Response:
+    work = model.begin(load)
+    while not model.outlook(work).done:
+        work = model.advance(work, steps)
+    return model.finish(load, work)
 
 
 def check_transfer(transfer: Transfer, seed: int = 0) -> None:

@@ -271,7 +271,7 @@ def _viscous(
             found, weight, walls = _across(pores, places, numbers, axis, other, step, ends)
             slipping = spacing[other] / (spacing[other] / 2.0 + slip)
             weight[walls] = slipping
-            slope[walls] += (unit * slipping**2 / spacing[other])[walls]
+            slope[walls] += volume / spacing[other] ** 3 * slipping**2 * share[walls]
         weight *= unit
         values[:, -1] += weight
         columns[:, link] = np.maximum(found, 0)
@@ -353,7 +353,7 @@ def _matrix(columns: np.ndarray, values: np.ndarray, width: int) -> csr_array:
 
 def _diagonal_blocks(blocks: list[csr_array]) -> csr_array:
     """Put blocks on the diagonal; scipy's own goes over coordinates, which takes three times the memory."""
-    offsets = np.cumsum([0, *(block.shape[0] for block in blocks)])
+    offsets = np.cumsum([0, *(block.indptr.size - 1 for block in blocks)])
     stored = np.cumsum([0, *(block.nnz for block in blocks)])
     indices = [block.indices + np.int32(start) for block, start in zip(blocks, offsets, strict=False)]
     starts = [block.indptr[1:] + np.int32(start) for block, start in zip(blocks, stored, strict=False)]

@@ -55,7 +55,6 @@ class VCycle:
             presmoother=None,
             postsmoother=None,
         )
-        self.size = matrix.shape[0]
         self._levels = [_level_of(level, degree) for level in hierarchy.levels[:-1]]
         self._coarsest = _dense_inverse(hierarchy.levels[-1].A)
         stored = sum(level.A.nnz for level in hierarchy.levels)

@@ -1,0 +1,219 @@
+"""A permeability job before it runs: settings, pores, what percolates, what is refused."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from scalebridge.cells.conductivity_job import in_range, integer_from, one_of
+from scalebridge.cells.stokes import StokesCell
+from scalebridge.core.errors import InputError, PhaseError
+from scalebridge.core.units import parse_quantity
+from scalebridge.engine.memory import refuse_too_large
+from scalebridge.grids.image import VoxelImage
+from scalebridge.grids.percolation import Percolation, isolated, percolation
+from scalebridge.grids.staggered import End, StaggeredSystem, assemble_staggered, walls_are_planes
+from scalebridge.solvers.saddle_minres import Stop
+
+FlowBoundary = Literal["periodic", "mirrored", "sealed"]
+FlowBudget = Literal["none", "quick", "standard", "full"]
+
+_VOXEL_BYTES = 40.0  # a voxel of the image, at the peak
+_PORE_BYTES = 2600.0  # a pore voxel in 3-D with three load cases, more than seen (docs/accuracy.md)
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """Every option of a permeability job that can change its numbers; the slip length in voxel edges or m."""
+
+    boundary: FlowBoundary = "periodic"
+    slip_length: float = 0.0
+    rtol: float = 1e-4
+    max_steps: int = 2000
+    budget: FlowBudget = "quick"
+
+    def __post_init__(self):
+        one_of("boundary", self.boundary, get_args(FlowBoundary))
+        one_of("budget", self.budget, get_args(FlowBudget))
+        in_range("rtol", self.rtol, 0.0, 1.0)
+        integer_from("max_steps", self.max_steps, 1)
+
+    @property
+    def stop(self) -> Stop:
+        """When the solver ends."""
+        return Stop(self.rtol, self.max_steps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class FlowJob:
+    """Image, pores and settings of one permeability job.
+
+    Args:
+        image: the image.
+        pores: the labels that the fluid fills.
+        settings: the options.
+    """
+
+    image: VoxelImage
+    pores: tuple[int, ...]
+    settings: FlowSettings
+
+    @property
+    def dim(self) -> int:
+        """Number of space dimensions."""
+        return self.image.dim
+
+    @property
+    def edge(self) -> float:
+        """Smallest edge of a voxel, in metres, or 1: the length that the systems are scaled by."""
+        return 1.0 if self.image.voxel is None else min(self.image.voxel)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the answer: "1" stands for squares of the voxel's edge."""
+        return "1" if self.image.voxel is None else "m^2"
+
+    @cached_property
+    def open(self) -> np.ndarray:
+        """Where the labels of the pores are."""
+        return self.image.mask(*self.pores)
+
+    @cached_property
+    def connected(self) -> Percolation:
+        """How the pores connect."""
+        return percolation(self.open, periodic=self.settings.boundary == "periodic")
+
+    @cached_property
+    def flowing(self) -> np.ndarray:
+        """The pores without those through which nothing can flow."""
+        return self.open & ~isolated(self.open, periodic=self.settings.boundary == "periodic")
+
+    @property
+    def axes(self) -> list[int]:
+        """The axes along which the pores percolate."""
+        return [axis for axis in range(self.dim) if self.connected.directions[axis]]
+
+    @cached_property
+    def planes(self) -> bool:
+        """Whether all walls are planes along the image's axes."""
+        return all(walls_are_planes(self.flowing, self.ends(axis)) for axis in self._systems())
+
+    def ends(self, axis: int) -> tuple[End, ...]:
+        """Return what lies beyond the image for a load along an axis."""
+        other: End = "symmetric" if self.settings.boundary == "mirrored" else "wall"
+        if self.settings.boundary == "periodic":
+            return ("periodic",) * self.dim
+        return tuple("open" if found == axis else other for found in range(self.dim))
+
+    def system(self, axis: int) -> StaggeredSystem:
+        """Assemble the discrete system for a load along an axis, in voxel edges."""
+        slip = self.settings.slip_length / self.edge
+        return assemble_staggered(self.flowing, self.image.aspect, self.ends(axis), slip)
+
+    def model(self) -> StokesCell:
+        """Return the cell of this job."""
+        shared = self.settings.boundary == "periodic"
+        return StokesCell(self.dim, self.system, self.settings.stop, shared=shared, unit=self.edge**2)
+
+    def narrow_share(self) -> float:
+        """Return the share of the pore voxels that have solid on both sides along some axis."""
+        pores, periodic = self.flowing, self.settings.boundary == "periodic"
+        found = np.zeros(pores.shape, bool)
+        for axis in range(self.dim):
+            closed = np.ones(pores.shape, bool)
+            for step in (1, -1):
+                beyond = np.roll(pores, step, axis)
+                if not periodic:  # the pore goes on beyond the face, as its reflection
+                    end = (slice(None),) * axis + (0 if step == 1 else -1,)
+                    beyond[end] = pores[end]
+                closed &= ~beyond
+            found |= closed & pores
+        return float(np.count_nonzero(found) / max(np.count_nonzero(pores), 1))
+
+    def refuse_impossible(self, memory_limit: float | None) -> None:
+        """Refuse what cannot flow, what slips on a staircase, and what does not fit into memory."""
+        if self.open.all():
+            raise PhaseError(
+                "pore",
+                got=f"labels {_listed(self.pores)}, which fill the whole image",
+                wanted="some solid: without walls nothing holds the fluid back",
+                cure="name the pore's label alone, or check the segmentation",
+            )
+        if not self.axes:
+            raise PhaseError(
+                "pore",
+                got="pores that percolate along no axis: the permeability is exactly zero",
+                wanted="a path through the image",
+                cure="look at percolation with `scalebridge inspect`, or correct the threshold; blind pores "
+                "carry no flow",
+            )
+        refuse_memory(self.image.shape, int(np.count_nonzero(self.flowing)), memory_limit)
+        if self.settings.slip_length > 0.0 and not self.planes:
+            raise InputError(
+                "slip_length",
+                got=f"{self.settings.slip_length!r} on walls that follow voxel faces",
+                wanted="no slip, or walls that are planes along the image's axes: a staircase of voxels "
+                "holds the fluid back at each step, and the effect of slip on it does not converge",
+                cure="use a geometry whose walls are surfaces (cut cells), or leave slip_length out",
+            )
+
+    def _systems(self) -> list[int]:
+        return [0] if self.settings.boundary == "periodic" else self.axes
+
+
+def refuse_memory(shape: tuple[int, ...], pores: int, limit: float | None) -> None:
+    """Refuse a job of so many voxels and pore voxels that does not fit into memory."""
+    share = 1.0 if len(shape) == 3 else 0.5
+    needed = _VOXEL_BYTES * math.prod(shape) + share * _PORE_BYTES * pores
+    refuse_too_large(needed, f"image of {' x '.join(map(str, shape))} voxels, {pores} of them pores", limit)
+
+
+def pore_labels(pore: Any, image: VoxelImage, given: Any) -> tuple[int, ...]:
+    """Return the labels of the pores: numbers, names, or True of an array of booleans."""
+    if pore is None:
+        if isinstance(given, np.ndarray) and given.dtype == np.bool_:
+            return (1,)  # True is the pore, as PoreSpy and OpenPNM have it
+        raise PhaseError(
+            "pore",
+            got="no label",
+            wanted=f"the label or labels of the pores, among {_listed(image.phases)}",
+            cure="pass pore=0, or an array of booleans that is True in the pores",
+        )
+    wanted = [pore] if isinstance(pore, str) or not isinstance(pore, Sequence) else list(pore)
+    names = {name: label for label, name in image.names.items()}
+    found = [names.get(item, item) if isinstance(item, str) else item for item in wanted]
+    wrong = [item for item in found if isinstance(item, str) or item not in image.phases]
+    if wrong or not found:
+        raise PhaseError(
+            "pore",
+            got=", ".join(map(repr, wrong)) or "no label",
+            wanted=f"labels that occur in the image: {_listed(image.phases)}",
+            cure="check which label is the pore with `scalebridge inspect`",
+        )
+    return tuple(sorted({int(item) for item in found}))
+
+
+def parse_slip(slip_length: str | float | None, image: VoxelImage) -> float:
+    """Return a slip length in metres, or in voxel edges where the image does not know their size."""
+    if slip_length is None:
+        return 0.0
+    found = parse_quantity(slip_length, "1" if image.voxel is None else "m", "slip_length")
+    if not 0.0 <= found < math.inf:
+        raise InputError(
+            "slip_length",
+            got=repr(slip_length),
+            wanted="a finite length that is not negative",
+            cure="leave it out for walls without slip",
+        )
+    return found
+
+
+def _listed(labels: tuple[int, ...]) -> str:
+    return ", ".join(map(str, labels[:12])) + (" ..." if len(labels) > 12 else "")

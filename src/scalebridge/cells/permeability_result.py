@@ -1,0 +1,244 @@
+"""What comes with a permeability: checks, the derivative by the slip length, fields, origin, notes."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from scalebridge.cells.permeability_job import FlowJob
+from scalebridge.cells.stokes import StokesCell
+from scalebridge.core.checks import Check
+from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.core.spec import Spec
+from scalebridge.grids.staggered import StaggeredSystem
+from scalebridge.upscaling.tangent import Tangent
+
+DARCY = 9.869233e-13  # m^2, SPE Metric Standard (1984)
+_AXES = "xyz"
+_SYMMETRY = 1e-8  # relative; the stationary form is symmetric up to rounding
+
+
+def flow_spec(job: FlowJob) -> Spec:
+    """Return the Spec of a job's answer."""
+    return Spec("permeability", job.unit, (job.dim, job.dim), symmetric=True)
+
+
+def slip_slope(job: FlowJob, model: StokesCell, tangent: Tangent) -> np.ndarray | None:
+    """Return dK/d(slip length), x_i.S x_j, from the load cases already solved; None on a staircase of voxels.
+
+    Units: metres (the permeability's unit over a length), or voxel edges.
+    """
+    if not job.planes:
+        return None
+    found = np.zeros((job.dim, job.dim))
+    cases: list[Any] = [None if r is None else r.fields for r in tangent.responses]
+    for i, j in itertools.combinations_with_replacement(range(job.dim), 2):
+        if cases[i] is not None and cases[j] is not None:
+            found[i, j] = found[j, i] = float(model.slopes(cases[i], cases[j])) / job.edge
+    return found
+
+
+def flow_checks(job: FlowJob, model: StokesCell, tangent: Tangent) -> list[Check]:
+    """Return what was preserved, measured."""
+    value, answers = np.asarray(tangent.value), np.asarray(tangent.from_answers)
+    rtol, root = job.settings.rtol, job.settings.rtol**0.5
+    scale = float(np.max(np.abs(value))) or 1.0
+    asked = [r for r in tangent.responses if r is not None]
+    power = np.zeros_like(value)
+    power[np.ix_(job.axes, job.axes)] = model.dissipations([r.fields for r in asked])
+    lowest = float(np.min(np.linalg.eigvalsh(value[np.ix_(job.axes, job.axes)])))
+    residual = max(float(r.stats["residuals"][r.stats["steps"]]) for r in asked)
+    return [
+        Check(
+            "algebraic error",
+            tangent.algebraic_error,
+            rtol,
+            meaning="estimated relative error of the tensor's diagonal when the solver stopped",
+        ),
+        Check(
+            "balance of momentum",
+            residual,
+            root,
+            meaning="residual of the balances relative to the load, in the norm of the preconditioner; the "
+            "error of the tensor goes with its square",
+        ),
+        Check(
+            "balance of volume",
+            max(float(r.stats["outflow"]) for r in asked),
+            root,
+            meaning="what flows out of cells, in the same norm",
+        ),
+        Check(
+            "mean velocity against dissipation",
+            float(np.max(np.abs(answers - power))) / scale,
+            2 * root,
+            meaning="<w_i . e_j> against <2 D(w_i) : D(w_j)>: the power of the mean force is what viscosity "
+            "and walls take; either has an error of first order in the fields', the answer of second",
+        ),
+        Check(
+            "symmetry",
+            float(np.max(np.abs(value - value.T))) / scale,
+            _SYMMETRY,
+            meaning="reciprocity of the tensor, in its stationary form",
+        ),
+        Check(
+            "reciprocity of mean velocities",
+            float(np.max(np.abs(answers - answers.T))) / scale,
+            2 * root,
+            meaning="the same of the mean velocities alone, of first order",
+        ),
+        Check(
+            "positive definite",
+            lowest / scale,
+            -_SYMMETRY if _winds_less(job) else 0.0,
+            "at least",
+            meaning="smallest principal value among the axes along which pores connect",
+        ),
+        Check(
+            "percolation", float(len(job.axes)), job.dim, "at least", meaning="axes along which pores connect"
+        ),
+    ]
+
+
+def _winds_less(job: FlowJob) -> bool:
+    """Whether the pores wind around in fewer independent directions than axes, as one oblique channel."""
+    return job.settings.boundary == "periodic" and len(job.connected.winding) < len(job.axes)
+
+
+def flow_fields(job: FlowJob, model: StokesCell, tangent: Tangent) -> dict[str, np.ndarray]:
+    """Return velocity and pressure of every direction, in voxels: of a unit mean force and unit viscosity.
+
+    Velocities are means of a voxel's two faces, in squares of the answer's length; pressures in lengths.
+    """
+    kept = {}
+    for axis, response in enumerate(tangent.responses):
+        if response is None:
+            continue
+        x, p, _ = response.fields
+        system = model.system(None if model.shared else axis)
+        kept[f"velocity_{_AXES[axis]}"] = velocity_field(system, x) * job.edge**2
+        kept[f"pressure_{_AXES[axis]}"] = pressure_field(system, p) * job.edge
+    return kept
+
+
+def velocity_field(system: StaggeredSystem, x: np.ndarray) -> np.ndarray:
+    """Return the velocity in each voxel, components first: the mean of its two faces."""
+    found = np.zeros((system.dim, *system.shape))
+    for axis, (part, faces) in enumerate(zip(system.parts, system.faces, strict=True)):
+        upper, ending = np.zeros(system.shape), faces < 0
+        upper.reshape(-1)[faces[~ending]] = x[part][~ending]
+        lower = np.roll(upper, 1, axis)
+        if ending.any():
+            first = (slice(None),) * axis + (0,)
+            lower[first] = 0.0
+            lower.reshape(-1)[~faces[ending]] = x[part][ending]
+        found[axis] = 0.5 * (upper + lower)
+    return found
+
+
+def pressure_field(system: StaggeredSystem, p: np.ndarray) -> np.ndarray:
+    """Return the pressure in each voxel, zero on average over the pores and zero in the solid."""
+    found = np.zeros(system.shape)
+    found.reshape(-1)[system.cells] = p - p.mean()
+    return found
+
+
+def flow_stats(job: FlowJob, model: StokesCell, tangent: Tangent, narrow: float) -> dict[str, Any]:
+    """Return what is known about the work and the pores."""
+    total = job.image.size
+    asked = [r for r in tangent.responses if r is not None]
+    return {
+        "steps": [0 if r is None else int(r.stats["steps"]) for r in tangent.responses],
+        "residuals": [[0.0] if r is None else r.stats["residuals"].tolist() for r in tangent.responses],
+        "errors": [[0.0] if r is None else r.stats["errors"].tolist() for r in tangent.responses],
+        "algebraic error": tangent.algebraic_error,
+        "mean velocities": np.asarray(tangent.from_answers).tolist(),
+        "dissipation": np.diagonal(model.dissipations([r.fields for r in asked])).tolist(),
+        "percolating": list(job.connected.directions),
+        "porosity": float(np.count_nonzero(job.open) / total),
+        "porosity that flows": float(np.count_nonzero(job.flowing) / total),
+        "one-voxel throats": narrow,
+    }
+
+
+def flow_provenance(job: FlowJob, clock: Stopwatch) -> Provenance:
+    """Return where the answer comes from."""
+    image = job.image
+    described = {
+        **image.source,
+        "file sha256": image.source.get("sha256"),
+        "stored shape": image.source.get("shape"),
+        "sha256": image.content_hash(),
+        "shape": list(image.shape),
+        "voxel": None if image.voxel is None else list(image.voxel),
+    }
+    return Provenance(
+        {"image": described, "pores": flow_inputs(job)},
+        job.settings.to_dict(),
+        installed_versions(),
+        this_machine(),
+        clock.started,
+        dict(clock.elapsed),
+    )
+
+
+def flow_inputs(job: FlowJob) -> dict[str, dict[str, Any]]:
+    """Return pores and slip length as plain data."""
+    length = "m" if job.image.voxel is not None else "voxel edges"
+    share = sum(job.image.fractions[label] for label in job.pores)
+    return {
+        "pore": {"labels": list(job.pores), "fraction": share},
+        "slip length": {"value": job.settings.slip_length, "unit": length},
+    }
+
+
+def flow_notes(job: FlowJob, value: np.ndarray, narrow: float) -> list[str]:
+    """Return the sentences that a reader has to know."""
+    notes = []
+    if job.unit == "m^2":
+        shown = ", ".join(f"{k / DARCY * 1e3:.6g}" for k in np.diagonal(value))
+        notes.append(f"In millidarcy (1 D = {DARCY:g} m^2) the diagonal is {shown}.")
+    else:
+        notes.append(
+            "The permeability is given in squares of the voxel's edge, because no voxel size is known."
+        )
+    notes += _boundary_notes(job)
+    lost = int(np.count_nonzero(job.open)) - int(np.count_nonzero(job.flowing))
+    if lost:
+        share = lost / int(np.count_nonzero(job.open))
+        notes.append(
+            f"{share:.3%} of the pore voxels lie in isolated pores, which were removed: nothing flows there."
+        )
+    if narrow > 0:
+        notes.append(
+            f"{narrow:.2%} of the pore voxels are in throats one voxel wide, which conduct up to three times "
+            "too well on this grid (the plane channel's (H^2 + 2)/12 with H = 1): a finer image tells."
+        )
+    if not job.planes:
+        notes.append(
+            "No derivative by the slip length: walls made of voxel faces are too rough for slip to converge."
+        )
+    return notes
+
+
+def _boundary_notes(job: FlowJob) -> list[str]:
+    seams = (
+        "The image was continued periodically as it is, with seams at its faces; boundary='mirrored' "
+        "avoids them."
+    )
+    notes = {
+        "periodic": [] if job.image.periodic else [seams],
+        "mirrored": [
+            "The image was reflected along every axis, so that the tensor is diagonal by construction."
+        ],
+        "sealed": [
+            "Each direction is a test of its own, with pressures on the two faces across it and sealed "
+            "sides; the tensor is diagonal by construction."
+        ],
+    }[job.settings.boundary]
+    return notes + [
+        f"Along {_AXES[axis]} the pores do not percolate: the permeability there is exactly zero, and "
+        "nothing was solved."
+        for axis in range(job.dim)
+        if axis not in job.axes
+    ]
