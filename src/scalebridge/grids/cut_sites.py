@@ -20,7 +20,7 @@ Site = tuple[int, ...]
 _SHRINK = 1e-9  # of a voxel: a wall on voxel faces is then cut by the voxels on its fluid side, and only by them
 _ROUGH = 0.15  # of a voxel, by which a plane may be off at a box's corner: a ball of 2.5 voxels radius
 _PARTS = 8  # along each axis of a box that a plane does not cut well
-_LEAST = 1e-7  # fluid shares below this count as none
+_LEAST = 1e-6  # fluid shares below this count as none
 
 
 @dataclass(frozen=True)

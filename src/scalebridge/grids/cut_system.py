@@ -33,6 +33,7 @@ from scalebridge.grids.walls import PoreGeometry
 SlipLength = float | Mapping[int, float]
 _SMOOTHNESS = 0.05  # weight of the second differences; 0.01 to 0.2 change K by less than it is off by
 _SMALL = 0.25  # voxels with less fluid share a pressure with a neighbour
+_UNSETTLED = 1e-9  # relative; a chink between two voxels without fluid
 _RIGID = 1e-9  # relative; the wall's grip on a uniform flow below which it has none
 
 
@@ -97,7 +98,7 @@ class CutCell:
                 direction free, where nothing limits the flow.
         """
         slips = self._slips(slip_length)
-        walls, active = self._walls, self._active
+        walls, active = self._walls, self._kept
         viscous = csr_array((self._fixed + walls.weighted(walls.areas / (slips + walls.depths)))[active][:, active])
         first = np.arange(self.grid.dim + 1) * self.grid.size
         faces = tuple(
@@ -111,7 +112,7 @@ class CutCell:
             faces,
             cells,
             viscous,
-            csr_array(divergence[:, active]),
+            divergence,
             self._loads[:, active],
             float(np.prod(self.geometry.edges)),
             self.slip_slope(slip_length),
@@ -125,7 +126,7 @@ class CutCell:
         slips, walls = self._slips(slip_length), self._walls
         chosen = 1.0 if label is None else walls.labels == label
         slope = walls.weighted(chosen * walls.areas / (slips + walls.depths) ** 2)
-        return csr_array(slope[self._active][:, self._active])
+        return csr_array(slope[self._kept][:, self._kept])
 
     def _slips(self, slip_length: SlipLength) -> np.ndarray:
         """Return the slip length of each piece of wall, or refuse."""
@@ -183,6 +184,12 @@ class CutCell:
         rows = self._second_differences()
         return self._bulk + squares(rows, np.full(rows.shape[0], _SMOOTHNESS * self.grid.voxel_volume))
 
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        """Numbers of the unknowns: the velocities that some dissipation settles."""
+        diagonal = self._fixed.diagonal()[self._active]
+        return self._active[diagonal > _UNSETTLED * diagonal.max()]
+
     def _second_differences(self) -> csr_array:
         """Return rows (u_- - 2 u + u_+) / h of neighbours on a line at least one of which is near a wall.
 
@@ -215,7 +222,7 @@ class CutCell:
 
     @cached_property
     def _divergence(self) -> tuple[csr_array, np.ndarray]:
-        """The flux out of each cell, over all velocities, and the cells' voxels."""
+        """The flux out of each cell through faces that are unknowns, and the voxels of cells that have some."""
         grid = self.grid
         keeper = _keepers(grid, self._middle.share, self._faces)
         entries = Entries((grid.size, grid.dim * grid.size))
@@ -223,7 +230,7 @@ class CutCell:
             number = axis * grid.size + found.voxels
             entries.add(keeper[found.voxels], number, found.areas)
             entries.add(keeper[grid.neighbours(found.voxels, grid.step(axis))], number, -found.areas)
-        whole = entries.matrix()
+        whole = csr_array(entries.matrix()[:, self._kept])
         cells = np.flatnonzero(np.diff(whole.indptr))
         return csr_array(whole[cells]), cells
 
