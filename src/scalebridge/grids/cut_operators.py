@@ -88,18 +88,35 @@ def _strain(grid: Grid, family: tuple[int, ...], voxels: np.ndarray) -> csr_arra
     return entries.matrix()
 
 
-def interpolated(grid: Grid, component: int, points: np.ndarray) -> csr_array:
-    """Return rows that interpolate a velocity component at points, linearly along each axis."""
+def interpolated(
+    grid: Grid, component: int, points: np.ndarray, along: np.ndarray | None = None
+) -> csr_array:
+    """Return rows that interpolate a velocity component at points, linearly along each axis.
+
+    With directions `along` (points, dim) they give the derivative of the interpolation in these instead.
+    """
     raised = np.array([0.5 + 0.5 * (a == component) for a in range(grid.dim)])
     places = points / np.array(grid.spacing) - raised
     low = np.floor(places).astype(int)
     part = places - low
     entries, rows = Entries((len(points), grid.dim * grid.size)), np.arange(len(points))
     for corner in itertools.product((0, 1), repeat=grid.dim):
-        weight = np.where(corner, part, 1 - part).prod(axis=1)
+        each = np.where(corner, part, 1 - part)
+        weight = each.prod(axis=1)
+        if along is not None:
+            slopes = along / np.array(grid.spacing) * np.where(corner, 1.0, -1.0)
+            others = [np.delete(each, a, axis=1).prod(axis=1) for a in range(grid.dim)]
+            weight = (slopes * np.stack(others, axis=1)).sum(axis=1)
         voxels = grid.neighbours(np.zeros(len(points), dtype=int), (low + corner).T)
         entries.add(rows, component * grid.size + voxels, weight)
     return entries.matrix()
+
+
+def interpolated_vectors(grid: Grid, points: np.ndarray, along: np.ndarray | None = None) -> csr_array:
+    """Return such rows for all components, point after point: (points * dim, unknowns)."""
+    every = [interpolated(grid, component, points, along) for component in range(grid.dim)]
+    order = np.arange(grid.dim * len(points)).reshape(grid.dim, len(points)).T.ravel()
+    return csr_array(vstack(every, format="csr")[order])
 
 
 @dataclass(frozen=True)
@@ -128,6 +145,7 @@ class WallPieces:
 
     Attributes:
         voxels: flat number of each one's voxel.
+        points: (pieces, dim) their centroids, on the wall.
         areas: (pieces,).
         normals: (pieces, dim) out of the fluid.
         labels: (pieces,) which wall.
@@ -136,6 +154,7 @@ class WallPieces:
     """
 
     voxels: np.ndarray
+    points: np.ndarray
     areas: np.ndarray
     normals: np.ndarray
     labels: np.ndarray
@@ -148,15 +167,13 @@ def wall_pieces(grid: Grid, distances: SiteDistances, middle: CutBoxes, strain: 
     points = grid.points(middle.cut) + middle.wall
     wall = distances.geometry.nearest(points)
     points = points - wall.distance[:, None] * wall.normal
-    every = [interpolated(grid, c, points) for c in range(grid.dim)]
-    count = middle.cut.size
-    order = np.arange(grid.dim * count).reshape(grid.dim, count).T.ravel()
     return WallPieces(
         middle.cut,
+        points,
         middle.section * grid.voxel_volume,
         -wall.normal,
         wall.label,
-        csr_array(vstack(every, format="csr")[order]),
+        interpolated_vectors(grid, points),
         _averages(grid, middle.cut, strain, middle.share),
     )
 

@@ -26,7 +26,7 @@ from scalebridge.core.errors import ImageError, InputError
 from scalebridge.grids.box import cell_shape
 from scalebridge.grids.cut_operators import Entries, OpenFaces, open_faces, strains, wall_pieces
 from scalebridge.grids.cut_sites import Grid, SiteDistances
-from scalebridge.grids.cut_walls import squares, wall_rows
+from scalebridge.grids.cut_walls import WallRows, squares, wall_rows
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.grids.walls import PoreGeometry
 
@@ -49,6 +49,7 @@ class CutCell:
         porosity: share of the cell that is fluid.
         wall_area: area (in 2-D length) of the walls in the cell.
         labels: labels of the walls.
+        strain, pieces, walls: what the system is made of.
 
     Raises:
         ImageError: no pore or nothing but pore, or a shape that does not fit the geometry.
@@ -77,11 +78,11 @@ class CutCell:
             raise ImageError(
                 "geometry", got=got, wanted="pores and solid in the cell", cure="check the sign of the distance"
             )
-        self._strain = strains(self.grid, self._distances, self._middle)
-        self._pieces = wall_pieces(self.grid, self._distances, self._middle, self._strain)
+        self.strain = strains(self.grid, self._distances, self._middle)
+        self.pieces = wall_pieces(self.grid, self._distances, self._middle, self.strain)
         self._faces = [open_faces(self.grid, self._distances, axis) for axis in range(self.grid.dim)]
-        self.wall_area = float(self._pieces.areas.sum())
-        self.labels = tuple(np.unique(self._pieces.labels).tolist())
+        self.wall_area = float(self.pieces.areas.sum())
+        self.labels = tuple(np.unique(self.pieces.labels).tolist())
 
     def system(self, slip_length: SlipLength = 0.0) -> StaggeredSystem:
         """Return the system for a slip length, from 0 (no slip) to infinity (no drag).
@@ -97,9 +98,9 @@ class CutCell:
             InputError: a negative slip length, a label without one, or perfect slip on walls that leave a
                 direction free, where nothing limits the flow.
         """
-        slips = self._slips(slip_length)
-        walls, active = self._walls, self._kept
-        viscous = csr_array((self._fixed + walls.weighted(walls.areas / (slips + walls.depths)))[active][:, active])
+        slips = self.slips(slip_length)
+        walls, active = self.walls, self._kept
+        viscous = csr_array((self._fixed + walls.slipping(walls.areas / (slips + walls.depths)))[active][:, active])
         first = np.arange(self.grid.dim + 1) * self.grid.size
         faces = tuple(
             active[(active >= low) & (active < high)] - low
@@ -123,13 +124,35 @@ class CutCell:
 
         Then dK_ij/d(slip length) = x_i' S x_j / volume with the solutions at that slip length.
         """
-        slips, walls = self._slips(slip_length), self._walls
+        slips, walls = self.slips(slip_length), self.walls
         chosen = 1.0 if label is None else walls.labels == label
-        slope = walls.weighted(chosen * walls.areas / (slips + walls.depths) ** 2)
+        slope = walls.slipping(chosen * walls.areas / (slips + walls.depths) ** 2)
         return csr_array(slope[self._kept][:, self._kept])
 
-    def _slips(self, slip_length: SlipLength) -> np.ndarray:
-        """Return the slip length of each piece of wall, or refuse."""
+    def spread(self, velocities: np.ndarray, pressures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return solutions (cases, unknowns) and (cases, cells) on all faces and voxels, cases last."""
+        x = np.zeros((self.grid.dim * self.grid.size, len(velocities)))
+        p = np.zeros((self.grid.size, len(pressures)))
+        x[self._kept] = np.transpose(velocities)
+        p[self._divergence[1]] = np.transpose(pressures)
+        return x, p[self._keeper]
+
+    def opening_growth(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the voxels whose upper face across an axis a wall cuts, and how its open area grows."""
+        opening = self._distances.boxes((axis,), flat=(axis,))
+        return opening.cut, opening.section * self.grid.voxel_volume / self.grid.spacing[axis]
+
+    def strain_growth(self) -> np.ndarray:
+        """Return how the weights of the strains in the dissipation grow as walls recede."""
+        growth = np.zeros(self.strain.weights.size)
+        for family, numbers in self.strain.numbers.items():
+            found = self._middle if len(family) == 1 else self._distances.boxes(family)
+            factor = self.grid.voxel_volume * (2.0 if len(family) == 1 else 1.0)
+            np.add.at(growth, numbers[found.cut], factor * found.section)
+        return growth
+
+    def slips(self, slip_length: SlipLength) -> np.ndarray:
+        """Return the slip length of each piece of wall, or refuse; errors are those of `system`."""
         given = dict.fromkeys(self.labels, slip_length) if not isinstance(slip_length, Mapping) else slip_length
         right = all(
             isinstance(given.get(label), int | float | np.number)
@@ -145,7 +168,7 @@ class CutCell:
                 cure="pass 0.0 for walls without slip and float('inf') for walls without drag",
             )
         slips = np.array([float(given[label]) for label in self.labels])
-        found = slips[np.searchsorted(self.labels, self._pieces.labels)]
+        found = slips[np.searchsorted(self.labels, self.pieces.labels)]
         if np.all(np.isinf(found)) and self._leaves_free():
             raise InputError(
                 "slip_length",
@@ -156,25 +179,26 @@ class CutCell:
         return found
 
     def _leaves_free(self) -> bool:
-        grip = (self._pieces.normals.T * self._pieces.areas) @ self._pieces.normals
+        grip = (self.pieces.normals.T * self.pieces.areas) @ self.pieces.normals
         lowest = np.linalg.eigvalsh(grip)[0]
         return bool(lowest < _RIGID * self.wall_area)
 
     @cached_property
-    def _walls(self):
-        return wall_rows(self._pieces, self._strain, self.grid.voxel_volume, min(self.grid.spacing))
+    def walls(self) -> WallRows:
+        """The rows of the wall term."""
+        return wall_rows(self.pieces, self.strain, self.grid.voxel_volume, min(self.grid.spacing))
 
     @cached_property
     def _bulk(self) -> csr_array:
         """The dissipation and the part of the wall term that no slip length changes."""
-        return squares(self._strain.matrix, self._strain.weights) + self._walls.fixed
+        return squares(self.strain.matrix, self.strain.weights) + self.walls.fixed()
 
     @cached_property
     def _active(self) -> np.ndarray:
         """Numbers of the velocities that a flux, a strain or a piece of wall sees."""
         seen = np.zeros(self.grid.dim * self.grid.size, dtype=bool)
-        seen[self._strain.matrix.indices] = True
-        seen[self._walls.slip_rows.indices] = True
+        seen[self.strain.matrix.indices] = True
+        seen[self.walls.slip.indices] = True
         for axis, found in enumerate(self._faces):
             seen[axis * self.grid.size + found.voxels] = True
         return np.flatnonzero(seen)
@@ -221,10 +245,14 @@ class CutCell:
         return loads
 
     @cached_property
+    def _keeper(self) -> np.ndarray:
+        return _keepers(self.grid, self._middle.share, self._faces)
+
+    @cached_property
     def _divergence(self) -> tuple[csr_array, np.ndarray]:
         """The flux out of each cell through faces that are unknowns, and the voxels of cells that have some."""
         grid = self.grid
-        keeper = _keepers(grid, self._middle.share, self._faces)
+        keeper = self._keeper
         entries = Entries((grid.size, grid.dim * grid.size))
         for axis, found in enumerate(self._faces):
             number = axis * grid.size + found.voxels

@@ -27,41 +27,52 @@ _SPENT = 0.5  # of the dissipation, at most, may be taken by the terms with a mi
 
 @dataclass(frozen=True)
 class WallRows:
-    """What the wall term is made of.
+    """What the wall term is made of; rows are over all velocities.
 
     Attributes:
-        slip_rows: (pieces * dim, unknowns), P u - g P s.
+        slip: (pieces * dim, unknowns), P u - g P s.
+        drag: (pieces * dim, unknowns), P s.
+        leak: (pieces, unknowns), n.u - g' n.s.
+        push: (pieces, unknowns), n.s.
         areas: (pieces,) of the pieces of wall.
         depths: (pieces,) g.
         labels: (pieces,) which wall.
-        fixed: the part of the form that does not depend on the slip length.
     """
 
-    slip_rows: csr_array
+    slip: csr_array
+    drag: csr_array
+    leak: csr_array
+    push: csr_array
     areas: np.ndarray
     depths: np.ndarray
     labels: np.ndarray
-    fixed: csr_array
 
-    def weighted(self, weights: np.ndarray) -> csr_array:
+    @property
+    def dim(self) -> int:
+        """Number of axes."""
+        return self.slip.shape[0] // self.areas.size
+
+    def slipping(self, weights: np.ndarray) -> csr_array:
         """Return the form  sum over pieces of  weight |P u - g P s|^2."""
-        return squares(self.slip_rows, np.repeat(weights, self.slip_rows.shape[0] // max(weights.size, 1)))
+        return squares(self.slip, np.repeat(weights, self.dim))
+
+    def fixed(self) -> csr_array:
+        """Return the part of the form that does not depend on the slip length."""
+        half, each = self.depths / 2, np.repeat(self.areas * self.depths, self.dim)
+        closing = squares(self.leak, self.areas / half) - squares(self.push, self.areas * half)
+        return csr_array(closing - squares(self.drag, each))
 
 
 def wall_rows(pieces: WallPieces, strain: Strains, voxel_volume: float, least_edge: float) -> WallRows:
     """Return the wall term of pieces of wall among given strains."""
-    count, dim = pieces.normals.shape
     depths = np.minimum(_DEEPEST * least_edge, _safe_depths(pieces, strain, voxel_volume))
     traction = _tractions(pieces, strain) @ (pieces.averages @ strain.matrix)
-    across, along = _projections(pieces.normals)
-    each = np.repeat(depths, dim)
-    drag = along @ traction
-    slip_rows = csr_array(along @ pieces.velocity - diags_array(each) @ drag)
-    push, half = across @ traction, depths / 2
-    leak = across @ pieces.velocity - diags_array(half) @ push
-    areas = pieces.areas
-    fixed = squares(leak, areas / half) - squares(push, areas * half) - squares(drag, np.repeat(areas, dim) * each)
-    return WallRows(slip_rows, areas, depths, pieces.labels, csr_array(fixed))
+    across, along = projections(pieces.normals)
+    drag, push = csr_array(along @ traction), csr_array(across @ traction)
+    each = np.repeat(depths, pieces.normals.shape[1])
+    slip = csr_array(along @ pieces.velocity - diags_array(each) @ drag)
+    leak = csr_array(across @ pieces.velocity - diags_array(depths / 2) @ push)
+    return WallRows(slip, drag, leak, push, pieces.areas, depths, pieces.labels)
 
 
 def squares(rows: csr_array, weights: np.ndarray) -> csr_array:
@@ -103,7 +114,7 @@ def _tractions(pieces: WallPieces, strain: Strains) -> csr_array:
     return entries.matrix()
 
 
-def _projections(normals: np.ndarray) -> tuple[csr_array, csr_array]:
+def projections(normals: np.ndarray) -> tuple[csr_array, csr_array]:
     """Return n. and P = 1 - n n. on vectors at pieces of wall, as (pieces, pieces dim) and its square."""
     count, dim = normals.shape
     at, shape = np.arange(count), (count * dim, count * dim)
