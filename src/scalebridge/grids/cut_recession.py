@@ -67,7 +67,12 @@ def _walls(cell: CutCell, slip_length: SlipLength, x: np.ndarray) -> np.ndarray:
     each, areas, curve = walls.dim, walls.areas, _curvatures(cell)
     half = walls.depths / 2
     parts = (
-        (walls.slip @ x, along @ outward, np.repeat(areas / (slips + walls.depths), each), np.repeat(curve, each)),
+        (
+            walls.slip @ x,
+            along @ outward,
+            np.repeat(areas / (slips + walls.depths), each),
+            np.repeat(curve, each),
+        ),
         (walls.leak @ x, across @ outward, areas / half, curve),
         (walls.drag @ x, None, -np.repeat(areas * walls.depths, each), np.repeat(curve, each)),
         (walls.push @ x, None, -areas * half, curve),

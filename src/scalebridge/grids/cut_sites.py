@@ -17,7 +17,9 @@ from scalebridge.grids.cut_kernels import cut_boxes
 from scalebridge.grids.walls import NearestWall, PoreGeometry
 
 Site = tuple[int, ...]
-_SHRINK = 1e-9  # of a voxel: a wall on voxel faces is then cut by the voxels on its fluid side, and only by them
+_SHRINK = (
+    1e-9  # of a voxel: a wall on voxel faces is then cut by the voxels on its fluid side, and only by them
+)
 _ROUGH = 0.15  # of a voxel, by which a plane may be off at a box's corner: a ball of 2.5 voxels radius
 _PARTS = 8  # along each axis of a box that a plane does not cut well
 _LEAST = 1e-6  # fluid shares below this count as none
@@ -149,12 +151,12 @@ class SiteDistances:
         Parts of a wall whose normals point along the same axis make one piece.
         """
         dim, count = len(axes), len(points)
-        lattice = np.array(list(itertools.product((np.arange(_PARTS) + 0.5) / _PARTS - 0.5, repeat=dim))) * sizes
+        lattice = (
+            np.array(list(itertools.product((np.arange(_PARTS) + 0.5) / _PARTS - 0.5, repeat=dim))) * sizes
+        )
         away = np.zeros((len(lattice), self.grid.dim))
         away[:, axes] = lattice
-        wall, cuts = self._cut(
-            (points[:, None] + away).reshape(-1, self.grid.dim), axes, sizes / _PARTS
-        )
+        wall, cuts = self._cut((points[:, None] + away).reshape(-1, self.grid.dim), axes, sizes / _PARTS)
         normals = wall.normal[:, axes]
         main = np.abs(normals).argmax(axis=1)
         side = 2 * main + (np.take_along_axis(normals, main[:, None], axis=1)[:, 0] > 0)

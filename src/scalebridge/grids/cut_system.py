@@ -27,6 +27,7 @@ from scalebridge.grids.box import cell_shape
 from scalebridge.grids.cut_operators import Entries, OpenFaces, open_faces, strains, wall_pieces
 from scalebridge.grids.cut_sites import Grid, SiteDistances
 from scalebridge.grids.cut_walls import WallRows, squares, wall_rows
+from scalebridge.grids.percolation import winding_parts
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.grids.walls import PoreGeometry
 
@@ -47,12 +48,13 @@ class CutCell:
     Attributes:
         grid: shape and spacing.
         porosity: share of the cell that is fluid.
+        isolated: share of the cell in pores that lead nowhere; nothing flows there, and no faces are open.
         wall_area: area (in 2-D length) of the walls in the cell.
         labels: labels of the walls.
         strain, pieces, walls: what the system is made of.
 
     Raises:
-        ImageError: no pore or nothing but pore, or a shape that does not fit the geometry.
+        ImageError: no pore or nothing but pore, pores that lead nowhere, or a shape that does not fit the geometry.
 
     Limits: a solid that is thinner than about three voxels has the same velocities beyond both its faces, and
         pores thinner than that are resolved as poorly as by any grid.
@@ -76,11 +78,15 @@ class CutCell:
         if not self._middle.cut.size or not 0 < self.porosity < 1:
             got = "no pore" if self.porosity == 0 else "no wall"
             raise ImageError(
-                "geometry", got=got, wanted="pores and solid in the cell", cure="check the sign of the distance"
+                "geometry",
+                got=got,
+                wanted="pores and solid in the cell",
+                cure="check the sign of the distance",
             )
         self.strain = strains(self.grid, self._distances, self._middle)
         self.pieces = wall_pieces(self.grid, self._distances, self._middle, self.strain)
-        self._faces = [open_faces(self.grid, self._distances, axis) for axis in range(self.grid.dim)]
+        every = [open_faces(self.grid, self._distances, axis) for axis in range(self.grid.dim)]
+        self._faces, self.isolated = _through(self.grid, every, self._middle.share)
         self.wall_area = float(self.pieces.areas.sum())
         self.labels = tuple(np.unique(self.pieces.labels).tolist())
 
@@ -100,7 +106,9 @@ class CutCell:
         """
         slips = self.slips(slip_length)
         walls, active = self.walls, self._kept
-        viscous = csr_array((self._fixed + walls.slipping(walls.areas / (slips + walls.depths)))[active][:, active])
+        viscous = csr_array(
+            (self._fixed + walls.slipping(walls.areas / (slips + walls.depths)))[active][:, active]
+        )
         first = np.arange(self.grid.dim + 1) * self.grid.size
         faces = tuple(
             active[(active >= low) & (active < high)] - low
@@ -153,7 +161,9 @@ class CutCell:
 
     def slips(self, slip_length: SlipLength) -> np.ndarray:
         """Return the slip length of each piece of wall, or refuse; errors are those of `system`."""
-        given = dict.fromkeys(self.labels, slip_length) if not isinstance(slip_length, Mapping) else slip_length
+        given = (
+            dict.fromkeys(self.labels, slip_length) if not isinstance(slip_length, Mapping) else slip_length
+        )
         right = all(
             isinstance(given.get(label), int | float | np.number)
             and not isinstance(given[label], bool)
@@ -261,6 +271,33 @@ class CutCell:
         whole = csr_array(entries.matrix()[:, self._kept])
         cells = np.flatnonzero(np.diff(whole.indptr))
         return csr_array(whole[cells]), cells
+
+
+def _through(grid: Grid, faces: Sequence[OpenFaces], share: np.ndarray) -> tuple[list[OpenFaces], float]:
+    """Return the open faces of pores that wind through the cell, and the share of the cell in other pores."""
+    starts = [found.voxels for found in faces]
+    ends = [grid.neighbours(found.voxels, grid.step(axis)) for axis, found in enumerate(faces)]
+    shifts = np.zeros((sum(map(len, starts)), grid.dim), dtype=np.int64)
+    first = 0
+    for axis, (start, count) in enumerate(zip(starts, grid.shape, strict=True)):
+        place = np.unravel_index(start, grid.shape)[axis]
+        shifts[first : first + len(start), axis] = place == count - 1
+        first += len(start)
+    part, winds = winding_parts(np.concatenate(starts), np.concatenate(ends), shifts, grid.size)
+    if not winds.any():
+        raise ImageError(
+            "geometry",
+            got="pores that lead nowhere: the permeability is exactly zero",
+            wanted="a path through the cell",
+            cure="look at the geometry, or at the threshold of the image",
+        )
+    through = winds[part]
+    kept = [
+        OpenFaces(found.voxels[found_in], found.areas[found_in])
+        for found in faces
+        for found_in in [through[found.voxels]]
+    ]
+    return kept, float(share[~through].sum() / grid.size)
 
 
 def _keepers(grid: Grid, share: np.ndarray, faces: Sequence[OpenFaces]) -> np.ndarray:

@@ -145,6 +145,10 @@ def _refuse(mask: np.ndarray, spacing: Sequence[float], smoothing: float) -> Non
     if len(spacing) != mask.ndim or not all(0 < h < math.inf for h in spacing):
         cure = "give one length an axis"
         raise InputError("spacing", got=repr(spacing), wanted=f"{mask.ndim} positive lengths", cure=cure)
-    if isinstance(smoothing, bool) or not isinstance(smoothing, int | float) or not _LEAST <= smoothing <= _MOST:
+    if (
+        isinstance(smoothing, bool)
+        or not isinstance(smoothing, int | float)
+        or not _LEAST <= smoothing <= _MOST
+    ):
         wanted = f"a number of voxels from {_LEAST} to {_MOST}"
         raise InputError("smoothing", got=repr(smoothing), wanted=wanted, cure="pass 2.0")

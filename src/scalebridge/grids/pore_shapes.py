@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from scalebridge.core.errors import ImageError
+from scalebridge.grids.box import checked_fraction
 from scalebridge.grids.geometry import nearest_image
 from scalebridge.grids.walls import NearestWall, PoreGeometry, unit_vectors
 
@@ -117,3 +119,66 @@ class Duct(PoreGeometry):
         normal = np.zeros(points.shape)
         normal[:, self.section] = across
         return NearestWall(distance, normal, np.zeros(len(points), dtype=int))
+
+
+def sphere_lattice(lattice: str, solid_fraction: float, edge: float = 1.0) -> AroundBalls:
+    """Return the pores around equal spheres on a simple ("sc"), body- or face-centred ("bcc", "fcc") lattice.
+
+    Args:
+        lattice: which.
+        solid_fraction: above 0 and at most that of spheres that touch: 0.5236, 0.6802, 0.7405.
+        edge: of the cubic cell.
+
+    Raises:
+        ImageError: another lattice, or a fraction at which spheres overlap.
+
+    Example:
+        >>> pores = sphere_lattice("bcc", 0.3)
+        >>> len(pores.radii), round(float(pores.distance([0.5, 0.0, 0.0])), 4)
+        (2, 0.1704)
+    """
+    if lattice not in _SPHERES:
+        wanted = f"one of {', '.join(map(repr, _SPHERES))}"
+        raise ImageError("lattice", got=repr(lattice), wanted=wanted, cure="pass 'sc'")
+    places, gap = np.array(_SPHERES[lattice][0]), _SPHERES[lattice][1]
+    limit = len(places) * np.pi / 6 * gap**3
+    share = checked_fraction(
+        solid_fraction, "solid_fraction", limit, f"spheres of this lattice ({lattice}) touch"
+    )
+    radius = (share * 0.75 / np.pi / len(places)) ** (1 / 3)
+    return AroundBalls(places * edge, np.full(len(places), radius * edge), (edge,) * 3)
+
+
+def cylinder_array(array: str, solid_fraction: float, edge: float = 1.0) -> AroundBalls:
+    """Return the pores of a plane section across equal cylinders on a square or hexagonal array.
+
+    Args:
+        array: "square" or "hexagonal".
+        solid_fraction: above 0 and at most that of cylinders that touch: 0.7854, 0.9069.
+        edge: distance of neighbouring axes; the hexagonal cell is edge by sqrt(3) edge, with two cylinders.
+
+    Raises:
+        ImageError: another array, or a fraction at which cylinders overlap.
+
+    Example:
+        >>> cylinder_array("hexagonal", 0.3).edges.round(3).tolist()
+        [1.0, 1.732]
+    """
+    if array not in ("square", "hexagonal"):
+        raise ImageError("array", got=repr(array), wanted="'square' or 'hexagonal'", cure="pass 'square'")
+    edges = np.array([1.0, 1.0 if array == "square" else np.sqrt(3.0)])
+    places = [(0.5, 0.5)] if array == "square" else [(0.25, 0.25), (0.75, 0.75)]
+    limit = len(places) * np.pi / 4 / edges[1]
+    share = checked_fraction(solid_fraction, "solid_fraction", limit, "cylinders of this array touch")
+    radius = np.sqrt(share * edges[1] / np.pi / len(places))
+    return AroundBalls(
+        np.array(places) * edges * edge, np.full(len(places), radius * edge), tuple(edges * edge)
+    )
+
+
+_SPHERES = {
+    "sc": ([(0.5, 0.5, 0.5)], 1.0),
+    "bcc": ([(0.25, 0.25, 0.25), (0.75, 0.75, 0.75)], np.sqrt(0.75)),
+    "fcc": ([(0.25, 0.25, 0.25), (0.25, 0.75, 0.75), (0.75, 0.25, 0.75), (0.75, 0.75, 0.25)], np.sqrt(0.5)),
+}
+"""Centres in units of the edge, and the distance of nearest neighbours."""

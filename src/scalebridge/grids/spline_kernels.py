@@ -4,7 +4,9 @@ import numpy as np
 
 from scalebridge.core.compiled import kernel
 
-_FLAT = 0.1  # squared slope; below it, as in the middle of a thin sheet, the field itself is the better distance
+_FLAT = (
+    0.1  # squared slope; below it, as in the middle of a thin sheet, the field itself is the better distance
+)
 _ROUNDS = 4  # projections onto the level; each gains about two digits where the field is nearly a distance
 _CLOSE = 1e-5  # of the least spacing, from the level: near enough to stop
 
