@@ -4,7 +4,7 @@ The box is x in [0, 1]^k after scaling and reflection, the fluid m.x < a with m 
 box, b = a - m.v and (b)+ = max(b, 0), sums over corners with the sign (-1)^|v| give
 
     fluid fraction  V = sum (b)+^k / (k! prod m),        section  A = dV/da,
-    section's first moments   sum (b)+^(k-1) (v_i + b / (k m_i)) / ((k-1)! prod m),   a simplex at each corner.
+    section's first moments   sum (b)+^(k-1) (v_i + b / (k m_i)) / ((k-1)! prod m), a simplex at each corner.
 
 Source: R. Scardovelli and S. Zaleski (2000), J. Comput. Phys. 164, 228, doi:10.1006/jcph.2000.6567, for the
 fraction; section and moments follow in the same way.

@@ -1,7 +1,7 @@
 """Strains, open faces and wall values of a staggered velocity among cut voxels, as sparse matrices.
 
-Velocities are numbered axis after axis over all voxels: the unknown along d on the upper d-face of voxel i has
-number d * voxels + i. Beyond a wall they are values of the velocity continued smoothly.
+Velocities are numbered axis after axis over all voxels: the unknown along d on the upper d-face of voxel i
+has number d * voxels + i. Beyond a wall they are values of the velocity continued smoothly.
 """
 
 import itertools
@@ -150,7 +150,7 @@ class WallPieces:
         normals: (pieces, dim) out of the fluid.
         labels: (pieces,) which wall.
         velocity: (pieces * dim, unknowns) velocity at each piece's centroid.
-        averages: (pieces * families, strains) mean of each family of strains about each piece, by fluid share.
+        averages: (pieces * families, strains) mean of each family of strains about a piece, by fluid share.
     """
 
     voxels: np.ndarray

@@ -6,16 +6,17 @@ the walls enter by Nitsche's method (`cut_walls`). Everything follows from one q
 system is symmetric as the one with voxel walls. The strain form is used because with the gradient form the
 natural condition on a curved wall would shift 1/slip by its curvature.
 
-Velocities just beyond a wall are unknowns too, the smooth continuation of those inside. A small penalty on the
-second differences of velocities next to walls settles them however little fluid their boxes hold, and is as
-small as the discretisation's error for smooth fields. Voxels with little fluid share a pressure with a fuller
-neighbour: each balance of volume holds, but there are no balances in almost empty voxels, whose flow would be
-overdetermined.
+Velocities just beyond a wall are unknowns too, the smooth continuation of those inside. A small penalty on
+the second differences of velocities next to walls settles them however little fluid their boxes hold, and is
+as small as the discretisation's error for smooth fields. Voxels with little fluid share a pressure with a
+fuller neighbour: each balance of volume holds, but there are no balances in almost empty voxels, whose flow
+would be overdetermined.
 
 Sources: C. Batty and R. Bridson (2008), Proc. ACM SIGGRAPH/Eurographics Symp. Computer Animation, 219 (the
 weights); E. Burman (2010), C. R. Math. 348, 1217, doi:10.1016/j.crma.2010.10.006 (the penalty).
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -54,7 +55,8 @@ class CutCell:
         strain, pieces, walls: what the system is made of.
 
     Raises:
-        ImageError: no pore or nothing but pore, pores that lead nowhere, or a shape that does not fit the geometry.
+        ImageError: no pore or nothing but pore, pores that lead nowhere, or a shape that does not
+            fit the geometry.
 
     Limits: a solid that is thinner than about three voxels has the same velocities beyond both its faces, and
         pores thinner than that are resolved as poorly as by any grid.
@@ -111,8 +113,7 @@ class CutCell:
         )
         first = np.arange(self.grid.dim + 1) * self.grid.size
         faces = tuple(
-            active[(active >= low) & (active < high)] - low
-            for low, high in zip(first[:-1], first[1:], strict=True)
+            active[(active >= low) & (active < high)] - low for low, high in itertools.pairwise(first)
         )
         divergence, cells = self._divergence
         return StaggeredSystem(
@@ -260,7 +261,7 @@ class CutCell:
 
     @cached_property
     def _divergence(self) -> tuple[csr_array, np.ndarray]:
-        """The flux out of each cell through faces that are unknowns, and the voxels of cells that have some."""
+        """The flux out of each cell through faces that are unknowns, and the voxels of these cells."""
         grid = self.grid
         keeper = self._keeper
         entries = Entries((grid.size, grid.dim * grid.size))
@@ -301,7 +302,7 @@ def _through(grid: Grid, faces: Sequence[OpenFaces], share: np.ndarray) -> tuple
 
 
 def _keepers(grid: Grid, share: np.ndarray, faces: Sequence[OpenFaces]) -> np.ndarray:
-    """Return for each voxel the one whose pressure it has: itself, or through its widest face a fuller one."""
+    """Return the voxel whose pressure each one has: itself, or through its widest face a fuller one."""
     keeper, widest = np.arange(grid.size), np.zeros(grid.size)
     for axis, found in enumerate(faces):
         beyond = grid.neighbours(found.voxels, grid.step(axis))

@@ -3,7 +3,7 @@
 With n out of the fluid, the traction s = 2 D n, its tangential part P s and normal part n.s, a depth g of a
 fraction of a voxel, and slip length l, the walls add to the dissipation's form
 
-    int_wall  |P u - g P s|^2 / (l + g)  -  g |P s|^2  +  (n.u - g' n.s)^2 / g'  -  g' (n.s)^2,     g' = g / 2.
+    int_wall  |P u - g P s|^2 / (l + g)  -  g |P s|^2  +  (n.u - g' n.s)^2 / g'  -  g' (n.s)^2,   g' = g / 2.
 
 Written out this is Nitsche's method for the Robin condition P u = -l P s after Juntunen and Stenberg, and for
 n.u = 0: the exact solution satisfies it, for any g, and its derivative with respect to l is
@@ -22,6 +22,7 @@ from scipy.sparse import csr_array, diags_array
 from scalebridge.grids.cut_operators import Entries, Strains, WallPieces
 
 _DEEPEST = 0.25  # of a voxel's least edge; deeper is not more accurate, shallower makes stiffer systems
+_SHALLOWEST, _SLIVER = 0.01, 0.1  # of the same; less is a sliver's, which then has the second
 _SPENT = 0.5  # of the dissipation, at most, may be taken by the terms with a minus sign
 
 
@@ -50,7 +51,7 @@ class WallRows:
     @property
     def dim(self) -> int:
         """Number of axes."""
-        return self.slip.shape[0] // self.areas.size
+        return self.slip.indptr.size // self.areas.size
 
     def slipping(self, weights: np.ndarray) -> csr_array:
         """Return the form  sum over pieces of  weight |P u - g P s|^2."""
@@ -66,7 +67,11 @@ class WallRows:
 def wall_rows(pieces: WallPieces, strain: Strains, voxel_volume: float, least_edge: float) -> WallRows:
     """Return the wall term of pieces of wall among given strains."""
     depths = np.minimum(_DEEPEST * least_edge, _safe_depths(pieces, strain, voxel_volume))
-    traction = _tractions(pieces, strain) @ (pieces.averages @ strain.matrix)
+    # In a sliver there is no strain to take a traction from: its wall holds the velocity as a plain penalty.
+    sound = depths >= _SHALLOWEST * least_edge
+    depths = np.where(sound, depths, _SLIVER * least_edge)
+    known = diags_array(np.repeat(sound.astype(float), pieces.normals.shape[1]))
+    traction = known @ _tractions(pieces, strain) @ (pieces.averages @ strain.matrix)
     across, along = projections(pieces.normals)
     drag, push = csr_array(along @ traction), csr_array(across @ traction)
     each = np.repeat(depths, pieces.normals.shape[1])

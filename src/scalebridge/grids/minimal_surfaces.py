@@ -6,7 +6,10 @@ from scalebridge.core.errors import ImageError
 from scalebridge.grids.walls import NearestWall, PoreGeometry, unit_vectors
 
 _LEAST_STEEP = 0.05  # squared slope by the phase; less only far from walls, where the side alone counts
-_ROUNDS = 4  # projections onto the surface; each gains about two digits near it
+_STEEPEST = np.sqrt(3.0)  # no slope of the functions by the phase is larger
+_LANDED = 1e-2  # of the function, off the surface at most where a projection is taken to have found it
+_FAR = 1.0  # of the phase: projections from farther away are not believed
+_ROUNDS = 5  # projections onto the surface; each gains about two digits near it
 
 
 class MinimalSurface(PoreGeometry):
@@ -31,8 +34,8 @@ class MinimalSurface(PoreGeometry):
 
     Example:
         >>> walls = MinimalSurface("gyroid")
-        >>> walls.distance([[0.0, 0.0, 0.0], [0.125, 0.0, 0.25]]).round(3).tolist()
-        [0.0, 0.1]
+        >>> walls.distance([[0.0, 0.0, 0.0], [0.01, 0.0, 0.0]]).round(4).tolist()
+        [0.0, 0.0071]
     """
 
     edged = False
@@ -50,16 +53,22 @@ class MinimalSurface(PoreGeometry):
 
     def nearest(self, points: np.ndarray) -> NearestWall:
         phases = points * (2 * np.pi / self.edges[0])
-        foot, gradient = phases, np.zeros(phases.shape)
+        first, first_gradient = self._function(phases)
+        foot, value, gradient = phases, first, first_gradient
         for _ in range(_ROUNDS):
-            value, gradient = self._function(foot)
             # The tangent plane of the level at the foot, seen from the point: its nearest point comes next.
             steep = np.maximum((gradient**2).sum(axis=1), _LEAST_STEEP)
             height = (value - self.level + ((phases - foot) * gradient).sum(axis=1)) / steep
             foot = phases - height[:, None] * gradient
+            value, gradient = self._function(foot)
         normal = unit_vectors(gradient)
-        distance = ((phases - foot) * normal).sum(axis=1) * self.edges[0] / (2 * np.pi)
-        return NearestWall(distance, normal, np.zeros(len(points), dtype=int))
+        distance = ((phases - foot) * normal).sum(axis=1)
+        # Far from the surface the projection gets lost; there a lower end of the distance has the right side.
+        found = (np.abs(value - self.level) < _LANDED) & (distance * (first - self.level) >= 0)
+        found &= np.abs(distance) < _FAR
+        distance = np.where(found, distance, (first - self.level) / _STEEPEST)
+        normal = np.where(found[:, None], normal, unit_vectors(first_gradient))
+        return NearestWall(distance * self.edges[0] / (2 * np.pi), normal, np.zeros(len(points), dtype=int))
 
 
 def _gyroid(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -144,7 +144,8 @@ def winding_parts(
         the part of each node, and for each part whether it winds.
 
     Example:
-        >>> part, winds = winding_parts(np.array([0, 1, 2]), np.array([1, 0, 2]), np.array([[0], [1], [0]]), 3)
+        >>> start, end, shift = np.array([0, 1, 2]), np.array([1, 0, 2]), np.array([[0], [1], [0]])
+        >>> part, winds = winding_parts(start, end, shift, 3)
         >>> part.tolist(), winds.tolist()
         ([0, 0, 1], [True, False])
     """

@@ -135,7 +135,7 @@ def sphere_lattice(lattice: str, solid_fraction: float, edge: float = 1.0) -> Ar
     Example:
         >>> pores = sphere_lattice("bcc", 0.3)
         >>> len(pores.radii), round(float(pores.distance([0.5, 0.0, 0.0])), 4)
-        (2, 0.1704)
+        (2, 0.1034)
     """
     if lattice not in _SPHERES:
         wanted = f"one of {', '.join(map(repr, _SPHERES))}"

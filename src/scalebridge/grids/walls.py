@@ -1,4 +1,4 @@
-"""Pores as a signed distance from their walls: what a discretisation that cuts voxels needs to know of them."""
+"""Pores as a signed distance from their walls: what a discretisation that cuts voxels needs of them."""
 
 import abc
 from typing import NamedTuple
@@ -33,7 +33,7 @@ class PoreGeometry(abc.ABC):
     """Edges of the periodic cell, shape (dim,)."""
 
     edged: bool = True
-    """Whether walls may have edges, corners or parts of few voxels, where voxels are then looked at closely."""
+    """Whether walls may have edges, corners or bodies of few voxels: voxels are then looked at closely."""
 
     @abc.abstractmethod
     def nearest(self, points: np.ndarray) -> NearestWall:
