@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import scalebridge
+from scalebridge.cells.permeability_budget import coarsened_pores
 from scalebridge.cells.stokes import StokesCell
 from scalebridge.core.errors import SolverError
 from scalebridge.core.results import Outcome
@@ -36,7 +37,7 @@ def duct(width, height, length=2):
 
 
 def ask(pores, **options):
-    return scalebridge.permeability(pores, **{"voxel": "cubic", "rtol": RTOL, **options})
+    return scalebridge.permeability(pores, **{"voxel": "cubic", "rtol": RTOL, "budget": "quick", **options})
 
 
 def sphere(count, fraction):
@@ -238,3 +239,62 @@ def test_the_model_keeps_its_contract():
     model = StokesCell(3, lambda axis: system, Stop(1e-8))
     check_host_linear_model(model, np.array([1.0, 0.0, 0.0]), rtol=1e-8)
     check_host_linear_model(model, np.array([0.3, -1.0, 0.5]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_coarsened_pores_are_what_most_voxels_are(shift):
+    pores = np.zeros((8, 6), bool)
+    pores[2:6, 2:5] = True
+    found = coarsened_pores(pores, shift, periodic=True)
+    assert found.shape == (4, 3)
+    assert (
+        np.count_nonzero(coarsened_pores(~pores, shift, periodic=True) & found) <= np.count_nonzero(found) / 2
+    )
+    uneven = coarsened_pores(np.ones((7, 9, 5), bool), shift, periodic=True)
+    assert uneven.shape == (3, 4, 2)
+    assert uneven.all()
+
+
+@pytest.mark.parametrize(("count", "fraction"), [(24, 0.125), (24, 0.343), (32, 0.45)])
+def test_the_interval_of_the_voxels_size_holds_zick_and_homsy(count, fraction):
+    rows = {float(r["solid_fraction"]): float(r["k_over_L2"]) for r in table("sphere_sc_zick_homsy_1982.csv")}
+    result = ask(sphere(count, fraction), rtol=1e-4, budget="standard")
+    off = abs(result.value[0, 0] - rows[fraction] * count**2)
+    assert off <= 1.96 * result.std[0, 0]
+    assert result.uncertainty["voxel size"].std[0, 0] > 10 * result.uncertainty["algebraic"].std[0, 0]
+    assert result.stats["not assessed"] == ["segmentation", "sample size"]
+
+
+def test_a_threshold_with_a_spread_is_solved_again():
+    x = (np.arange(16) + 0.5) / 16 - 0.5
+    grey = np.sqrt(x[:, None] ** 2 + x**2) * 100.0  # a cylinder whose radius is the threshold
+    given = {"value": 30.0, "std": 2.0}
+    result = ask(grey, pore=1, threshold=given, budget="standard", rtol=1e-5)
+    ends = [ask(grey > level, budget="none", rtol=1e-5).value for level in (32.0, 28.0)]
+    wanted = (ends[0] - ends[1]) / 4.0
+    np.testing.assert_allclose(result.derivatives["threshold 30"], wanted, rtol=0.01, atol=1e-3)
+    assert result.uncertainty["segmentation"].std[0, 0] == pytest.approx(2.0 * abs(wanted[0, 0]), rel=0.01)
+
+
+def test_images_too_small_to_be_coarsened_say_so():
+    result = ask(slit(4), budget="standard")
+    assert "voxel size" not in result.uncertainty
+    assert any("too small to be coarsened" in note for note in result.notes)
+
+
+def test_a_study_of_subvolumes_gives_the_part_of_the_samples_size():
+    noise = scalebridge.random_voxels(48, volume_fraction=0.25, seed=1, dim=2)
+    study = scalebridge.permeability_rve_study(noise, pore=0, voxel="cubic", sizes=[12, 24], engine="serial")
+    assert [(s.size, s.count) for s in study.sizes] == [((12, 12), 16), ((24, 24), 4)]
+    first = ask(noise.labels[:12, :12] == 0, boundary="mirrored", rtol=1e-5)
+    np.testing.assert_allclose(study.samples[0].values[0], first.value, rtol=2e-3, atol=1e-3)
+    result = ask(noise, pore=0, study=study)
+    assert result.uncertainty["sample size"].std[0, 0] > 0
+    assert study.spec.name == "permeability"
+
+
+def test_a_study_whose_boxes_have_no_walls_is_refused():
+    labels = np.zeros((16, 16), int)
+    labels[0, 0] = 1
+    with pytest.raises(scalebridge.ImageError, match="all pore"):
+        scalebridge.permeability_rve_study(labels, pore=0, voxel="cubic", sizes=[4, 8], engine="serial")

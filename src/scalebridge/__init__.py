@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scalebridge.cells.macroscopic_loading import macroscopic_response
     from scalebridge.cells.mean_field_estimates import estimate_mori_tanaka, estimate_self_consistent
     from scalebridge.cells.permeability import permeability
+    from scalebridge.cells.permeability_rve import permeability_rve_study
     from scalebridge.cells.phase_field import flat_interface
     from scalebridge.cells.stiffness import effective_stiffness
     from scalebridge.cells.stiffness_rve import stiffness_rve_study
@@ -97,6 +98,7 @@ _HOMES = {
         "estimate_self_consistent",
     ),
     "cells.permeability": ("permeability",),
+    "cells.permeability_rve": ("permeability_rve_study",),
     "cells.phase_field": ("flat_interface",),
     "cells.stiffness": ("effective_stiffness",),
     "cells.stiffness_rve": ("stiffness_rve_study",),
@@ -265,6 +267,7 @@ __all__ = [
     "otsu_threshold",
     "percolation",
     "permeability",
+    "permeability_rve_study",
     "random_ellipsoids",
     "random_fibres",
     "random_polycrystal",

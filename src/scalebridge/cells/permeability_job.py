@@ -33,7 +33,7 @@ class FlowSettings:
     slip_length: float = 0.0
     rtol: float = 1e-4
     max_steps: int = 2000
-    budget: FlowBudget = "quick"
+    budget: FlowBudget = "standard"
 
     def __post_init__(self):
         one_of("boundary", self.boundary, get_args(FlowBoundary))
@@ -172,14 +172,14 @@ def refuse_memory(shape: tuple[int, ...], pores: int, limit: float | None) -> No
     """Refuse a job of so many voxels and pore voxels that does not fit into memory."""
     share = 1.0 if len(shape) == 3 else 0.5
     needed = _VOXEL_BYTES * math.prod(shape) + share * _PORE_BYTES * pores
-    refuse_too_large(needed, f"image of {' x '.join(map(str, shape))} voxels, {pores} of them pores", limit)
+    refuse_too_large(needed, f"image of {' x '.join(map(str, shape))} voxels", limit)
 
 
 def pore_labels(pore: Any, image: VoxelImage, given: Any) -> tuple[int, ...]:
     """Return the labels of the pores: numbers, names, or True of an array of booleans."""
+    if pore is None and isinstance(given, np.ndarray) and given.dtype == np.bool_:
+        pore = 1  # True is the pore, as PoreSpy and OpenPNM have it
     if pore is None:
-        if isinstance(given, np.ndarray) and given.dtype == np.bool_:
-            return (1,)  # True is the pore, as PoreSpy and OpenPNM have it
         raise PhaseError(
             "pore",
             got="no label",

@@ -187,7 +187,7 @@ def flow_inputs(job: FlowJob) -> dict[str, dict[str, Any]]:
     length = "m" if job.image.voxel is not None else "voxel edges"
     share = sum(job.image.fractions[label] for label in job.pores)
     return {
-        "pore": {"labels": list(job.pores), "fraction": share},
+        "pore": {"name": "labels", "value": list(job.pores), "unit": "1", "fraction": share},
         "slip length": {"value": job.settings.slip_length, "unit": length},
     }
 

@@ -19,6 +19,7 @@ from scalebridge.core.spec import Spec
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.solvers.saddle_minres import SaddleWork, Stop, begin_minres, run_minres
 from scalebridge.solvers.saddle_point import SaddleOperator, SaddlePreconditioner
+from scalebridge.upscaling.tangent import Tangent, Watch
 
 _STEPS = 3  # between two looks at where a solve stands
 
@@ -157,9 +158,7 @@ class StokesCell(HostLinearModel):
         return self._preconditioner
 
 
-def solve_together(
-    model: StokesCell, axes: list[int], watch: Callable[[int, int, float, float], None] | None = None
-) -> list[Response | None]:
+def solve_together(model: StokesCell, axes: list[int], watch: Watch | None = None) -> list[Response | None]:
     """Solve the unit loads along some axes, those that share a system at once; None for the other axes."""
     found: list[Response | None] = [None] * model.dim
     for group in [axes] if model.shared else [[axis] for axis in axes]:
@@ -172,6 +171,16 @@ def solve_together(
         for axis, response in zip(group, model.responses(loads, work), strict=True):
             found[axis] = response
     return found
+
+
+def flow_tangent(model: StokesCell, axes: list[int], watch: Watch | None = None) -> Tangent:
+    """Solve the loads along some axes, and put the tensor together; it is zero along the others."""
+    responses = solve_together(model, axes, watch)
+    value, answers = np.zeros((model.dim, model.dim)), np.zeros((model.dim, model.dim))
+    asked = [r for r in responses if r is not None]
+    value[np.ix_(axes, axes)] = model.energies([r.fields for r in asked])
+    answers[:, axes] = np.stack([np.asarray(r.answer) for r in asked], axis=1)
+    return Tangent(jnp.asarray(value), jnp.asarray(answers), tuple(responses))
 
 
 def _masses(system: StaggeredSystem) -> np.ndarray:

@@ -10,6 +10,7 @@ from pydantic_core import core_schema
 
 from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Table
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
+from scalebridge.cli.flow_case import PermeabilityCase
 from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.text_values import value_from
 
@@ -145,7 +146,15 @@ def _refuse_two_sources(case: ConductivityCase | RveCase) -> None:
 
 
 ElasticCase = StiffnessCase | ExpansionCase
-Case = ConductivityCase | RveCase | StiffnessCase | ExpansionCase | InterfaceCase | StiffnessRveCase
+Case = (
+    ConductivityCase
+    | RveCase
+    | StiffnessCase
+    | ExpansionCase
+    | InterfaceCase
+    | StiffnessRveCase
+    | PermeabilityCase
+)
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
     "rve": RveCase,
@@ -153,6 +162,7 @@ TASKS: dict[str, type[Case]] = {
     "expansion": ExpansionCase,
     "stiffness-rve": StiffnessRveCase,
     "interface": InterfaceCase,
+    "permeability": PermeabilityCase,
 }
 
 

@@ -11,6 +11,7 @@ from scalebridge.cli.expansion import expansion
 from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
 from scalebridge.cli.laminate import laminate
+from scalebridge.cli.permeability import permeability
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
 from scalebridge.cli.schema import schema
@@ -28,6 +29,7 @@ _VERBS = {
     conductivity: "The effective conductivity tensor of an image.",
     stiffness: "The effective stiffness of an image.",
     expansion: "The effective thermal expansion of an image.",
+    permeability: "The permeability of the pores of an image.",
     interface: "Effective coefficients of phase fields, and flat interfaces.",
     laminate: "The conductivity of a stack of layers, exactly.",
     rve: "How large a sample has to be: subvolumes of an image.",

@@ -99,6 +99,14 @@ class CardDegree(StrEnum):
     celsius = "degC"
 
 
+class FlowBoundary(StrEnum):
+    """What lies beyond the image, of flow in pores."""
+
+    periodic = "periodic"
+    mirrored = "mirrored"
+    sealed = "sealed"
+
+
 class Order(StrEnum):
     """Order of a raw array: last or first axis fastest."""
 
@@ -263,6 +271,26 @@ Reference = Annotated[
     str | None,
     typer.Option(
         "--reference-temperature", metavar="T", help="Where the card's thermal strain is zero, '20 degC'."
+    ),
+]
+Pore = Annotated[
+    list[str] | None,
+    typer.Option("--pore", metavar="LABEL", help="Label of the pores, or name, repeated for several."),
+]
+SlipLength = Annotated[
+    str | None,
+    typer.Option(
+        "--slip-length",
+        metavar="LENGTH",
+        help="Navier's slip length on the walls, '50 nm'; for walls along the image's axes.",
+    ),
+]
+FlowBoundary_ = Annotated[
+    FlowBoundary,
+    typer.Option(
+        "--boundary",
+        help="mirrored reflects a sample that is not periodic; sealed puts no slip on the sides, as a core "
+        "holder does.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]

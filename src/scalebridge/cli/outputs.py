@@ -203,6 +203,8 @@ def _write_fields(path: Path, result: Upscaled) -> Path:
             "gradient": "1",
             "flux": result.unit,
             "potential": "smallest voxel edge",
+            "velocity": result.unit,
+            "pressure": "m" if result.unit == "m^2" else "smallest voxel edge",
             "stress": "Pa/K" if name.endswith("thermal") else "Pa",
             "strain": "1/K" if name.endswith("thermal") else "1",
         }.get(kind, "1")

@@ -52,6 +52,11 @@ def run(
 
             answer_interface_case(loaded, file.parent, **options)
             return
+        if loaded.task == "permeability":
+            from scalebridge.cli.flow_solving import answer_flow_case
+
+            answer_flow_case(loaded, file.parent, **options)
+            return
         from scalebridge.cli.elastic_solving import answer_elastic_case
 
         answer_elastic_case(loaded, file.parent, **options)

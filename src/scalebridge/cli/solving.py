@@ -12,6 +12,7 @@ from scalebridge.cells.image_input import SHAPE_ONLY, as_image
 from scalebridge.cli.case import ConductivityCase, ElasticCase, OutputTable, RveCase
 from scalebridge.cli.case_tables import ImageTable, StudyOutputTable
 from scalebridge.cli.elastic_case import ElasticOutputTable, StiffnessRveCase
+from scalebridge.cli.flow_case import FlowOutputTable, PermeabilityCase
 from scalebridge.cli.outputs import Outputs
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import installed_versions
@@ -20,6 +21,7 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import crop
 from scalebridge.io.table import read_phase_table
 
+_WITHOUT_PHASES = ("interface", "permeability")
 _ELASTIC = ("stiffness", "expansion", "stiffness-rve")
 
 
@@ -99,7 +101,9 @@ def read_image(table: ImageTable, folder: Path) -> VoxelImage:
 
 
 def outputs_of(
-    table: OutputTable | StudyOutputTable | ElasticOutputTable, folder: Path, title: str | None = None
+    table: OutputTable | StudyOutputTable | ElasticOutputTable | FlowOutputTable,
+    folder: Path,
+    title: str | None = None,
 ) -> Outputs:
     """Return the outputs that a case asks for, their paths settled."""
     base = folder / table.folder
@@ -131,7 +135,9 @@ def case_from(tables: dict[str, Any], task: str = "conductivity") -> Any:
 
     if task in _ELASTIC:
         _refuse_no_materials(tables)
-    elif task != "interface" and bool(tables.get("phases")) == (tables.get("phases_table") is not None):
+    elif task not in _WITHOUT_PHASES and bool(tables.get("phases")) == (
+        tables.get("phases_table") is not None
+    ):
         raise InputError(
             "--phase",
             got="neither --phase nor --phases-table" if not tables.get("phases") else "both",
@@ -162,7 +168,7 @@ def _label(label: Any) -> str:
 
 
 def request_of(
-    case: ConductivityCase | RveCase | ElasticCase | StiffnessRveCase,
+    case: ConductivityCase | RveCase | ElasticCase | StiffnessRveCase | PermeabilityCase,
     image: VoxelImage,
     phases: dict[Any, Any],
     settings: dict[str, Any],

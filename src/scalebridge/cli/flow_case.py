@@ -1,0 +1,44 @@
+"""What a case file of permeability may say. Loads pydantic."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from scalebridge.cli.case_tables import ImageTable, Table
+
+
+class FlowSolveTable(Table):
+    """How to solve. What is not said takes the default of `permeability`."""
+
+    slip_length: str | float | None = Field(
+        default=None,
+        description="Navier's slip length, '50 nm'; a number of voxel edges with voxel = 'cubic'",
+    )
+    boundary: Literal["periodic", "mirrored", "sealed"] = "periodic"
+    rtol: float = Field(default=1e-4, description="wanted relative error of the tensor, of the solver alone")
+    max_steps: int = Field(default=2000, description="limit of iterations")
+    budget: Literal["none", "quick", "standard", "full"] = Field(
+        default="standard", description="which parts of the uncertainty are assessed"
+    )
+
+
+class FlowOutputTable(Table):
+    """Files to write, relative to `folder`, which is relative to the case file."""
+
+    folder: str = "."
+    result: str | None = Field(default=None, alias="json", description="the whole result as JSON")
+    report: str | None = Field(default=None, description="a page with pictures and proof, .html")
+    fields: str | None = Field(default=None, description="velocities and pressures, .vtkhdf, .vti or .h5")
+
+
+class PermeabilityCase(Table):
+    """The permeability of the pores of an image."""
+
+    task: Literal["permeability"]
+    title: str | None = None
+    image: ImageTable
+    pore: int | str | Annotated[list[int | str], Field(min_length=1)] = Field(
+        description="label or labels of the pores, or their names"
+    )
+    solve: FlowSolveTable = Field(default_factory=FlowSolveTable)
+    output: FlowOutputTable = Field(default_factory=FlowOutputTable)

@@ -1,0 +1,71 @@
+"""From a case of permeability to its result: read, ask, print, write, leave."""
+
+from pathlib import Path
+
+from scalebridge.cells.image_input import SHAPE_ONLY
+from scalebridge.cells.permeability import permeability
+from scalebridge.cells.permeability_job import FlowSettings, pore_labels
+from scalebridge.cli.answering import conclude, leave, tell_finished
+from scalebridge.cli.flow_case import PermeabilityCase
+from scalebridge.cli.solving import finished, outputs_of, read_image, request_of
+from scalebridge.core.errors import InputError
+from scalebridge.core.results import Outcome
+
+
+def answer_flow_case(
+    case: PermeabilityCase,
+    folder: Path,
+    *,
+    inputs: tuple[Path, ...] = (),
+    as_json: bool = False,
+    progress: bool | None = None,
+    resume: bool = False,
+) -> None:
+    """Prepare, solve, print and write a case; the arguments are those of `answering.answer_case`.
+
+    Raises:
+        InputError: something cannot be right; nothing long has run.
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    settings = case.solve.model_dump()
+    FlowSettings(**{**settings, "slip_length": 0.0})  # the slip length waits for the voxels' size
+    outputs = outputs_of(case.output, folder, case.title)
+    outputs.check((folder / case.image.file, *inputs))
+    image = read_image(case.image, folder)
+    pores = pore_labels(case.pore, image, None)
+    request = request_of(case, image, dict.fromkeys(pores, "pore"), settings)
+    stored = finished(outputs, request) if resume else None
+    if stored is not None:
+        tell_finished(outputs, stored, as_json)
+        leave(bool(stored["passed"]), stored["outcome"]["code"] == Outcome.converged.name)
+        return
+    result = permeability(
+        image,
+        pore=pores,
+        voxel=SHAPE_ONLY if case.image.voxel == SHAPE_ONLY else None,
+        fields=outputs.needs_fields,
+        progress=progress,
+        throw=False,
+        **settings,
+    )
+    conclude(result, outputs, request, as_json)
+
+
+def pores_from(texts: list[str] | None) -> list[int | str]:
+    """Return the labels or names that options give.
+
+    Raises:
+        InputError: none is given.
+
+    Example:
+        >>> pores_from(["0", "clay"])
+        [0, 'clay']
+    """
+    if not texts:
+        raise InputError(
+            "--pore",
+            got="none",
+            wanted="the label of the pores",
+            cure="give --pore 0; `scalebridge inspect IMAGE` tells which labels there are",
+        )
+    return [int(text) if text.lstrip("+-").isdigit() else text for text in texts]
