@@ -69,7 +69,9 @@ def strains(grid: Grid, distances: SiteDistances, middle: CutBoxes) -> Strains:
         shares.append(share[wet])
         weights.append(share[wet] * grid.voxel_volume * (2.0 if len(family) == 1 else 1.0))
         blocks.append(_strain(grid, family, wet))
-    return Strains(vstack(blocks, format="csr"), np.concatenate(weights), np.concatenate(shares), numbers)
+    return Strains(
+        csr_array(vstack(blocks, format="csr")), np.concatenate(weights), np.concatenate(shares), numbers
+    )
 
 
 def _strain(grid: Grid, family: tuple[int, ...], voxels: np.ndarray) -> csr_array:
@@ -107,7 +109,7 @@ def interpolated(
             slopes = along / np.array(grid.spacing) * np.where(corner, 1.0, -1.0)
             others = [np.delete(each, a, axis=1).prod(axis=1) for a in range(grid.dim)]
             weight = (slopes * np.stack(others, axis=1)).sum(axis=1)
-        voxels = grid.neighbours(np.zeros(len(points), dtype=int), (low + corner).T)
+        voxels = grid.neighbours(np.zeros(len(points), dtype=int), list((low + corner).T))
         entries.add(rows, component * grid.size + voxels, weight)
     return entries.matrix()
 
@@ -116,7 +118,7 @@ def interpolated_vectors(grid: Grid, points: np.ndarray, along: np.ndarray | Non
     """Return such rows for all components, point after point: (points * dim, unknowns)."""
     every = [interpolated(grid, component, points, along) for component in range(grid.dim)]
     order = np.arange(grid.dim * len(points)).reshape(grid.dim, len(points)).T.ravel()
-    return csr_array(vstack(every, format="csr")[order])
+    return csr_array(csr_array(vstack(every, format="csr"))[order])
 
 
 @dataclass(frozen=True)

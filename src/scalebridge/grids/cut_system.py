@@ -109,7 +109,7 @@ class CutCell:
         slips = self.slips(slip_length)
         walls, active = self.walls, self._kept
         viscous = csr_array(
-            (self._fixed + walls.slipping(walls.areas / (slips + walls.depths)))[active][:, active]
+            csr_array(self._fixed + walls.slipping(walls.areas / (slips + walls.depths)))[active][:, active]
         )
         first = np.arange(self.grid.dim + 1) * self.grid.size
         faces = tuple(
@@ -217,7 +217,7 @@ class CutCell:
     @cached_property
     def _fixed(self) -> csr_array:
         rows = self._second_differences()
-        return self._bulk + squares(rows, np.full(rows.shape[0], _SMOOTHNESS * self.grid.voxel_volume))
+        return self._bulk + squares(rows, np.full(rows.indptr.size - 1, _SMOOTHNESS * self.grid.voxel_volume))
 
     @cached_property
     def _kept(self) -> np.ndarray:

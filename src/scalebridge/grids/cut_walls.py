@@ -51,7 +51,7 @@ class WallRows:
     @property
     def dim(self) -> int:
         """Number of axes."""
-        return self.slip.indptr.size // self.areas.size
+        return (self.slip.indptr.size - 1) // self.areas.size
 
     def slipping(self, weights: np.ndarray) -> csr_array:
         """Return the form  sum over pieces of  weight |P u - g P s|^2."""
@@ -96,7 +96,7 @@ def _safe_depths(pieces: WallPieces, strain: Strains, voxel_volume: float) -> np
     |P s|^2 + (n.s)^2 / 2 is at most 4 D:D, and each averaged strain's square at most the average of squares.
     """
     averages = pieces.averages
-    families = averages.shape[0] // max(pieces.areas.size, 1)
+    families = (averages.indptr.size - 1) // max(pieces.areas.size, 1)
     demand = averages.T @ np.repeat(2.0 * pieces.areas, families) / (strain.shares * voxel_volume)
     used = averages.copy()
     used.data = demand[used.indices]

@@ -35,7 +35,7 @@ class MinimalSurface(PoreGeometry):
     Example:
         >>> walls = MinimalSurface("gyroid")
         >>> walls.distance([[0.0, 0.0, 0.0], [0.01, 0.0, 0.0]]).round(4).tolist()
-        [0.0, 0.0071]
+        [0.0, 0.0058]
     """
 
     edged = False

@@ -93,6 +93,9 @@ def nearest_on_level(start, stop, piece, points, coefficients, spacing, far, fou
                 break
             for a in range(3):
                 foot[a] = points[number, a] - height * gradient[a]
+        if distance * first_value < 0.0:  # the foot went through a thin part to its other side
+            distance, steep = first_value, first_steep
+            gradient[:] = first
         found[number, 0] = distance
         scale = 1.0 / np.sqrt(max(steep, 1e-24))
         for a in range(3):
