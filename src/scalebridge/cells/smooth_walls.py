@@ -172,7 +172,7 @@ def _recession(cell: CutCell, slip_length: SlipLength, tangent: Tangent) -> np.n
 def _halved(
     cell: CutCell, slip_length: SlipLength, stop: Stop, tangent: Tangent
 ) -> tuple[dict[str, Contribution], dict[str, Any]]:
-    """Return the voxels' part of the uncertainty and the extrapolated tensor, if the half is not too coarse."""
+    """Return the voxels' part of the uncertainty and the extrapolated tensor, if not too coarse."""
     shape = tuple(math.ceil(n / 2) for n in cell.grid.shape)
     if max(shape) < _LEAST or any(n < 2 for n in shape):
         return {}, {}
