@@ -129,6 +129,33 @@ def isolated(mask: np.ndarray, *, periodic: bool = True, connectivity: int = 1) 
     return np.concatenate([dead[slab] for slab in slabs(clusters)])
 
 
+def winding_parts(
+    start: np.ndarray, end: np.ndarray, shift: np.ndarray, nodes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the parts of a periodic graph that wind around its cell; what does not is closed in itself.
+
+    Args:
+        start: numbers of the nodes where links begin.
+        end: where they end.
+        shift: (links, dim) cells that each crosses on its way.
+        nodes: number of nodes.
+
+    Returns:
+        the part of each node, and for each part whether it winds.
+
+    Example:
+        >>> start, end, shift = np.array([0, 1, 2]), np.array([1, 0, 2]), np.array([[0], [1], [0]])
+        >>> part, winds = winding_parts(start, end, shift, 3)
+        >>> part.tolist(), winds.tolist()
+        ([0, 0, 1], [True, False])
+    """
+    number, part, potential = _potentials(start, end, shift, nodes)
+    turns = (potential[start] + shift - potential[end]).any(axis=1)
+    winds = np.zeros(number, dtype=bool)
+    winds[part[start[turns]]] = True
+    return part, winds
+
+
 _Basis = tuple[tuple[int, ...], ...]
 
 

@@ -100,6 +100,8 @@ class VCycle:
 def _level_of(level, degree: int) -> _Level:
     matrix = level.A.tocsr()
     diagonal = matrix.diagonal()
+    # A coarse unknown of an aggregate that smoothing emptied has an empty row: any number leaves it at zero.
+    diagonal = np.where(diagonal > 0, diagonal, 1.0)
     largest = _SAFETY * _largest_eigenvalue(matrix, diagonal)
     return _Level(
         rows_of(matrix, _TYPE),

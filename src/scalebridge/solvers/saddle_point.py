@@ -51,7 +51,7 @@ class SaddlePreconditioner:
         divergence: D.
         parts: the unknowns of each block on A's diagonal, between which A has no entries.
         mass: mass of each pressure, positive.
-        forces: the load of every unknown under a unit force along its own axis, positive.
+        forces: the load of every unknown under a unit force along its own axis; zero where no flux meets it.
         degrees: degrees of the smoothers, of velocities and of pressures; the pressures' mobilities jump, and
             they are one block of four, so that more work on them pays.
     """
@@ -90,4 +90,6 @@ class SaddlePreconditioner:
             self._velocities(forces[:, None] - viscous @ found, change)
             found += change
         # In a corner a cycle that is not exact may overshoot; each unknown alone moves at least so far.
-        return np.maximum(found[:, 0] / forces, np.reciprocal(viscous.diagonal()))
+        least = np.reciprocal(viscous.diagonal())
+        ratio = np.divide(found[:, 0], forces, out=least.copy(), where=forces > 0)
+        return np.maximum(ratio, least)

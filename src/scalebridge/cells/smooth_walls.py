@@ -1,0 +1,230 @@
+"""The permeability of pores with smooth walls, known as a distance, with slip: walls cut the voxels."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scalebridge.cells.stokes import StokesCell, flow_tangent
+from scalebridge.core.checks import Check
+from scalebridge.core.errors import InputError
+from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.core.results import require_converged, worst_outcome
+from scalebridge.core.spec import Spec
+from scalebridge.core.upscaled import Contribution, Upscaled
+from scalebridge.grids.cut_recession import recession_slope
+from scalebridge.grids.cut_system import CutCell, SlipLength
+from scalebridge.grids.walls import PoreGeometry
+from scalebridge.solvers.saddle_minres import Stop
+from scalebridge.upscaling.tangent import Tangent
+
+_SYMMETRY = 1e-8  # relative; the stationary form is symmetric up to rounding
+_LEAST = 8  # voxels along each axis of the halved grid
+
+
+def geometry_permeability(
+    geometry: PoreGeometry,
+    cells: int | Sequence[int],
+    *,
+    slip_length: float | Mapping[int, float] = 0.0,
+    rtol: float = 1e-4,
+    max_steps: int = 2000,
+    halved: bool = True,
+    throw: bool = True,
+) -> Upscaled:
+    """Compute the permeability of pores whose walls are surfaces, with Navier's slip on them.
+
+    Stokes flow of unit viscosity is solved as by `permeability`, but walls cut the voxels where they are:
+    -div 2 D(w_i) + grad pi_i = e_i, div w_i = 0, and on walls n.w_i = 0 and P w_i = -slip P 2 D(w_i) n.
+
+    Args:
+        geometry: the pores, edges in metres: `sphere_lattice`, `cylinder_array`, a channel, pipe or duct, a
+            minimal surface, or `ImagePores` of a segmented image.
+        cells: number of voxels along each axis, one number or one for each.
+        slip_length: in metres, from 0 to infinity; one, or one for each label of the walls.
+        rtol: wanted relative error of the tensor, of the solver alone.
+        max_steps: limit of iterations.
+        halved: whether to solve on half as many voxels too, which tells the part of the voxels in the
+            uncertainty and an extrapolated tensor in `stats`.
+        throw: whether to raise when the solver does not converge; otherwise `outcome` says so.
+
+    Returns:
+        an `Upscaled` in m^2 with its derivatives by the slip length and by the recession of the walls, both
+        in m, and "extrapolated" (of second order) in `stats` where it was halved.
+
+    Raises:
+        ImageError: no pore, no wall, or pores that lead nowhere.
+        InputError: an impossible slip length, or perfect slip where nothing limits the flow.
+        SolverError: the solver did not converge, and `throw` is true.
+
+    Limits: creeping flow. Seen with 64 voxels along the cell: simple cubic spheres within 0.12 % of Zick and
+        Homsy up to c = 0.45, cylinders with any slip within 0.2 %, and their slopes by the slip length
+        within 0.7 %.
+
+    Cost: 10 to 60 iterations, more with more slip; in 3-D about 2 kB a voxel of the pores, more near walls.
+
+    Example:
+        >>> from scalebridge.grids.pore_shapes import cylinder_array
+        >>> found = geometry_permeability(cylinder_array("square", 0.2), 32, halved=False)
+        >>> round(float(found.value[0, 0]), 4)  # 0.01941
+        0.0194
+    """
+    clock = Stopwatch()
+    stop = _stop(rtol, max_steps)
+    cell = CutCell(geometry, cells)
+    model = _model(cell, slip_length, stop)
+    model.system(None)  # refuses before anything long
+    clock.lap("preparing")
+    tangent = flow_tangent(model, list(range(cell.grid.dim)))
+    clock.lap("solving")
+    parts, stats = _halved(cell, slip_length, stop, tangent) if halved else ({}, {})
+    clock.lap("error budget")
+    outcome = worst_outcome(tangent.codes)
+    if throw:
+        require_converged(outcome, "permeability")
+    value = np.asarray(tangent.value)
+    scale = np.sqrt(np.abs(np.outer(np.diagonal(value), np.diagonal(value))))
+    algebraic = Contribution(tangent.algebraic_error * scale, "the solver's own estimate")
+    return Upscaled(
+        spec=Spec("permeability", "m^2", value.shape, symmetric=True),
+        value=value,
+        derivatives={
+            "slip length": _slopes(model, tangent),
+            "recession of walls": _recession(cell, slip_length, tangent),
+        },
+        checks=tuple(_checks(model, tangent, rtol)),
+        uncertainty={"algebra": algebraic, **parts},
+        outcome=outcome,
+        stats={
+            "steps": [int(r.stats["steps"]) for r in tangent.responses if r is not None],
+            "porosity": cell.porosity,
+            "porosity that leads nowhere": cell.isolated,
+            "wall area": cell.wall_area,
+            **stats,
+        },
+        provenance=_provenance(cell, slip_length, rtol, clock),
+        inputs={"slip length": {"value": _plain(slip_length), "unit": "m"}},
+    )
+
+
+def slip_curve(
+    geometry: PoreGeometry,
+    cells: int | Sequence[int],
+    slip_lengths: Sequence[float],
+    *,
+    rtol: float = 1e-4,
+    max_steps: int = 2000,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the permeability and its derivative for many slip lengths; the walls are cut once.
+
+    Arguments, errors and limits are those of `geometry_permeability`, for each slip length.
+
+    Returns:
+        tensors and their derivatives by the slip length, (slip lengths, dim, dim) both, in m^2 and m.
+
+    Cost: a solve for each slip length.
+
+    Example:
+        >>> from scalebridge.grids.pore_shapes import cylinder_array
+        >>> values, slopes = slip_curve(cylinder_array("square", 0.2), 32, [0.0, 0.025])
+        >>> bool(values[1, 0, 0] < values[0, 0, 0] + 0.025 * slopes[0, 0, 0])  # concave
+        True
+    """
+    cell, stop = CutCell(geometry, cells), _stop(rtol, max_steps)
+    values, slopes = [], []
+    for slip_length in slip_lengths:
+        model = _model(cell, slip_length, stop)
+        tangent = flow_tangent(model, list(range(cell.grid.dim)))
+        require_converged(worst_outcome(tangent.codes), "permeability")
+        values.append(np.asarray(tangent.value))
+        slopes.append(_slopes(model, tangent))
+    return np.array(values), np.array(slopes)
+
+
+def _model(cell: CutCell, slip_length: SlipLength, stop: Stop) -> StokesCell:
+    return StokesCell(cell.grid.dim, lambda _: cell.system(slip_length), stop)
+
+
+def _stop(rtol: float, max_steps: int) -> Stop:
+    if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 0 < rtol < 1:
+        raise InputError("rtol", got=repr(rtol), wanted="a number between 0 and 1", cure="pass rtol=1e-4")
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        cure = "pass max_steps=2000"
+        raise InputError("max_steps", got=repr(max_steps), wanted="a whole number of at least 1", cure=cure)
+    return Stop(rtol, max_steps)
+
+
+def _fields(tangent: Tangent) -> list[Any]:
+    return [response.fields for response in tangent.responses if response is not None]
+
+
+def _slopes(model: StokesCell, tangent: Tangent) -> np.ndarray:
+    fields = _fields(tangent)
+    return np.array([[float(model.slopes(first, second)) for second in fields] for first in fields])
+
+
+def _recession(cell: CutCell, slip_length: SlipLength, tangent: Tangent) -> np.ndarray:
+    velocities, pressures = (np.stack([field[part] for field in _fields(tangent)]) for part in (0, 1))
+    return recession_slope(cell, slip_length, velocities, pressures)
+
+
+def _halved(
+    cell: CutCell, slip_length: SlipLength, stop: Stop, tangent: Tangent
+) -> tuple[dict[str, Contribution], dict[str, Any]]:
+    """Return the voxels' part of the uncertainty and the extrapolated tensor, if not too coarse."""
+    shape = tuple(math.ceil(n / 2) for n in cell.grid.shape)
+    if max(shape) < _LEAST or any(n < 2 for n in shape):
+        return {}, {}
+    coarse = _model(CutCell(cell.geometry, shape), slip_length, stop)
+    fine, rough = np.asarray(tangent.value), flow_tangent(coarse, list(range(cell.grid.dim))).value
+    step = (fine - np.asarray(rough)) / 3  # errors of second order: a quarter remains of the coarse one's
+    method = "a third of the difference from half as many voxels, whose error is four times as large"
+    return {"voxel size": Contribution(np.abs(step), method)}, {"extrapolated": (fine + step).tolist()}
+
+
+def _checks(model: StokesCell, tangent: Tangent, rtol: float) -> list[Check]:
+    value, answers = np.asarray(tangent.value), np.asarray(tangent.from_answers)
+    scale, root = float(np.max(np.abs(value))), rtol**0.5
+    gap = float(np.max(np.abs(answers - model.dissipations(_fields(tangent))))) / scale
+    lowest = float(np.linalg.eigvalsh(value)[0])
+    return [
+        Check(
+            "algebraic error", tangent.algebraic_error, rtol, meaning="the solver's estimate when it stopped"
+        ),
+        Check(
+            "mean velocity against dissipation",
+            gap,
+            2 * root,
+            meaning="<w_i . e_j> against the power that viscosity and walls take; either is of first order "
+            "in the fields' error, the answer of second",
+        ),
+        Check(
+            "symmetry",
+            float(np.max(np.abs(value - value.T))) / scale,
+            _SYMMETRY,
+            meaning="reciprocity of the tensor, in its stationary form",
+        ),
+        Check(
+            "positive definite",
+            lowest / scale,
+            -rtol,
+            "at least",
+            meaning="smallest principal value; zero across channels that run one way",
+        ),
+    ]
+
+
+def _provenance(cell: CutCell, slip_length: SlipLength, rtol: float, clock: Stopwatch) -> Provenance:
+    pores = {"kind": type(cell.geometry).__name__, "edges": cell.geometry.edges.tolist()}
+    settings = {"cells": list(cell.grid.shape), "slip_length": _plain(slip_length), "rtol": rtol}
+    parts = (installed_versions(), this_machine(), clock.started, dict(clock.elapsed))
+    return Provenance({"pores": pores}, settings, *parts)
+
+
+def _plain(slip_length: SlipLength) -> Any:
+    return (
+        {str(k): float(v) for k, v in slip_length.items()}
+        if isinstance(slip_length, Mapping)
+        else slip_length
+    )

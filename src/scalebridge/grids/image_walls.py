@@ -1,0 +1,171 @@
+"""Walls of a segmented image: a smooth surface, finer than its voxels, in place of the staircase."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage, optimize
+
+from scalebridge.core.errors import ImageError, InputError
+from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.grids.cut_kernels import cut_boxes
+from scalebridge.grids.spline_kernels import nearest_on_level
+from scalebridge.grids.walls import NearestWall, PoreGeometry
+
+_SATURATED = 4.0  # smoothing lengths beyond which the distance is not told
+_LEAST_STEEP = 0.3  # slope of the field by the distance; less only in the middle of thin parts
+_LEAST, _MOST = 0.5, 8.0  # of the smoothing, in voxels: less leaves steps, more rounds whatever images show
+
+
+class ImagePores(PoreGeometry):
+    """The pores of a segmented image with smooth walls.
+
+    From d, the distance to the nearest voxel of the other kind less half a voxel, the steps of the voxels are
+    taken by d <- (2 G - G G) d, with a Gaussian G: of wave number k the share 1 - (1 - exp(-k^2 s^2 / 2))^2
+    remains, so that a curved wall keeps its place better than under G alone. Where pores or solid are at
+    most two voxels wide, d is left as it was. The wall is the level d = -shift of its cubic spline, with one
+    shift for the whole image, chosen so that the porosity is kept.
+
+    Args:
+        pores: booleans, shape (x, y) or (x, y, z).
+        spacing: edges of a voxel, in any unit.
+        smoothing: s, in voxels (of their least edge), 0.5 to 8. With perfect slip the steps that remain count
+            most: voxelised discs of 10 to 40 voxels radius are off by up to 3.5 % at s = 2 and 1 % at s = 3.
+        keep_volume: whether the level is chosen to keep the porosity; else the shift is zero, which keeps
+            plane walls where they are.
+        mirrored: axes along which the image is continued by its reflection and not periodically. The cell
+            is then twice as long.
+
+    Attributes:
+        shift: how far walls were moved to keep the volume, positive where the pores grew.
+
+    Raises:
+        ImageError: not booleans, or no pore or no solid left.
+        InputError: a smoothing out of its range.
+
+    Limits: edges and gaps sharper than s are rounded. Steps that are more than 4 s apart, as on walls
+        nearly along an axis, remain as waves of half a voxel, which brake a flow that slips. Sheets of one
+        voxel stay up to s = 2 and are gone at s = 3. More than 2 voxels from a wall, `distance` is an
+        estimate.
+
+    Cost: a distance transform, two filters and one float64 a voxel; a million points in about a second.
+
+    Example:
+        >>> pores = ImagePores(np.arange(8)[:, None].repeat(4, 1) < 4, (1.0, 1.0))
+        >>> pores.distance([[3.5, 1.0], [5.0, 2.0]]).round(1).tolist()
+        [0.5, -1.0]
+    """
+
+    edged = False
+
+    def __init__(
+        self,
+        pores: np.ndarray,
+        spacing: Sequence[float],
+        *,
+        smoothing: float = 2.0,
+        keep_volume: bool = True,
+        mirrored: Sequence[int] = (),
+    ):
+        mask = np.asarray(pores)
+        _refuse(mask, spacing, smoothing)
+        for axis in mirrored:
+            mask = np.concatenate([mask, np.flip(mask, axis)], axis=axis)
+        self._spacing = np.array(spacing, dtype=float)
+        self.edges = self._spacing * mask.shape
+        field = _smooth_distance(mask, self._spacing, smoothing)
+        self.shift = _volume_shift(field, float(mask.mean()), self._spacing) if keep_volume else 0.0
+        field += self.shift
+        if field.max() <= 0 or field.min() >= 0:
+            raise ImageError(
+                "pores",
+                got="nothing left of the " + ("pores" if field.max() <= 0 else "solid"),
+                wanted="pores and solid that outlast the smoothing",
+                cure="lower the smoothing, or refine the image",
+            )
+        self._coefficients = ndimage.spline_filter(field, order=3, mode="grid-wrap")
+        self._coefficients = self._coefficients.reshape((1,) * (3 - mask.ndim) + mask.shape)
+        self._far = 1.1 * float(np.linalg.norm(self._spacing))
+
+    def nearest(self, points: np.ndarray) -> NearestWall:
+        count, dim = points.shape
+        places, spacing = np.zeros((count, 3)), np.ones(3)
+        places[:, 3 - dim :], spacing[3 - dim :] = points, self._spacing
+        found = np.empty((count, 4))
+        threads = threads_for(64 * count)
+        arguments = (places, self._coefficients, spacing, self._far, found)
+        in_slabs(nearest_on_level, count, *arguments, threads=threads)
+        return NearestWall(found[:, 0], found[:, 4 - dim :], np.zeros(count, dtype=int))
+
+
+def _smooth_distance(mask: np.ndarray, spacing: np.ndarray, smoothing: float) -> np.ndarray:
+    """Return the distance from the walls, without the voxels' steps where there is room to smooth them."""
+    voxel = float(spacing.min())
+    margin = [math.ceil(_SATURATED * smoothing * voxel / h) + 1 for h in spacing]
+    around = np.pad(mask, [(m, m) for m in margin], mode="wrap")
+    inside = np.asarray(ndimage.distance_transform_edt(around, sampling=spacing))
+    outside = np.asarray(ndimage.distance_transform_edt(~around, sampling=spacing))
+    rough = np.where(around, inside - voxel / 2, voxel / 2 - outside)
+    rough = rough[tuple(slice(m, -m) for m in margin)]
+    rough = np.clip(rough, -_SATURATED * smoothing * voxel, _SATURATED * smoothing * voxel)
+    once = _smoothed(rough, smoothing * voxel / spacing)
+    field = 2 * once - _smoothed(once, smoothing * voxel / spacing)
+    thin = _thin(mask)
+    field[thin] = rough[thin]
+    return field
+
+
+def _smoothed(field: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    return ndimage.gaussian_filter(field, deviations, mode="wrap")
+
+
+def _thin(mask: np.ndarray) -> np.ndarray:
+    """Return the voxels of pores and solid that are at most two voxels wide: those no cube of three holds."""
+    around = np.pad(mask, 3, mode="wrap")
+    cube = np.ones((3,) * mask.ndim, dtype=bool)
+    wide = np.logical_or(ndimage.binary_opening(around, cube), ndimage.binary_opening(~around, cube))
+    return ~wide[(slice(3, -3),) * mask.ndim]
+
+
+def _volume_shift(field: np.ndarray, porosity: float, spacing: np.ndarray) -> float:
+    """Return the shift of the level at which the pores have a given share."""
+    wrapped = np.pad(field, 1, mode="wrap")
+    inner = (slice(1, -1),) * field.ndim
+    slopes = np.gradient(wrapped, *spacing)
+    normals = np.stack([slope[inner].ravel() for slope in slopes], axis=1)
+    reach = 2 * float(np.linalg.norm(spacing))
+    near = np.flatnonzero(np.abs(field.ravel()) < reach)
+    steep = np.maximum(np.linalg.norm(normals[near], axis=1), _LEAST_STEEP)
+    units, heights = normals[near] / steep[:, None], field.ravel()[near]
+    certain = np.count_nonzero(field >= reach)
+    cuts = np.empty((near.size, 2 + field.ndim))
+
+    def excess(shift: float) -> float:
+        threads = threads_for(4 * near.size)
+        in_slabs(cut_boxes, near.size, (heights + shift) / steep, units, spacing, cuts, threads=threads)
+        return float((certain + cuts[:, 0].sum()) / field.size - porosity)
+
+    bound = reach / 4
+    if excess(-bound) * excess(bound) > 0:  # nearly all pore or nearly all solid
+        return 0.0
+    return float(np.asarray(optimize.brentq(excess, -bound, bound, xtol=1e-6 * bound)))
+
+
+def _refuse(mask: np.ndarray, spacing: Sequence[float], smoothing: float) -> None:
+    if mask.dtype != np.bool_ or mask.ndim not in (2, 3) or not mask.any() or mask.all():
+        raise ImageError(
+            "pores",
+            got=f"an array of {mask.dtype} and shape {mask.shape}" + ("" if mask.any() else ", no pore"),
+            wanted="booleans with axes (x, y) or (x, y, z), some of each",
+            cure="pass labels == pore",
+        )
+    if len(spacing) != mask.ndim or not all(0 < h < math.inf for h in spacing):
+        cure = "give one length an axis"
+        raise InputError("spacing", got=repr(spacing), wanted=f"{mask.ndim} positive lengths", cure=cure)
+    if (
+        isinstance(smoothing, bool)
+        or not isinstance(smoothing, int | float)
+        or not _LEAST <= smoothing <= _MOST
+    ):
+        wanted = f"a number of voxels from {_LEAST} to {_MOST}"
+        raise InputError("smoothing", got=repr(smoothing), wanted=wanted, cure="pass 2.0")
