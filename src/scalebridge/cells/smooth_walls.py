@@ -118,7 +118,7 @@ def slip_curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the permeability and its derivative for many slip lengths; the walls are cut once.
 
-    Arguments, errors and limits are those of `geometry_permeability`, for each slip length.
+    Arguments, limits and errors are those of `geometry_permeability`, for each slip length.
 
     Returns:
         tensors and their derivatives by the slip length, (slip lengths, dim, dim) both, in m^2 and m.
