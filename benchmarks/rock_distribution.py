@@ -2,8 +2,8 @@
 
 48 cubes of 128^3 voxels of Berea sandstone have published permeabilities in three directions
 (`examples/data/berea_permeability.csv`). Where they lie is not said, but the porosity that connects is, to
-six digits, and finds 27 of them: cube i + 3 j + 9 k is the crop of the 400^3 image from voxel 128 (i, j, k). How
-they were computed is not said in full. Crops that were done are kept in the output, and a run that was
+six digits, and finds 27 of them: cube i + 3 j + 9 k is the crop of the 400^3 image from voxel 128 (i, j, k).
+How they were computed is not said in full. Crops that were done are kept in the output, and a run that was
 stopped goes on after them.
 """
 
