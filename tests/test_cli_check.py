@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cli_helpers import invoke
-from scalebridge.cells import elastic_exact, problems
+from scalebridge.cells import elastic_exact, flow_problems, problems
 from scalebridge.cells.elastic_exact import elastic_problems
 from scalebridge.cells.problems import exact_problems
 
@@ -19,6 +19,7 @@ def small(monkeypatch):
     )
     monkeypatch.setattr(problems, "exact_problems", lambda: chosen)
     monkeypatch.setattr(elastic_exact, "elastic_problems", lambda: ())
+    monkeypatch.setattr(flow_problems, "flow_problems", lambda: ())
     return chosen
 
 

@@ -22,7 +22,7 @@ FlowBoundary = Literal["periodic", "mirrored", "sealed"]
 FlowBudget = Literal["none", "quick", "standard", "full"]
 
 _VOXEL_BYTES = 40.0  # a voxel of the image, at the peak
-_PORE_BYTES = 2600.0  # a pore voxel in 3-D with three load cases, more than seen (docs/accuracy.md)
+_PORE_BYTES = 2600.0  # a pore voxel in 3-D with three load cases; 1900 to 2000 were seen (Berea, 200^3)
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Answer(NamedTuple):
 
 
 def _questions() -> list[Question]:
-    from scalebridge.cells import elastic_exact, problems
+    from scalebridge.cells import elastic_exact, flow_problems, problems
 
     conduction = [
         Question(problem.name, scheme, partial(_conduction, problem, scheme))
@@ -77,7 +77,11 @@ def _questions() -> list[Question]:
         for problem in elastic_exact.elastic_problems()
         for scheme in problem.constants or ("hexahedra", "b-bar", "reduced")
     ]
-    return conduction + elastic
+    flow = [
+        Question(problem.name, "staggered", partial(_flow, problem))
+        for problem in flow_problems.flow_problems()
+    ]
+    return conduction + elastic + flow
 
 
 def _conduction(problem: Any, scheme: Any) -> Answer:
@@ -94,6 +98,14 @@ def _elastic(problem: Any, scheme: Any) -> Answer:
     v = examine_elastic(problem, scheme)
     shown = (problem.name, scheme, v.cells, v.exact, v.values, v.error, v.tolerance, problem.source)
     return Answer(*shown, v.passed, problem.constants is None)
+
+
+def _flow(problem: Any) -> Answer:
+    from scalebridge.cells.flow_problems import examine_flow
+
+    v = examine_flow(problem)
+    shown = (problem.name, "staggered", v.cells, v.exact, v.value, v.error, problem.tolerance())
+    return Answer(*shown, problem.source, v.passed, voxels_exact=False)
 
 
 def _waiting(count: int, show: bool) -> Any:
