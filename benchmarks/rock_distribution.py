@@ -1,14 +1,14 @@
-"""`python -m benchmarks.rock_distribution --image berea_400.tif`: crops beside published cubes.
+"""`python -m benchmarks.rock_distribution --image berea_400.tif`: crops beside published cubes, one by one.
 
-48 cubes of 128^3 voxels of an image of Berea sandstone have published permeabilities in three directions
-(`examples/data/berea_permeability.csv`). Where they lie and how they were computed is not said in full:
-two distributions are compared, by their means and the standard deviations of their logarithms. Crops that
-were done are kept in the output, and a run that was stopped goes on after them.
+48 cubes of 128^3 voxels of Berea sandstone have published permeabilities in three directions
+(`examples/data/berea_permeability.csv`). Where they lie is not said, but the porosity that connects is, to
+six digits, and finds 27 of them: cube i + 3 j + 9 k is the crop of the 400^3 image from voxel 128 (i, j, k).
+How they were computed is not said in full. Crops that were done are kept in the output, and a run that was
+stopped goes on after them.
 """
 
 import argparse
 import csv
-import itertools
 import json
 import time
 from pathlib import Path
@@ -25,6 +25,7 @@ from scalebridge.grids.image import VoxelImage
 
 PUBLISHED = ROOT / "examples" / "data" / "berea_permeability.csv"
 _EDGE = 128
+_PLACED = 27  # cubes whose place in the image is known
 _RESAMPLES = 2000
 
 
@@ -39,11 +40,9 @@ def published() -> np.ndarray:
     return found
 
 
-def corners(size: int, count: int, edge: int) -> list[tuple[int, int, int]]:
-    """Return the low corners of crops, spread evenly along each axis, the eight outermost first."""
-    places = np.rint(np.linspace(0, size - edge, count)).astype(int).tolist()
-    ends = {0, size - edge}
-    return sorted(itertools.product(places, repeat=3), key=lambda c: sum(p not in ends for p in c))
+def corner_of(cube: int) -> tuple[int, int, int]:
+    """Return the low corner of one of the 27 cubes whose place is known."""
+    return _EDGE * (cube % 3), _EDGE * (cube // 3 % 3), _EDGE * (cube // 9)
 
 
 def solved(pores: np.ndarray, boundary: Any, rtol: float) -> dict[str, Any]:
@@ -81,8 +80,7 @@ def summary(values: np.ndarray, seed: int = 0) -> tuple[float, float, float, flo
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rock_distribution", description=__doc__)
     parser.add_argument("--image", type=Path, required=True, help="the 400^3 image, 0 in the pores")
-    parser.add_argument("--along", type=int, default=3, help="crops along each axis")
-    parser.add_argument("--most", type=int, default=27, help="crops in all")
+    parser.add_argument("--cubes", type=int, nargs="+", default=list(range(_PLACED)))
     parser.add_argument("--boundary", default="mirrored", choices=["periodic", "mirrored", "sealed"])
     parser.add_argument("--rtol", type=float, default=1e-2)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
@@ -90,21 +88,26 @@ def main() -> None:
     volume = np.transpose(tifffile.imread(chosen.image), (2, 1, 0)) == 0
     kept = chosen.out / f"rock_distribution_{chosen.boundary}.json"
     done: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-    for corner in corners(volume.shape[0], chosen.along, _EDGE)[: chosen.most]:
-        name = "-".join(map(str, corner))
-        if name not in done:
-            crop = volume[tuple(slice(low, low + _EDGE) for low in corner)]
-            done[name] = solved(np.ascontiguousarray(crop), chosen.boundary, chosen.rtol)
+    for cube in chosen.cubes:
+        if str(cube) not in done:
+            crop = volume[tuple(slice(low, low + _EDGE) for low in corner_of(cube))]
+            done[str(cube)] = solved(np.ascontiguousarray(crop), chosen.boundary, chosen.rtol)
             write_text(kept, json.dumps(done, indent=1))
-            print(name, done[name], flush=True)
+            print(cube, done[str(cube)], flush=True)
     print(page(done, chosen.boundary))
 
 
 def page(done: dict[str, Any], boundary: str) -> str:
-    """Return the two distributions as a table."""
+    """Return the two distributions as a table, and how far the same cubes are apart."""
     ours = np.array([one["permeability"] for one in done.values()])
+    same = published()[[int(cube) for cube in done]]
     rows = []
-    for name, values in (("published, 48 cubes", published()), (f"ours, {boundary}", ours)):
+    told = (
+        ("published, 48 cubes", published()),
+        ("published, these cubes", same),
+        (f"ours, {boundary}", ours),
+    )
+    for name, values in told:
         mean, mean_error, spread, spread_error = summary(values)
         rows.append(
             [
@@ -116,7 +119,13 @@ def page(done: dict[str, Any], boundary: str) -> str:
             ]
         )
     head = ("", "values", "mean, voxel²", "mean at 2 um, 1e-12 m²", "std of log K")
-    return markdown(head, rows)
+    ratio = ours / same
+    together = float(np.corrcoef(np.log(ours.ravel()), np.log(same.ravel()))[0, 1])
+    gap = (
+        f"Ours over published, cube by cube: median {np.median(ratio):.3f}, from {ratio.min():.3f} to "
+        f"{ratio.max():.3f}; correlation of the logarithms {together:.4f}."
+    )
+    return f"{markdown(head, rows)}\n\n{gap}"
 
 
 if __name__ == "__main__":
