@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import bmat
+from scipy.sparse import bmat, csr_array, eye_array, kron
 
 from scalebridge.core.results import Outcome
 from scalebridge.grids.percolation import isolated
@@ -134,3 +134,14 @@ def test_a_residual_that_is_not_the_true_one_is_noticed_and_renewed():
     assert work.renewals > 0
     assert work.code == Outcome.converged
     np.testing.assert_allclose(work.looks[-1].value, exact, rtol=1e-6)
+
+
+def test_a_part_whose_constants_cost_nothing_is_left_alone():
+    # Many chains that hang together in themselves alone: coarsened, each becomes one unknown of no stiffness.
+    chain = np.array([[1.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 1.0]])
+    lone = kron(eye_array(400), csr_array(chain)).tocsr()
+    cycle = VCycle(csr_array(lone), degree=2)
+    b = np.tile([1.0, 0.0, -1.0], 400).astype(np.float32)[:, None]
+    x = cycle.apply(b)
+    assert np.all(np.isfinite(x))
+    assert np.linalg.norm(b - lone @ x) < 0.1 * np.linalg.norm(b)

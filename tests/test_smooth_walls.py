@@ -25,7 +25,7 @@ def test_cylinders_come_with_their_proof():
     assert np.asarray(found.stats["extrapolated"])[0, 0] == pytest.approx(exact, rel=2e-3)
     assert found.derivatives["slip length"][0, 0] == pytest.approx(slope, rel=1e-2)
     assert found.derivatives["recession of walls"][0, 0] > slope  # recession opens the pores too
-    assert set(found.uncertainty) == {"algebra", "voxel size"}
+    assert set(found.uncertainty) == {"algebraic", "voxel size"}
     assert "permeability" in str(found)
 
 

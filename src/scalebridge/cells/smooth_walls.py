@@ -12,7 +12,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.spec import Spec
-from scalebridge.core.upscaled import Contribution, Upscaled
+from scalebridge.core.upscaled import ALGEBRAIC, Contribution, Upscaled
 from scalebridge.grids.cut_recession import recession_slope
 from scalebridge.grids.cut_system import CutCell, SlipLength
 from scalebridge.grids.walls import PoreGeometry
@@ -94,7 +94,7 @@ def geometry_permeability(
             "recession of walls": _recession(cell, slip_length, tangent),
         },
         checks=tuple(_checks(model, tangent, rtol)),
-        uncertainty={"algebra": algebraic, **parts},
+        uncertainty={ALGEBRAIC: algebraic, **parts},
         outcome=outcome,
         stats={
             "steps": [int(r.stats["steps"]) for r in tangent.responses if r is not None],

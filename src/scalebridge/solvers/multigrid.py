@@ -16,13 +16,14 @@ from scalebridge.solvers.saddle_kernels import Rows, multiply, residual, rows_of
 
 _COARSEST = 300  # unknowns that a dense inverse is quick for
 _SINGULAR = 1e-6  # share of the largest eigenvalue below which one counts as zero, in single precision
+_NOTHING = 1e-10  # of the finest matrix's largest diagonal entry, below which one is rounding
 _SMOOTHED = 4.0  # ratio of the largest eigenvalue to the smallest one that the smoother is to reduce
 _SAFETY = 1.05  # on an eigenvalue that is estimated from below
 _POWER_STEPS = 12
 _TYPE = np.float32
 # Damped row by row, by sums of its entries: pyamg's other choices estimate an eigenvalue from random vectors,
 # and the same question would not give the same digits twice.
-_PROLONGATION = ("jacobi", {"omega": 4.0 / 3.0, "weighting": "local"})
+_PROLONGATION = ("jacobi", {"omega": 1.5, "weighting": "local"})
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class VCycle:
             presmoother=None,
             postsmoother=None,
         )
-        self._levels = [_level_of(level, degree) for level in hierarchy.levels[:-1]]
-        self._coarsest = _dense_inverse(hierarchy.levels[-1].A)
+        nothing = _NOTHING * float(matrix.diagonal().max())
+        self._levels = [_level_of(level, degree, nothing) for level in hierarchy.levels[:-1]]
+        self._coarsest = _dense_inverse(hierarchy.levels[-1].A, nothing)
         stored = sum(level.A.nnz for level in hierarchy.levels)
         self.complexity = stored / max(matrix.nnz, 1)
         self._rooms: dict[int, list[tuple[np.ndarray, ...]]] = {}
@@ -97,15 +99,17 @@ class VCycle:
         return self._rooms[cases]
 
 
-def _level_of(level, degree: int) -> _Level:
+def _level_of(level, degree: int, nothing: float) -> _Level:
     matrix = level.A.tocsr()
     diagonal = matrix.diagonal()
-    # A coarse unknown of an aggregate that smoothing emptied has an empty row: any number leaves it at zero.
-    diagonal = np.where(diagonal > 0, diagonal, 1.0)
-    largest = _SAFETY * _largest_eigenvalue(matrix, diagonal)
+    # A part of the unknowns on which constants cost nothing may have shrunk to one: its row is zero but for
+    # rounding, and is left alone.
+    alive = diagonal > nothing
+    inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=alive)
+    largest = _SAFETY * _largest_eigenvalue(matrix, diagonal, inverse)
     return _Level(
         rows_of(matrix, _TYPE),
-        (1.0 / diagonal).astype(_TYPE),
+        inverse.astype(_TYPE),
         _chebyshev(largest / _SMOOTHED, largest, degree),
         rows_of(level.P.T.tocsr(), _TYPE),
         rows_of(level.P.tocsr(), _TYPE),
@@ -113,12 +117,14 @@ def _level_of(level, degree: int) -> _Level:
     )
 
 
-def _largest_eigenvalue(matrix, diagonal: np.ndarray) -> float:
+def _largest_eigenvalue(matrix, diagonal: np.ndarray, inverse: np.ndarray) -> float:
     """Estimate the largest eigenvalue of diagonal^-1 matrix by powers, from a vector drawn with a seed."""
     x = np.random.default_rng(0).standard_normal(matrix.shape[0])
     found = 1.0
     for _ in range(_POWER_STEPS):
-        y = (matrix @ x) / diagonal
+        y = inverse * (matrix @ x)
+        if not np.any(y):
+            break
         found = float(np.sqrt((y @ (diagonal * y)) / (x @ (diagonal * x))))
         x = y / np.linalg.norm(y)
     return found
@@ -137,9 +143,9 @@ def _chebyshev(low: float, high: float, degree: int) -> tuple[tuple[float, float
     return tuple(steps)
 
 
-def _dense_inverse(matrix) -> np.ndarray:
+def _dense_inverse(matrix, nothing: float) -> np.ndarray:
     """Return the pseudo-inverse of the coarsest matrix, exactly symmetric."""
     values, vectors = np.linalg.eigh(np.asarray(matrix.todense(), float))
-    kept = values > _SINGULAR * values[-1]
+    kept = values > max(_SINGULAR * values[-1], nothing)
     inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
     return (0.5 * (inverse + inverse.T)).astype(_TYPE)
