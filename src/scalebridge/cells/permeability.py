@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from scalebridge.cells.permeability_job import (
     FlowBudget,
     FlowJob,
     FlowSettings,
+    FlowWalls,
     parse_slip,
     pore_labels,
     refuse_memory,
@@ -27,6 +29,7 @@ from scalebridge.cells.permeability_result import (
     flow_stats,
     slip_slope,
 )
+from scalebridge.cells.permeability_smooth import smooth_permeability
 from scalebridge.cells.stokes import flow_tangent
 from scalebridge.core.errors import ImageError
 from scalebridge.core.provenance import Stopwatch
@@ -44,6 +47,7 @@ def permeability(
     threshold: Threshold = None,
     slip_length: str | float | None = None,
     boundary: FlowBoundary = "periodic",
+    walls: FlowWalls = "voxel",
     rtol: float = 1e-4,
     max_steps: int = 2000,
     fields: bool = False,
@@ -67,14 +71,17 @@ def permeability(
         voxel: edge length of a voxel with its unit ("3 um"), or one an axis; overrules the file. "cubic" says
             that only the voxels' shape matters, and gives K in squares of the voxel's edge.
         threshold: for grey images, the threshold or thresholds, "otsu", or a table with `value`.
-        slip_length: Navier's slip length on walls, "50 nm" (a number of voxel edges with voxel="cubic"); only
-            for walls that are planes along the image's axes.
+        slip_length: Navier's slip length on walls, "50 nm" (a number of voxel edges with voxel="cubic"); with
+            walls="voxel" only where they are planes along the image's axes.
         boundary: "periodic"; for samples that are not periodic "mirrored" (reflected along every axis), or
             "sealed": pressures on the two faces across each direction and no slip on the sides, as in a core
             holder, which is too low for a small sample.
+        walls: "voxel": on the voxels' faces; "smooth": surfaces that the steps are smoothed to, which cut the
+            voxels (`ImagePores`), for slip and for the derivative by it on any image.
         rtol: wanted relative error of the tensor, of the solver alone.
         max_steps: limit of iterations.
-        fields: whether to keep velocity (m^2, of a unit force and viscosity) and pressure (m).
+        fields: whether to keep velocity (m^2, of a unit force and viscosity) and pressure (m), of walls on
+            the voxels' faces.
         read_options: further arguments of `scalebridge.io.read.read_volume`, for a path.
         memory_limit: bytes that the job may need; the machine's free memory unless given.
         progress: whether to draw a bar; on a terminal unless given.
@@ -83,6 +90,7 @@ def permeability(
             "standard" (and "full", so far the same) adds the voxels' size, from two coarsened images, and the
             threshold's standard deviation, by solving again with it higher and lower.
         study: an RVE study of the image (`permeability_rve_study`), whose spread is the sample size's part.
+            Neither it nor a threshold's standard deviation is taken in with smooth walls.
 
     Returns:
         an `Upscaled` whose value is the (dim, dim) tensor in m^2; its derivative by the slip length where
@@ -94,7 +102,8 @@ def permeability(
 
     Limits: creeping flow of one incompressible fluid. Walls follow the voxels' faces: a plane channel of H
     voxels is too open by 2/H^2, and oblique or curved walls converge with the first power of the voxel's
-    size. Pores that connect through edges or corners of voxels alone do not conduct.
+    size. Pores that connect through edges or corners of voxels alone do not conduct. With smooth walls see
+    `ImagePores` and `geometry_permeability`.
 
     Cost: some 10 iterations to 1 %, 20 to 1e-4, whatever the size; a few products with sparse matrices each;
     about 2 kB a pore voxel in 3-D. The standard budget adds a third of the work, and two solves for each
@@ -113,17 +122,19 @@ def permeability(
          [0. 0.]]
     """
     clock = Stopwatch()
-    settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget)
+    settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget, walls)
     if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
         refuse_memory(image.shape, 0, memory_limit)
     given = as_given(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
     known = cast("VoxelImage", given.image)  # interfaces stay sharp
     _refuse_unknown_size(known, voxel)
     slip = parse_slip(slip_length, known)
-    settings = FlowSettings(boundary, slip, rtol, max_steps, budget)
+    settings = replace(settings, slip_length=slip)
     job = FlowJob(known, pore_labels(pore, known, image), settings)
     job.refuse_impossible(memory_limit)
     clock.lap("preparing")
+    if walls == "smooth":
+        return smooth_permeability(job, clock, throw=throw)
     model = job.model()
     with metered(1, "permeability", progress) as meter:
         tangent = flow_tangent(model, job.axes, meter)

@@ -20,8 +20,10 @@ from scalebridge.solvers.saddle_minres import Stop
 
 FlowBoundary = Literal["periodic", "mirrored", "sealed"]
 FlowBudget = Literal["none", "quick", "standard", "full"]
+FlowWalls = Literal["voxel", "smooth"]
 
 _VOXEL_BYTES = 40.0  # a voxel of the image, at the peak
+_CUT_BYTES = 16000.0  # the same where walls cut the voxels; a third of it and more was seen
 _PORE_BYTES = 2600.0  # a pore voxel in 3-D with three load cases; 1900 to 2000 were seen (Berea, 200^3)
 
 
@@ -34,9 +36,11 @@ class FlowSettings:
     rtol: float = 1e-4
     max_steps: int = 2000
     budget: FlowBudget = "standard"
+    walls: FlowWalls = "voxel"
 
     def __post_init__(self):
         one_of("boundary", self.boundary, get_args(FlowBoundary))
+        one_of("walls", self.walls, get_args(FlowWalls))
         one_of("budget", self.budget, get_args(FlowBudget))
         in_range("rtol", self.rtol, 0.0, 1.0)
         integer_from("max_steps", self.max_steps, 1)
@@ -154,6 +158,9 @@ class FlowJob:
                 cure="look at percolation with `scalebridge inspect`, or correct the threshold; blind pores "
                 "carry no flow",
             )
+        if self.settings.walls == "smooth":
+            self._refuse_smooth(memory_limit)
+            return
         refuse_memory(self.image.shape, int(np.count_nonzero(self.flowing)), memory_limit)
         if self.settings.slip_length > 0.0 and not self.planes:
             raise InputError(
@@ -161,8 +168,23 @@ class FlowJob:
                 got=f"{self.settings.slip_length!r} on walls that follow voxel faces",
                 wanted="no slip, or walls that are planes along the image's axes: a staircase of voxels "
                 "holds the fluid back at each step, and the effect of slip on it does not converge",
-                cure="use a geometry whose walls are surfaces (cut cells), or leave slip_length out",
+                cure="pass walls='smooth', which cuts voxels at smoothed walls, ask `geometry_permeability` "
+                "about exact surfaces, or leave slip_length out",
             )
+
+    def _refuse_smooth(self, memory_limit: float | None) -> None:
+        if self.settings.boundary == "sealed":
+            raise InputError(
+                "walls",
+                got="'smooth' with boundary='sealed'",
+                wanted="boundary='periodic' or 'mirrored'",
+                cure="choose one of them, or pass walls='voxel'",
+            )
+        copies = 2**self.dim if self.settings.boundary == "mirrored" else 1
+        voxels = copies * self.image.size
+        needed = _VOXEL_BYTES * voxels + _CUT_BYTES * copies * np.count_nonzero(self.flowing)
+        shown = " x ".join(map(str, self.image.shape))
+        refuse_too_large(needed, f"image of {shown} voxels with smooth walls", memory_limit)
 
     def _systems(self) -> list[int]:
         return [0] if self.settings.boundary == "periodic" else self.axes

@@ -202,7 +202,7 @@ def flow_notes(job: FlowJob, value: np.ndarray, narrow: float) -> list[str]:
         notes.append(
             "The permeability is given in squares of the voxel's edge, because no voxel size is known."
         )
-    notes += _boundary_notes(job)
+    notes += boundary_notes(job)
     lost = int(np.count_nonzero(job.open)) - int(np.count_nonzero(job.flowing))
     if lost:
         share = lost / int(np.count_nonzero(job.open))
@@ -221,7 +221,8 @@ def flow_notes(job: FlowJob, value: np.ndarray, narrow: float) -> list[str]:
     return notes
 
 
-def _boundary_notes(job: FlowJob) -> list[str]:
+def boundary_notes(job: FlowJob) -> list[str]:
+    """Return what a reader has to know of the image's faces, and of axes along which nothing flows."""
     seams = (
         "The image was continued periodically as it is, with seams at its faces; boundary='mirrored' "
         "avoids them."

@@ -15,6 +15,9 @@ class FlowSolveTable(Table):
         description="Navier's slip length, '50 nm'; a number of voxel edges with voxel = 'cubic'",
     )
     boundary: Literal["periodic", "mirrored", "sealed"] = "periodic"
+    walls: Literal["voxel", "smooth"] = Field(
+        default="voxel", description="where walls are: on the voxels' faces, or on surfaces that cut voxels"
+    )
     rtol: float = Field(default=1e-4, description="wanted relative error of the tensor, of the solver alone")
     max_steps: int = Field(default=2000, description="limit of iterations")
     budget: Literal["none", "quick", "standard", "full"] = Field(

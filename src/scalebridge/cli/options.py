@@ -107,6 +107,13 @@ class FlowBoundary(StrEnum):
     sealed = "sealed"
 
 
+class FlowWalls(StrEnum):
+    """Where the walls of pores are."""
+
+    voxel = "voxel"
+    smooth = "smooth"
+
+
 class Order(StrEnum):
     """Order of a raw array: last or first axis fastest."""
 
@@ -292,6 +299,10 @@ FlowBoundary_ = Annotated[
         help="mirrored reflects a sample that is not periodic; sealed puts no slip on the sides, as a core "
         "holder does.",
     ),
+]
+FlowWalls_ = Annotated[
+    FlowWalls,
+    typer.Option("--walls", help="smooth lets surfaces cut the voxels: for slip on walls of any shape."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 Progress = Annotated[

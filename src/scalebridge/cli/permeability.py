@@ -13,6 +13,7 @@ def permeability(
     threshold: options.Threshold = None,
     slip_length: options.SlipLength = None,
     boundary: options.FlowBoundary_ = options.FlowBoundary.periodic,
+    walls: options.FlowWalls_ = options.FlowWalls.voxel,
     budget: options.Budget_ = options.Budget.standard,
     rtol: options.Rtol = 1e-4,
     max_steps: options.MaxSteps = 2000,
@@ -57,6 +58,7 @@ def permeability(
             "solve": {
                 "slip_length": slip_length,
                 "boundary": boundary.value,
+                "walls": walls.value,
                 "budget": budget.value,
                 "rtol": rtol,
                 "max_steps": max_steps,

@@ -1,0 +1,55 @@
+"""The permeability of a segmented image whose walls are smoothed: slip needs walls without steps."""
+
+from dataclasses import replace
+
+from scalebridge.cells.permeability_job import FlowJob
+from scalebridge.cells.permeability_result import boundary_notes, flow_inputs, flow_provenance, flow_spec
+from scalebridge.cells.smooth_walls import geometry_permeability
+from scalebridge.core.provenance import Stopwatch
+from scalebridge.core.upscaled import Upscaled
+from scalebridge.grids.image_walls import ImagePores
+
+
+def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upscaled:
+    """Answer a job of `permeability` with walls="smooth".
+
+    The pores through which something can flow become a signed distance (`ImagePores`), and the walls cut the
+    voxels where it vanishes.
+
+    Args:
+        job: the job, which was not refused.
+        clock: started with the job.
+        throw: whether to raise when the solver does not converge.
+
+    Errors, limits and cost are those of `geometry_permeability`; a mirrored image is solved with its
+    reflections, 2^dim as many voxels.
+    """
+    settings, edges = job.settings, job.image.voxel or job.image.aspect
+    mirrored = tuple(range(job.dim)) if settings.boundary == "mirrored" else ()
+    pores = ImagePores(job.flowing, edges, mirrored=mirrored)
+    cells = [n * (2 if mirrored else 1) for n in job.image.shape]
+    found = geometry_permeability(
+        pores,
+        cells,
+        slip_length=settings.slip_length,
+        rtol=settings.rtol,
+        max_steps=settings.max_steps,
+        halved=settings.budget in ("standard", "full"),
+        throw=throw,
+    )
+    moved = pores.shift / min(edges)
+    parts = {} if settings.budget == "none" else found.uncertainty
+    return replace(
+        found,
+        spec=flow_spec(job),
+        uncertainty=parts,
+        stats={**found.stats, "percolating": list(job.connected.directions)},
+        provenance=replace(flow_provenance(job, clock), elapsed=found.provenance.elapsed),
+        inputs=flow_inputs(job),
+        subject=job.image,
+        notes=(
+            "Walls are smooth surfaces and not the voxels' steps, which were smoothed over two voxels; walls "
+            f"were then moved by {moved:+.2f} voxels to keep the porosity.",
+            *boundary_notes(job),
+        ),
+    )
