@@ -10,8 +10,8 @@ at first order. Here this is set beside the pairs; nothing is fitted to them. Wh
 not say is gas and pressure of the tests: nitrogen at 1 atm and 25 degrees unless told otherwise. For straight
 pipes C = sqrt(2 porosity) / tortuosity, for slits sqrt(3 porosity) / tortuosity.
 
-How far pairs scatter about one smooth curve of Kl is told too: plugs that were measured at several pressures
-scatter by tens of percent, and pairs that lie on a curve were corrected by a formula.
+How far pairs scatter about one smooth curve of Kl is told too: pairs that nearly lie on a curve may have been
+corrected by a formula, and then say less about each plug than their number suggests.
 """
 
 import argparse

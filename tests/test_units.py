@@ -5,9 +5,7 @@ import pytest
 from scalebridge.core.errors import UnitError
 from scalebridge.core.units import DARCY, parse_quantity
 
-SPE = (
-    9.869233e-13  # m^2, The SI Metric System of Units and SPE Metric Standard (1984), table 2.2, seven digits
-)
+SPE = 9.869233e-13  # m^2, The SI Metric System of Units and SPE Metric Standard (1984), seven digits
 LAST_DIGIT = 0.5e-6 / 9.869233  # relative, half a unit of the standard's last digit
 
 

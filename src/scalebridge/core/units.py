@@ -2,7 +2,7 @@
 
 Permeabilities may be written in darcy and millidarcy (`darcy`, `mD`): the permeability that lets 1 cm^3/s of
 a fluid of 1 cP through 1 cm^2 under 1 atm/cm, which is 1e-7/101325 m^2 = 9.869233e-13 m^2 (SPE Metric
-Standard, 1984, table 2.2). `D` alone stays the debye of dipole moments, as in other libraries of units.
+Standard, 1984). `D` alone stays the debye of dipole moments, as in other libraries of units.
 """
 
 from functools import cache

@@ -231,6 +231,6 @@ def slip_table(result: Upscaled, slope: np.ndarray | None) -> Table | None:
             found = gas_slip(gas, pressure=1e5).klinkenberg(np.where(closed, 1.0, value), rise) / 1e5
             shown = zip(found, closed, strict=True)
             cells = (MISSING if shut else typeset_number(float(b), 4) for b, shut in shown)
-            rows.append(Row((f"Klinkenberg's b of {gas}, bar", *cells)))
-    caption = "By slip on the walls; gases at 25 °C with full accommodation, K(p) = K (1 + b/p)"
+            rows.append(Row((f"b of {gas}, bar", *cells)))
+    caption = "Gases at 25 °C: K(p) = K (1 + b/p) (Klinkenberg)"
     return Table(caption, ("", *names), rows)
