@@ -66,13 +66,13 @@ def permeability_result(shape=(12, 16, 20), voxel=VOXEL, fields=True, curve=True
         uncertainty={"algebraic": Contribution(0.01 * np.abs(value), "the solver's own estimate")},
         stats=stats,
         provenance=Provenance(
-            {"image": {"shape": list(shape)}, "pores": {"pore": {"labels": [1]}}},
+            {"image": {"shape": list(shape)}, "pores": {"pore": {"value": [1]}}},
             {"boundary": "periodic" if periodic else "mirrored", "rtol": 1e-4, "slip_length": 0.0},
         ),
         fields={"velocity_x": channel_velocity(shape)} if fields else {},
         notes=("A note.",),
         inputs={
-            "pore": {"labels": [1], "fraction": 0.25},
+            "pore": {"name": "labels", "value": [1], "unit": "1", "fraction": 0.25},
             "slip length": {"value": 0.0, "unit": "voxel edges" if voxel is None else "m"},
         },
         subject=image,

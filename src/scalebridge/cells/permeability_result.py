@@ -10,10 +10,10 @@ from scalebridge.cells.stokes import StokesCell
 from scalebridge.core.checks import Check
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.spec import Spec
+from scalebridge.core.units import DARCY
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.upscaling.tangent import Tangent
 
-DARCY = 9.869233e-13  # m^2, SPE Metric Standard (1984)
 _AXES = "xyz"
 _SYMMETRY = 1e-8  # relative; the stationary form is symmetric up to rounding
 

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from scalebridge.cells.stokes import StokesCell, flow_tangent
 from scalebridge.core.checks import Check
@@ -15,6 +17,7 @@ from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import ALGEBRAIC, Contribution, Upscaled
 from scalebridge.grids.cut_recession import recession_slope
 from scalebridge.grids.cut_system import CutCell, SlipLength
+from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.grids.walls import PoreGeometry
 from scalebridge.solvers.saddle_minres import Stop
 from scalebridge.upscaling.tangent import Tangent
@@ -90,7 +93,7 @@ def geometry_permeability(
         spec=Spec("permeability", "m^2", value.shape, symmetric=True),
         value=value,
         derivatives={
-            "slip length": _slopes(model, tangent),
+            "slip length": _slopes(cell, model, tangent),
             "recession of walls": _recession(cell, slip_length, tangent),
         },
         checks=tuple(_checks(model, tangent, rtol)),
@@ -138,12 +141,28 @@ def slip_curve(
         tangent = flow_tangent(model, list(range(cell.grid.dim)))
         require_converged(worst_outcome(tangent.codes), "permeability")
         values.append(np.asarray(tangent.value))
-        slopes.append(_slopes(model, tangent))
+        slopes.append(_slopes(cell, model, tangent))
     return np.array(values), np.array(slopes)
 
 
 def _model(cell: CutCell, slip_length: SlipLength, stop: Stop) -> StokesCell:
-    return StokesCell(cell.grid.dim, lambda _: cell.system(slip_length), stop)
+    edge = min(cell.grid.spacing)
+    return StokesCell(cell.grid.dim, lambda _: _in_edges(cell.system(slip_length), edge), stop, unit=edge**2)
+
+
+def _in_edges(system: StaggeredSystem, edge: float) -> StaggeredSystem:
+    """Measure lengths in voxel edges: in metres, numbers would be too small for single precision."""
+    dim = system.dim
+    slope = system.slip_slope
+    return replace(
+        system,
+        spacing=tuple(h / edge for h in system.spacing),
+        viscous=csr_array(system.viscous * edge ** (2 - dim)),
+        divergence=csr_array(system.divergence * edge ** (1 - dim)),
+        loads=system.loads * float(edge) ** -dim,
+        volume=system.volume * float(edge) ** -dim,
+        slip_slope=None if slope is None else csr_array(slope * edge ** (3 - dim)),
+    )
 
 
 def _stop(rtol: float, max_steps: int) -> Stop:
@@ -159,14 +178,15 @@ def _fields(tangent: Tangent) -> list[Any]:
     return [response.fields for response in tangent.responses if response is not None]
 
 
-def _slopes(model: StokesCell, tangent: Tangent) -> np.ndarray:
-    fields = _fields(tangent)
-    return np.array([[float(model.slopes(first, second)) for second in fields] for first in fields])
+def _slopes(cell: CutCell, model: StokesCell, tangent: Tangent) -> np.ndarray:
+    fields, edge = _fields(tangent), min(cell.grid.spacing)
+    return np.array([[float(model.slopes(first, second)) / edge for second in fields] for first in fields])
 
 
 def _recession(cell: CutCell, slip_length: SlipLength, tangent: Tangent) -> np.ndarray:
     velocities, pressures = (np.stack([field[part] for field in _fields(tangent)]) for part in (0, 1))
-    return recession_slope(cell, slip_length, velocities, pressures)
+    edge = min(cell.grid.spacing)
+    return recession_slope(cell, slip_length, velocities * edge**2, pressures * edge)
 
 
 def _halved(

@@ -84,13 +84,13 @@ def flow_looks(result: Upscaled) -> dict[str, Look]:
 
 def pore_labels(result: Upscaled) -> tuple[int, ...]:
     """Return the labels that the fluid fills."""
-    return tuple(int(label) for label in result.inputs.get("pore", {}).get("labels", ()))
+    return tuple(int(label) for label in result.inputs.get("pore", {}).get("value", ()))
 
 
 def flows_of(result: Upscaled) -> list[Flow]:
     """Return the velocity fields of a result; none unless they were asked for."""
     image, pores = image_of(result), pore_labels(result)
-    if image is None:
+    if image is None or not pores:
         return []
     mask = image.mask(*pores)
     periodic = result.provenance.settings.get("boundary", "periodic") == "periodic"
