@@ -14,6 +14,7 @@ VERBS = (
     "conductivity",
     "stiffness",
     "expansion",
+    "permeability",
     "interface",
     "laminate",
     "rve",

@@ -7,6 +7,7 @@ import pytest
 
 import scalebridge as sb
 from scalebridge.core.errors import InputError, ResourceError
+from scalebridge.grids.pore_shapes import cylinder_array
 
 SHARE = 0.2
 CELLS = 64
@@ -62,6 +63,16 @@ def test_a_mirrored_image_is_its_doubled_one():
     doubled = np.concatenate([doubled, doubled[:, ::-1]], axis=1)
     whole = sb.permeability(doubled, **options)
     np.testing.assert_allclose(found.value, whole.value, atol=1e-3 * np.abs(whole.value).max())
+
+
+def test_a_geometry_is_asked_like_an_image():
+    """In metres: a spacing of 10 um."""
+    pores = cylinder_array("square", SHARE, edge=10e-6)
+    slip = float(0.1 * np.sqrt(SHARE / np.pi) * 10e-6)
+    found = sb.permeability(pores, cells=32, slip_length=f"{slip!r} m", budget="quick")
+    np.testing.assert_allclose(found.value[0, 0], EXACT[0.1] * 1e-10, rtol=0.01)
+    with pytest.raises(InputError, match="cells=64"):
+        sb.permeability(pores)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from scalebridge.cells.permeability import permeability
     from scalebridge.cells.permeability_rve import permeability_rve_study
     from scalebridge.cells.phase_field import flat_interface
-    from scalebridge.cells.smooth_walls import geometry_permeability
     from scalebridge.cells.stiffness import effective_stiffness
     from scalebridge.cells.stiffness_rve import stiffness_rve_study
     from scalebridge.cells.thermoelastic_table import effective_thermoelasticity
@@ -104,7 +103,6 @@ _HOMES = {
     "cells.permeability": ("permeability",),
     "cells.permeability_rve": ("permeability_rve_study",),
     "cells.phase_field": ("flat_interface",),
-    "cells.smooth_walls": ("geometry_permeability",),
     "cells.stiffness": ("effective_stiffness",),
     "cells.stiffness_rve": ("stiffness_rve_study",),
     "cells.thermoelastic_table": ("effective_thermoelasticity",),
@@ -262,7 +260,6 @@ __all__ = [
     "flat_interface",
     "gas_slip",
     "gaussian_field_image",
-    "geometry_permeability",
     "graded_stiffness",
     "image_statistics",
     "laminate_conductivity",

@@ -58,7 +58,7 @@ class FlowVerdict:
     @property
     def passed(self) -> bool:
         """Whether the error is within the tolerance."""
-        return abs(self.error) <= self.problem.tolerance(self.cells)
+        return bool(abs(self.error) <= self.problem.tolerance(self.cells))
 
 
 def examine_flow(problem: FlowProblem, cells: int | None = None) -> FlowVerdict:

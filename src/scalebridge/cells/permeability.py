@@ -29,7 +29,7 @@ from scalebridge.cells.permeability_result import (
     flow_stats,
     slip_slope,
 )
-from scalebridge.cells.permeability_smooth import smooth_permeability
+from scalebridge.cells.permeability_smooth import smooth_permeability, surface_permeability
 from scalebridge.cells.stokes import flow_tangent
 from scalebridge.core.errors import ImageError
 from scalebridge.core.provenance import Stopwatch
@@ -37,11 +37,13 @@ from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.engine.progress import metered
 from scalebridge.grids.image import VoxelImage
+from scalebridge.grids.walls import PoreGeometry
 
 
 def permeability(
-    image: VoxelImage | np.ndarray | str | os.PathLike[str],
+    image: VoxelImage | PoreGeometry | np.ndarray | str | os.PathLike[str],
     *,
+    cells: int | Sequence[int] | None = None,
     pore: int | str | Sequence[int | str] | None = None,
     voxel: str | Sequence[str] | None = None,
     threshold: Threshold = None,
@@ -65,7 +67,10 @@ def permeability(
     over pores and solid.
 
     Args:
-        image: a VoxelImage, an integer or boolean array with axes (x, y) or (x, y, z), or a path.
+        image: a VoxelImage, an integer or boolean array with axes (x, y) or (x, y, z), or a path; or pores
+            with surfaces for walls, edges in metres, from `grids.pore_shapes` and `grids.minimal_surfaces`.
+        cells: number of voxels along each axis for such pores, one number or one for each; of the other
+            arguments they take `slip_length`, `rtol`, `max_steps`, `budget` and `throw`.
         pore: label or labels of the pores, or their names. Not needed for an array of booleans, which is
             True in the pores (as PoreSpy and OpenPNM have it).
         voxel: edge length of a voxel with its unit ("3 um"), or one an axis; overrules the file. "cubic" says
@@ -123,6 +128,8 @@ def permeability(
     """
     clock = Stopwatch()
     settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget, walls)
+    if isinstance(image, PoreGeometry):
+        return surface_permeability(image, cells, slip_length, settings, throw=throw)
     if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
         refuse_memory(image.shape, 0, memory_limit)
     given = as_given(image, voxel=voxel, threshold_at=threshold, read_options=read_options)

@@ -168,7 +168,7 @@ class FlowJob:
                 got=f"{self.settings.slip_length!r} on walls that follow voxel faces",
                 wanted="no slip, or walls that are planes along the image's axes: a staircase of voxels "
                 "holds the fluid back at each step, and the effect of slip on it does not converge",
-                cure="pass walls='smooth', which cuts voxels at smoothed walls, ask `geometry_permeability` "
+                cure="pass walls='smooth' (cut cells, whose walls are smoothed), ask `geometry_permeability` "
                 "about exact surfaces, or leave slip_length out",
             )
 

@@ -1,13 +1,18 @@
 """The permeability of a segmented image whose walls are smoothed: slip needs walls without steps."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from scalebridge.cells.permeability_job import FlowJob
+from scalebridge.cells.permeability_job import FlowJob, FlowSettings
 from scalebridge.cells.permeability_result import boundary_notes, flow_inputs, flow_provenance, flow_spec
 from scalebridge.cells.smooth_walls import geometry_permeability
+from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Stopwatch
+from scalebridge.core.units import parse_quantity
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.grids.image_walls import ImagePores
+from scalebridge.grids.walls import PoreGeometry
 
 
 def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upscaled:
@@ -52,4 +57,43 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
             f"were then moved by {moved:+.2f} voxels to keep the porosity.",
             *boundary_notes(job),
         ),
+    )
+
+
+def surface_permeability(
+    geometry: PoreGeometry,
+    cells: int | Sequence[int] | None,
+    slip_length: Any,
+    settings: FlowSettings,
+    *,
+    throw: bool,
+) -> Upscaled:
+    """Answer `permeability` about pores whose walls are surfaces.
+
+    Args:
+        geometry: the pores, edges in metres.
+        cells: number of voxels along each axis.
+        slip_length: text or a number in metres; None for walls without slip.
+        settings: tolerances and budget.
+        throw: whether to raise when the solver does not converge.
+
+    Raises:
+        InputError: no number of voxels, and as `geometry_permeability`.
+    """
+    if cells is None:
+        raise InputError(
+            "cells",
+            got="none",
+            wanted="the number of voxels along each axis: a geometry has none of its own",
+            cure="pass cells=64",
+        )
+    slip = parse_quantity(slip_length, "m", "slip_length") if isinstance(slip_length, str) else slip_length
+    return geometry_permeability(
+        geometry,
+        cells,
+        slip_length=0.0 if slip is None else slip,
+        rtol=settings.rtol,
+        max_steps=settings.max_steps,
+        halved=settings.budget in ("standard", "full"),
+        throw=throw,
     )
