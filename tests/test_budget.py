@@ -111,6 +111,7 @@ def test_a_study_gives_the_sample_size_s_part():
     np.testing.assert_array_equal(found.uncertainty["sample size"].std, 0.25)
 
 
+@pytest.mark.slow  # a page that compiles for half a minute; its parts are tested by themselves
 def test_a_real_sandstone_has_every_part_and_a_page_of_it(tmp_path):
     run = runpy.run_path(str(EXAMPLE))["run"]
     result, study = run(tmp_path, 24, engine="serial")

@@ -101,6 +101,7 @@ def test_a_page_of_an_expansion():
         assert part in found.text, part
 
 
+@pytest.mark.slow  # a page that compiles for half a minute; its parts are tested by themselves
 def test_a_page_of_a_table_over_temperature():
     table = made_table()
     found = read(render_page([table]))
@@ -112,6 +113,7 @@ def test_a_page_of_a_table_over_temperature():
     assert "mean expansion" not in read(render_page([made_table(expanding=False)])).text
 
 
+@pytest.mark.slow  # a page that compiles for half a minute; its parts are tested by themselves
 def test_several_results_of_different_kinds_on_one_page():
     found = read(render_page([made_stiffness(), made_expansion(), made_table()]))
     assert "3 results compared" in found.text
