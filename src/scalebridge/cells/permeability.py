@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from scalebridge.cells.image_input import SHAPE_ONLY, Threshold, as_given
+from scalebridge.cells.image_input import Threshold, as_given
 from scalebridge.cells.permeability_budget import assess_flow
 from scalebridge.cells.permeability_job import (
     FlowBoundary,
@@ -18,6 +18,7 @@ from scalebridge.cells.permeability_job import (
     parse_slip,
     pore_labels,
     refuse_memory,
+    refuse_unknown_size,
 )
 from scalebridge.cells.permeability_result import (
     flow_checks,
@@ -31,7 +32,6 @@ from scalebridge.cells.permeability_result import (
 )
 from scalebridge.cells.permeability_smooth import smooth_permeability, surface_permeability
 from scalebridge.cells.stokes import flow_tangent
-from scalebridge.core.errors import ImageError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.upscaled import Upscaled
@@ -134,7 +134,7 @@ def permeability(
         refuse_memory(image.shape, 0, memory_limit)
     given = as_given(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
     known = cast("VoxelImage", given.image)  # interfaces stay sharp
-    _refuse_unknown_size(known, voxel)
+    refuse_unknown_size(known, voxel)
     slip = parse_slip(slip_length, known)
     settings = replace(settings, slip_length=slip)
     job = FlowJob(known, pore_labels(pore, known, image), settings)
@@ -171,13 +171,3 @@ def permeability(
         inputs=flow_inputs(job),
         subject=known,
     )
-
-
-def _refuse_unknown_size(image: VoxelImage, voxel: object) -> None:
-    if image.voxel is None and voxel != SHAPE_ONLY:
-        raise ImageError(
-            "voxel",
-            got="no voxel size, in the image or as an argument",
-            wanted="the edge length of a voxel: a permeability is an area",
-            cure="pass voxel='3 um', or voxel='cubic' for squares of the voxel's edge",
-        )

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from scalebridge.cells.conductivity_job import in_range, integer_from, one_of
+from scalebridge.cells.image_input import SHAPE_ONLY
 from scalebridge.cells.stokes import StokesCell
-from scalebridge.core.errors import InputError, PhaseError
+from scalebridge.core.errors import ImageError, InputError, PhaseError
 from scalebridge.core.units import parse_quantity
 from scalebridge.engine.memory import refuse_too_large
 from scalebridge.grids.image import VoxelImage
@@ -188,6 +189,17 @@ class FlowJob:
 
     def _systems(self) -> list[int]:
         return [0] if self.settings.boundary == "periodic" else self.axes
+
+
+def refuse_unknown_size(image: VoxelImage, voxel: object) -> None:
+    """Refuse an image without a voxel size, unless "cubic" says that only the voxels' shape matters."""
+    if image.voxel is None and voxel != SHAPE_ONLY:
+        raise ImageError(
+            "voxel",
+            got="no voxel size, in the image or as an argument",
+            wanted="the edge length of a voxel: a permeability is an area",
+            cure="pass voxel='3 um', or voxel='cubic' for squares of the voxel's edge",
+        )
 
 
 def refuse_memory(shape: tuple[int, ...], pores: int, limit: float | None) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 
 from scalebridge.cells.image_input import SHAPE_ONLY, as_image
 from scalebridge.cells.permeability import permeability
-from scalebridge.cells.permeability_job import pore_labels
+from scalebridge.cells.permeability_job import pore_labels, refuse_unknown_size
 from scalebridge.core.checks import Check
-from scalebridge.core.errors import ImageError, InputError
+from scalebridge.core.errors import InputError
 from scalebridge.engine.progress import tallied
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import crop
@@ -110,13 +110,7 @@ def permeability_of_blocks(
     """
     _refuse(boundary, agreement)
     given = as_image(image, voxel=voxel)
-    if given.voxel is None and voxel != SHAPE_ONLY:
-        raise ImageError(
-            "voxel",
-            got="no voxel size, in the image or as an argument",
-            wanted="the edge length of a voxel: a permeability is an area",
-            cure="pass voxel='3 um', or voxel='cubic' for squares of the voxel's edge",
-        )
+    refuse_unknown_size(given, voxel)
     counts = _counts(blocks, given)
     pores = VoxelImage(given.mask(*pore_labels(pore, given, image)).astype(np.uint8), voxel=given.voxel)
     options: dict[str, Any] = {
