@@ -9,7 +9,8 @@ from scalebridge.cells.smooth_walls import geometry_permeability, slip_curve
 from scalebridge.core.errors import ImageError, InputError
 from scalebridge.grids.image_walls import ImagePores
 from scalebridge.grids.minimal_surfaces import MinimalSurface
-from scalebridge.grids.pore_shapes import cylinder_array, sphere_lattice
+from scalebridge.grids.pore_shapes import Channel, cylinder_array, sphere_lattice
+from scalebridge.report.page import write_report
 
 
 def disc_image(count, share=0.3):
@@ -97,3 +98,9 @@ def test_images_without_walls_are_refused(pores):
 def test_impossible_settings_are_refused(arguments):
     with pytest.raises(InputError, match=next(iter(arguments))):
         geometry_permeability(cylinder_array("square", 0.2), 8, **arguments)
+
+
+def test_a_slip_length_of_each_wall_has_a_page(tmp_path):
+    channel = Channel(0.5, (1.0, 1.0), across=(0, 1))
+    found = geometry_permeability(channel, 8, slip_length={0: 0.0, 1: 0.1}, halved=False)
+    assert "each its own" in write_report(found, tmp_path / "page.html").read_text(encoding="utf-8")

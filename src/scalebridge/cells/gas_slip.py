@@ -1,6 +1,5 @@
 """The plain question: how far does this gas slip on walls, and what does that do to a permeability?"""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
-from scalebridge.core.units import parse_quantity
+from scalebridge.core.units import positive_quantity
 from scalebridge.laws.gas_slip import (
     SLIP_KINETIC,
     SLIP_MAXWELL,
@@ -145,7 +144,7 @@ def gas_slip(
         >>> print(f"{found.klinkenberg(h**2 / 12, h / 2):.0f} Pa")
         3954 Pa
     """
-    absolute = _positive("pressure", pressure, "Pa")
+    absolute = positive_quantity("pressure", pressure, "Pa")
     kelvin = float(parse_temperature(temperature, "temperature"))
     _refuse_share(accommodation)
     if coefficient not in _COEFFICIENTS:
@@ -156,7 +155,7 @@ def gas_slip(
             cure="choose one of them",
         )
     path = _path(gas, absolute, kelvin, viscosity, molar_mass, diameter)
-    size = None if pore_size is None else _positive("pore_size", pore_size, "m")
+    size = None if pore_size is None else positive_quantity("pore_size", pore_size, "m")
     knudsen = None if size is None else float(knudsen_number(path, size))
     return GasSlip(
         gas or "own gas",
@@ -188,22 +187,17 @@ def _path(
         known = gas_named(gas)
         return float(mean_free_path(known.viscosity(temperature), pressure, temperature, known.molar_mass))
     if diameter is not None:
-        return float(mean_free_path_spheres(_positive("diameter", diameter, "m"), pressure, temperature))
+        return float(
+            mean_free_path_spheres(positive_quantity("diameter", diameter, "m"), pressure, temperature)
+        )
     for name, value in (("viscosity", viscosity), ("molar_mass", molar_mass)):
         if value is None:
             raise InputError(name, got="nothing", wanted="viscosity and molar_mass", cure=f"pass {name} too")
-    own = _positive("viscosity", viscosity, "Pa*s"), _positive("molar_mass", molar_mass, "kg/mol")
+    own = (
+        positive_quantity("viscosity", viscosity, "Pa*s"),
+        positive_quantity("molar_mass", molar_mass, "kg/mol"),
+    )
     return float(mean_free_path(own[0], pressure, temperature, own[1]))
-
-
-def _positive(name: str, given: Any, unit: str) -> float:
-    """Read a number in SI, or text with a unit, that has to be positive."""
-    number = parse_quantity(given, unit, name) if isinstance(given, str) else given
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-        raise InputError(
-            name, got=repr(given), wanted=f"a positive number, or text in {unit}", cure=f"correct {name}"
-        )
-    return float(number)
 
 
 def _refuse_share(given: Any) -> None:

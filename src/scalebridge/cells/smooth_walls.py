@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from scalebridge.cells.permeability_job import FlowSettings
 from scalebridge.cells.stokes import StokesCell, flow_tangent
 from scalebridge.core.checks import Check
-from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.spec import Spec
@@ -166,12 +166,7 @@ def _in_edges(system: StaggeredSystem, edge: float) -> StaggeredSystem:
 
 
 def _stop(rtol: float, max_steps: int) -> Stop:
-    if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 0 < rtol < 1:
-        raise InputError("rtol", got=repr(rtol), wanted="a number between 0 and 1", cure="pass rtol=1e-4")
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        cure = "pass max_steps=2000"
-        raise InputError("max_steps", got=repr(max_steps), wanted="a whole number of at least 1", cure=cure)
-    return Stop(rtol, max_steps)
+    return FlowSettings(rtol=rtol, max_steps=max_steps).stop  # which refuses what cannot be
 
 
 def _fields(tangent: Tangent) -> list[Any]:

@@ -5,12 +5,13 @@ a fluid of 1 cP through 1 cm^2 under 1 atm/cm, which is 1e-7/101325 m^2 = 9.8692
 Standard, 1984). `D` alone stays the debye of dipole moments, as in other libraries of units.
 """
 
+import math
 from functools import cache
 from typing import Any
 
 import pint
 
-from scalebridge.core.errors import UnitError
+from scalebridge.core.errors import InputError, UnitError
 
 DARCY = 1e-7 / 101325.0
 """One darcy in m^2, from its definition; rounded, the 9.869233e-13 m^2 of the SPE Metric Standard."""
@@ -82,3 +83,30 @@ def split_quantity(value: str | float, argument: str) -> tuple[float, Any]:
         raise UnitError(
             argument, got=repr(value), wanted="a number, or text with a unit", cure="write for example '3 um'"
         ) from error
+
+
+def positive_quantity(argument: str, given: Any, unit: str) -> float:
+    """Read a positive number in SI, or text with a unit.
+
+    Args:
+        argument: whose it is, for the error.
+        given: the number, or text such as "1 mPa*s".
+        unit: the SI unit.
+
+    Raises:
+        InputError: another thing than a positive, finite number.
+        UnitError: text without a unit, or with one of another kind.
+
+    Example:
+        >>> positive_quantity("pressure", "2 kPa", "Pa")
+        2000.0
+    """
+    number = parse_quantity(given, unit, argument) if isinstance(given, str) else given
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
+        raise InputError(
+            argument,
+            got=repr(given),
+            wanted=f"a positive number, or text in {registry().Unit(unit):~P}",
+            cure=f"correct {argument}",
+        )
+    return float(number)

@@ -139,7 +139,9 @@ def pore_table(result: Upscaled) -> Table | None:
         Row((name, f"{typeset_number(100 * float(stats[key]), 4)} %")) for name, key in known if key in stats
     ]
     slip = result.inputs.get("slip length", {})
-    if slip:
+    if isinstance(slip.get("value"), dict):
+        rows.append(Row(("slip length on walls", "each its own")))
+    elif slip:
         length = float(slip["value"])
         shown = (
             typeset_length(length, 4) if slip.get("unit") == "m" else f"{typeset_number(length, 4)} voxels"
@@ -226,7 +228,7 @@ def slip_table(result: Upscaled, slope: np.ndarray | None) -> Table | None:
     names = AXES[: len(value)]
     unit = "m" if result.unit == "m^2" else "voxel edges"
     rows = [Row((f"dK/d(slip length), {unit}", *(typeset_number(float(x), 4) for x in rise)))]
-    if result.unit == "m^2" and float(result.inputs.get("slip length", {}).get("value", 0.0)) == 0.0:
+    if result.unit == "m^2" and result.inputs.get("slip length", {}).get("value", 0.0) == 0.0:
         for gas in _GASES:
             found = gas_slip(gas, pressure=1e5).klinkenberg(np.where(closed, 1.0, value), rise) / 1e5
             shown = zip(found, closed, strict=True)

@@ -19,6 +19,7 @@ from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
 from scalebridge.core.model import Response
 from scalebridge.core.results import Outcome, require_converged
+from scalebridge.core.units import positive_quantity
 from scalebridge.engine.memory import refuse_too_large
 from scalebridge.engine.progress import Meter, metered
 from scalebridge.grids.percolation import percolation
@@ -31,7 +32,6 @@ from scalebridge.structures.darcy_inputs import (
     grid_shape,
     is_diagonal,
     permeability_field,
-    positive_quantity,
 )
 
 Boundary = Literal["periodic", "sealed"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.errors import InputError, PhaseError
-from scalebridge.core.units import parse_quantity, registry
+from scalebridge.core.units import parse_quantity
 
 _ASYMMETRY = 1e-6  # relative; what a cell's solver leaves in a permeability is a hundred times smaller
 _FIELD = "numbers (x, y) or (x, y, z), or symmetric tensors (2, 2, x, y) or (3, 3, x, y, z), components first"
@@ -93,19 +93,6 @@ def driving_vector(given: Any, dim: int) -> np.ndarray:
             cure=f"pass driving={('1 bar/m',) + (0.0,) * (dim - 1)}",
         )
     return np.array(numbers)
-
-
-def positive_quantity(name: str, given: Any, unit: str) -> float:
-    """Read a positive number in SI, or text with a unit."""
-    number = parse_quantity(given, unit, name) if isinstance(given, str) else given
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-        raise InputError(
-            name,
-            got=repr(given),
-            wanted=f"a positive number, or text in {registry().Unit(unit):~P}",
-            cure=f"correct {name}",
-        )
-    return float(number)
 
 
 def _square(field: np.ndarray) -> bool:
