@@ -139,11 +139,7 @@ def floors(
     sizes: list[int], threads: list[int], patience: float
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return the seconds of a transform pair by threads, size and library."""
-    try:
-        python = python_of("transforms")
-    except PeerMissing as reason:
-        print(reason, flush=True)
-        python = own_python()
+    python = transforms_python()
     wait_until_idle(patience)
     return {
         str(count): contest.run_fresh(
@@ -151,6 +147,15 @@ def floors(
         )
         for count in threads
     }
+
+
+def transforms_python() -> str:
+    """Return the interpreter that has the transform libraries: this one, if theirs cannot be made."""
+    try:
+        return python_of("transforms")
+    except PeerMissing as reason:
+        print(reason, flush=True)
+        return own_python()
 
 
 def cases_of(sizes: list[int], contrasts: list[float], images: dict[str, Path]) -> list[Case]:
@@ -182,6 +187,7 @@ def measured_row(
             repeat=chosen.repeat,
             budget=chosen.budget,
             seconds_limit=chosen.seconds_limit,
+            floor=transforms_python(),
         )
     except ContenderFailed as failure:
         return {**row, "reason": f"failed: {failure}"}

@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +9,6 @@ import numpy as np
 
 from benchmarks.elastic import POISSON, lame_constants
 from benchmarks.measure import Answer, compete
-from benchmarks.transforms import ducc_pair
 from scalebridge.cells.elasticity_host import HostElasticity, Solid
 from scalebridge.core.threads import VARIABLE
 from scalebridge.core.vectors import dot
@@ -39,18 +37,7 @@ def solve(cell: HostElasticity) -> Answer:
     return Answer(np.asarray(tangent.value), steps, all(code == 0 for code in tangent.codes))
 
 
-def beside(job: dict[str, Any], labels: np.ndarray) -> Callable[[], Any]:
-    """Return the floor's transform pairs, one a component, to be timed beside every solve."""
-    pair = ducc_pair(np.random.default_rng(1).normal(size=labels.shape), job["threads"])
-
-    def three() -> None:
-        for _ in range(3):
-            pair()
-
-    return three
-
-
 if __name__ == "__main__":
     jnp.zeros(1).block_until_ready()  # idle back ends, of XLA and of Numba, belong to the memory's baseline
     dot(np.ones(1), np.ones(1))
-    compete(prepare, solve, compiles=True, beside=beside)
+    compete(prepare, solve, compiles=True)

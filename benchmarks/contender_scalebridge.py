@@ -5,7 +5,6 @@ By compiled kernels, as on any processor, or by JAX, as on an accelerator and fo
 
 import math
 import os
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.measure import Answer, compete
-from benchmarks.transforms import ducc_pair
 from scalebridge.cells.conduction import ConductionCell, reference_for
 from scalebridge.cells.conduction_host import HostConduction, Medium
 from scalebridge.core import precision as _precision  # noqa: F401
@@ -66,12 +64,7 @@ def solve(cell: ConductionCell | HostConduction) -> Answer:
     return Answer(np.asarray(tangent.value), steps, all(code == 0 for code in tangent.codes))
 
 
-def beside(job: dict[str, Any], labels: np.ndarray) -> Callable[[], Any]:
-    """Return the floor's transform pair, to be timed beside every solve."""
-    return ducc_pair(np.random.default_rng(1).normal(size=labels.shape), job["threads"])
-
-
 if __name__ == "__main__":
     jnp.zeros(1).block_until_ready()  # idle back ends, of XLA and of Numba, belong to the memory's baseline
     dot(np.ones(1), np.ones(1))
-    compete(prepare, solve, compiles=True, beside=beside)
+    compete(prepare, solve, compiles=True)

@@ -123,10 +123,27 @@ def elastic_peers(threads: int) -> dict[str, list[Contender]]:
 
 
 def run(
-    contender: Contender, python: str, case: Case, *, repeat: int, budget: float, seconds_limit: float
+    contender: Contender,
+    python: str,
+    case: Case,
+    *,
+    repeat: int,
+    budget: float,
+    seconds_limit: float,
+    floor: str | None = None,
 ) -> dict[str, Any]:
-    """Run one contender on one case and return what it measured of itself."""
-    job = {
+    """Run one contender on one case and return what it measured of itself.
+
+    Args:
+        contender: who.
+        python: its interpreter.
+        case: what it solves.
+        repeat: largest number of solves.
+        budget: seconds after which no further solve begins.
+        seconds_limit: seconds that one solve may take, for those that can be told.
+        floor: interpreter that has the transform libraries, timed beside every solve; None for no floor.
+    """
+    job: dict[str, Any] = {
         "image": case.image,
         "conductivities": case.conductivities,
         "scheme": contender.scheme,
@@ -138,6 +155,14 @@ def run(
         "budget": budget,
         "seconds_limit": seconds_limit,
     }
+    if floor is not None and contender.transforms:
+        components = 3 if contender.physics == "stiffness" else 1
+        job["floor"] = {
+            "python": floor,
+            "size": case.size,
+            "threads": contender.threads,
+            "components": components,
+        }
     return run_fresh(contender.module, python, job, contender.threads)
 
 

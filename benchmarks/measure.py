@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.floor import Floor
+
 
 @dataclass
 class Answer:
@@ -38,19 +40,17 @@ def compete(
     solve: Callable[[Any], Answer],
     *,
     compiles: bool = False,
-    beside: Callable[[dict[str, Any], np.ndarray], Callable[[], Any]] | None = None,
 ) -> None:
     """Run the job named on the command line, and write what was measured.
 
     The first solve of a contender that compiles is a warm-up, and what it takes longer than the best of the
     others is called compile time. The processor time of the best solve tells how many cores were at work.
+    Where the job names a floor, its transforms are timed before and after every solve.
 
     Args:
         prepare: from the job and its labels to whatever `solve` takes.
         solve: one solve of all load directions.
         compiles: whether the first solve includes compilation.
-        beside: makes the floor's transform pair, which is timed before and after every solve: on a machine
-            whose speed changes, a floor that was measured at another time tells nothing.
     """
     job = json.loads(Path(sys.argv[1]).read_text())
     labels = np.load(job["image"])
@@ -60,14 +60,17 @@ def compete(
     setup = time.perf_counter() - start
     rounds = [_timed(solve, ready)]
     after_first = memory("VmHWM")
-    pair = None if beside is None else beside(job, labels)
+    floor = Floor(job["floor"]) if job.get("floor") else None
     deadline = time.perf_counter() + job["budget"]
     while len(rounds) < job["repeat"] + compiles and (
         time.perf_counter() < deadline or len(rounds) < 1 + compiles
     ):
-        before = _pair_seconds(pair)
+        before = {} if floor is None else floor.seconds()
         rounds.append(_timed(solve, ready))
-        rounds[-1]["pair_seconds"] = [*before, *_pair_seconds(pair)]
+        after = {} if floor is None else floor.seconds()
+        rounds[-1]["pair_seconds"] = {name: [*before[name], *after[name]] for name in before}
+    if floor is not None:
+        floor.close()
     counted = rounds[1:] if compiles else rounds
     best = min(counted, key=lambda one: one["seconds"])
     if compiles:
@@ -84,21 +87,12 @@ def compete(
     Path(sys.argv[2]).write_text(json.dumps(result))
 
 
-def _pair_seconds(pair: Callable[[], Any] | None) -> list[float]:
-    found = []
-    for _ in range(0 if pair is None else 10):
-        start = time.perf_counter()
-        pair()
-        found.append(time.perf_counter() - start)
-    return found
-
-
 def _ratios(rounds: list[dict[str, Any]]) -> list[float]:
-    """Each solve's time over its iterations times the median pair beside it."""
+    """Each solve's time over its iterations times the median pair beside it of the fastest library."""
     return [
-        one["seconds"] / (sum(one["iterations"]) * float(np.median(one["pair_seconds"])))
+        one["seconds"] / (sum(one["iterations"]) * fastest)
         for one in rounds
-        if one.get("pair_seconds")
+        if (fastest := min((float(np.median(times)) for times in one["pair_seconds"].values()), default=0.0))
     ]
 
 

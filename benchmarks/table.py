@@ -36,9 +36,10 @@ def page(results: dict[str, Any]) -> str:
         "iterations times one forward and one inverse real transform of that size (stiffness: three) in "
         "float64 by the fastest library on the same number of threads. Other work is what other processes "
         "used of the cores during the best solve: where it is not near 0, the row is worse than the "
-        "contender. The floor beside is the median of twenty pairs (ducc0, same process) that were timed "
-        "just before and after each solve; of the solves' ratios to it the median is shown, with the "
-        "smallest and the largest.",
+        "contender. The floor beside is the median of twenty pairs, by the library that was fastest just "
+        "before and after that very solve, in a process that waits in between; of the solves' ratios to it "
+        "the median is shown, with the smallest and the largest. Speeds of a shared processor change within "
+        "minutes: this is the ratio that counts.",
         "\n".join(f"- {note}" for note in results["notes"]),
         "## One real transform pair, float64, ms",
         _transforms(results["transforms"]),

@@ -6,6 +6,7 @@ stencils and free vector operations would take.
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,7 +78,30 @@ LIBRARIES = {"scipy.fft": scipy_pair, "ducc0": ducc_pair, "pyFFTW": fftw_pair}
 def measured(size: int, threads: int) -> dict[str, float | None]:
     """Return the seconds of a pair by library; None for one that is absent."""
     field = np.random.default_rng(1).normal(size=(size,) * 3)
-    found: dict[str, float | None] = {}
+    pairs = _pairs(field, threads)
+    return {name: None if pair is None else best_seconds(pair) for name, pair in pairs.items()}
+
+
+def serve(size: int, threads: int) -> None:
+    """Answer each line that comes in with the seconds of ten pairs by library, as JSON in one line."""
+    pairs = _pairs(np.random.default_rng(1).normal(size=(size,) * 3), threads)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        found = {name: _seconds(pair) for name, pair in pairs.items() if pair is not None}
+        print(json.dumps(found), flush=True)
+
+
+def _seconds(pair: Pair) -> list[float]:
+    found = []
+    for _ in range(10):
+        start = time.perf_counter()
+        pair()
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def _pairs(field: np.ndarray, threads: int) -> dict[str, Pair | None]:
+    found: dict[str, Pair | None] = {}
     for name, make in LIBRARIES.items():
         try:
             pair = make(field, threads)
@@ -85,7 +109,7 @@ def measured(size: int, threads: int) -> dict[str, float | None]:
             found[name] = None
             continue
         np.testing.assert_allclose(pair(), field, atol=1e-12)  # it is a pair: it gives back what it got
-        found[name] = best_seconds(pair)
+        found[name] = pair
     return found
 
 
@@ -93,7 +117,9 @@ def _half(field: np.ndarray) -> tuple[int, ...]:
     return (*field.shape[:-1], field.shape[-1] // 2 + 1)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1] == "serve":
+    serve(int(sys.argv[2]), int(sys.argv[3]))
+elif __name__ == "__main__":
     job = json.loads(Path(sys.argv[1]).read_text())
     table = {str(size): measured(size, job["threads"]) for size in job["sizes"]}
     Path(sys.argv[2]).write_text(json.dumps(table))
