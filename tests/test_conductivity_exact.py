@@ -243,9 +243,9 @@ def staircase_errors(kind, share, ratio, grids, exact):
 # kind, fraction, ratio, and what the error times N does not exceed, hexahedra and finite volumes
 ARRAYS = [
     ("square array", 0.3, 0.0, 0.50, 1.40),
-    ("square array", 0.3, 0.1, 0.20, 0.80),
+    pytest.param("square array", 0.3, 0.1, 0.20, 0.80, marks=pytest.mark.slow),
     ("square array", 0.3, 10.0, 0.55, 0.15),
-    ("square array", 0.6, 100.0, 2.30, 1.10),
+    pytest.param("square array", 0.6, 100.0, 2.30, 1.10, marks=pytest.mark.slow),
 ]
 
 
@@ -282,7 +282,11 @@ def test_the_published_fraction_itself_is_met_at_first_order():
 
 @pytest.mark.parametrize(
     ("share", "ratio", "above", "below"),
-    [(0.3, 0.0, 0.2, 0.9), (0.3, 10.0, 0.9, 0.1), (0.3, 1000.0, 2.4, 0.6)],
+    [
+        pytest.param(0.3, 0.0, 0.2, 0.9, marks=pytest.mark.slow),
+        (0.3, 10.0, 0.9, 0.1),
+        pytest.param(0.3, 1000.0, 2.4, 0.6, marks=pytest.mark.slow),
+    ],
 )
 def test_spheres_of_a_simple_cubic_lattice_converge_at_first_order(share, ratio, above, below):
     exact = published("sc", ratio)
@@ -293,7 +297,7 @@ def test_spheres_of_a_simple_cubic_lattice_converge_at_first_order(share, ratio,
     assert 0.8 <= orders(larger)[0] <= 1.5
 
 
-@pytest.mark.parametrize("kind", ["bcc", "fcc"])
+@pytest.mark.parametrize("kind", ["bcc", pytest.param("fcc", marks=pytest.mark.slow)])
 def test_spheres_of_other_cubic_lattices_follow_maxwell(kind):
     # Rayleigh 1892: Maxwell's formula is the first term; the next is of relative order f^(10/3), 2e-4 here.
     def exact(fraction):
@@ -316,7 +320,7 @@ def test_spherical_pores_need_few_steps():
     assert max(found.stats["steps"]) <= 25
 
 
-@pytest.mark.parametrize("ratio", [1e-6, 1e6])
+@pytest.mark.parametrize("ratio", [1e-6, pytest.param(1e6, marks=pytest.mark.slow)])
 def test_a_contrast_of_a_million_converges(ratio):
     upper, lower, found = solve(sphere_lattice("sc", 32, volume_fraction=0.3), {0: 1.0, 1: ratio})
     assert max(found.stats["steps"]) <= 60

@@ -37,6 +37,7 @@ def layers(cells_each):
     return np.concatenate([np.tile(disc(16, share), (cells_each, 1)) for share in (0.1, 0.4)])
 
 
+@pytest.mark.slow
 def test_the_fluxes_close_in_as_the_cells_grow_small_against_the_layers():
     """Flow has to find its way where layers meet, which costs less the fewer of such places there are."""
     gaps = []

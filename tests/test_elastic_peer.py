@@ -78,7 +78,7 @@ def peer_answer(labels, stiffness):
 
 
 def test_the_same_mesh_gives_the_same_stiffness():
-    """Issue bar: 16^3, six strain cases, to 1e-8; two isotropic phases and one of no symmetry."""
+    """On 16^3 voxels, six strain cases, to 1e-8; two isotropic phases and one of no symmetry."""
     labels = blobs()
     stiffness = np.array(
         [isotropic(1.0, 0.6), isotropic(8.0, 5.0), any_stiffness(np.random.default_rng(1), 2.0)]

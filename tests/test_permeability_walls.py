@@ -34,6 +34,7 @@ def test_a_cylinder_of_voxels_flows_like_a_round_one(slip):
     assert found.unit == "1"
 
 
+@pytest.mark.slow
 def test_units_budget_page_and_saved_result(tmp_path):
     options = {"walls": "smooth", "rtol": 1e-8, "progress": False}
     found = sb.permeability(cylinder(32), voxel="3 um", slip_length="500 nm", **options)

@@ -88,6 +88,7 @@ def test_the_page_of_a_study_is_whole_safe_and_alone(tmp_path):
     assert text.count("<svg") == 2
 
 
+@pytest.mark.slow  # two whole pages; what is on them is tested by itself
 def test_a_result_and_its_study_share_a_page():
     flat = ball_labels()[:, :, 8]
     text = render_page([made_result(flat), made_study()])

@@ -99,7 +99,10 @@ def test_composite_cylinders_at_32_are_as_good_as_plain_ones_at_128(ratio):
     assert np.sqrt(np.mean(np.square(coarse))) <= np.sqrt(np.mean(np.square(fine)))
 
 
-@pytest.mark.parametrize(("family", "seed"), [("square", 1), ("laminate2", 3), ("hashin2", 0)])
+@pytest.mark.parametrize(
+    ("family", "seed"),
+    [("square", 1), ("laminate2", 3), pytest.param("hashin2", 0, marks=pytest.mark.slow)],
+)
 def test_composite_voxels_converge_at_first_order_and_extrapolate(family, seed):
     case = structure(family, seed)
     errors = [
@@ -113,7 +116,7 @@ def test_composite_voxels_converge_at_first_order_and_extrapolate(family, seed):
         assert np.max(np.abs(value - case.exact)) <= max(errors[2], 2e-3 * case.exact.max())
 
 
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("share", [0.3, *[pytest.param(x, marks=pytest.mark.slow) for x in (0.1, 0.5)]])
 def test_an_enclosed_conductor_acts_as_if_it_were_thicker(share):
     # Measured on arrays, spheres, coated objects at contrasts above 90: by 0.035 to 0.05 of a voxel's edge.
     label_at = balls([np.array([0.41, 0.67])], [np.sqrt(share / np.pi)], np.ones(2))
@@ -124,7 +127,7 @@ def test_an_enclosed_conductor_acts_as_if_it_were_thicker(share):
     assert 0.025 < (found - cylinder_conductivity("square", share, 1000.0)) / edge < 0.06
 
 
-@pytest.mark.parametrize("kind", ["plain", "composite"])
+@pytest.mark.parametrize("kind", [pytest.param("plain", marks=pytest.mark.slow), "composite"])
 def test_intervals_of_flat_structures_hold_the_truth(kind):
     found = []
     for family in ("square", "laminate2", "hashin2"):

@@ -171,8 +171,8 @@ def depinning_threshold(
 
     Example:
         >>> tough = LayeredMedium((40.0, 40.0), (1.0, 1.0), (2.0, 2.0), (1.0, 1.5))
-        >>> found = depinning_threshold(tough, rtol=0.02)
-        >>> found.pinned < thick_layer_threshold(tough) * 1.005 and found.moving > 0.995 * 0.0312
+        >>> found = depinning_threshold(tough, rtol=0.1, resolution=8.0)
+        >>> found.pinned < thick_layer_threshold(tough) < found.moving
         True
     """
     limit = (1.0 - 1e-9) * layers.largest_driving
