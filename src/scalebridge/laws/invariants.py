@@ -1,7 +1,7 @@
 """Tensor algebra of pointwise laws: symmetric tensors as six numbers in Mandel notation, and as matrices.
 
 A symmetric tensor is (11, 22, 33, r2 23, r2 13, r2 12) with r2 = sqrt(2), so that the double contraction of
-two tensors is the product of two vectors. Every function may be differentiated at zero and at coalescing values.
+two tensors is the product of two vectors. Every function may be differentiated at zero.
 """
 
 import jax.numpy as jnp
