@@ -309,7 +309,7 @@ class _LawProbe(eqx.Module):
             "tangent": tangent,
             "errors": jnp.linalg.norm(errors.reshape(len(near), -1), axis=1),
             "energy slope": jax.grad(law.free_energy)(after, grown),
-            # At finite strain the energy is not convex: there, what the change of state gives at a fixed load.
+            # At finite strain the energy is not convex: there, what a change of state gives at a fixed load.
             "dissipated": kept - energy if law.finite else work,
             "energy": jnp.abs(energy) + jnp.abs(kept) + jnp.abs(old),
             "framed": stresses[-2] - self._framed(stress),
@@ -335,11 +335,11 @@ class _LawProbe(eqx.Module):
 
     def _framed(self, tensor: Array) -> Array:
         """Rotate the answer's axes: F and P have theirs on the left."""
-        return self.rotation @ tensor if self.law.finite else self.turn @ tensor
+        return jnp.asarray(self.rotation if self.law.finite else self.turn) @ tensor
 
     def _turned(self, tensor: Array) -> Array:
         """Rotate the material's axes: F and P have theirs on the right."""
-        return tensor @ self.rotation.T if self.law.finite else self.turn @ tensor
+        return tensor @ self.rotation.T if self.law.finite else jnp.asarray(self.turn) @ tensor
 
 
 _SHARES = np.array([0.0, 0.02, 0.05, 0.1, 1.0])  # of a step, at which its line is looked at
@@ -367,7 +367,7 @@ def _check_step(law: PathLaw, found: dict[str, np.ndarray], isotropic: bool) -> 
 
 
 def _check_margin(found: dict[str, np.ndarray], scale: float) -> None:
-    """Where the margin is not positive the state stays and the stress is linear; elsewhere the state moves."""
+    """Where the margin is not positive the state stays, the stress is linear; elsewhere the state moves."""
     margins, stays = found["margins"], found["stays"]
     if found["state"]:
         clear = np.isfinite(margins) & (np.abs(margins) > 1e-9)  # on the surface rounding decides
