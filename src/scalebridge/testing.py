@@ -226,6 +226,10 @@ def _probe(
 _respond = eqx.filter_jit(lambda model, load, state: model.respond(load, state))
 
 
+# Compiling a law takes longer than asking it a few times.
+_HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
 def check_path_law(
     law: PathLaw, size: float, *, dt: float = 1.0, isotropic: bool = True, seed: int = 0, paths: int = 8
 ) -> None:
@@ -248,7 +252,7 @@ def check_path_law(
     origin = np.eye(3) if law.finite else np.zeros(6)
     rotation = spread_rotations(3, 3)[2]
     one = _LawProbe(law, rotation, mandel_rotation(rotation))
-    probe = eqx.filter_jit(eqx.filter_vmap(one, in_axes=(0, 0, 0, 0, None)))
+    probe = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, 0, None)), compiler_options=_HASTY)
     state = jax.tree.map(lambda x: jnp.broadcast_to(x, (paths, *x.shape)), law.rest())
     before = jnp.broadcast_to(origin, (paths, *origin.shape))
     _check_rest(law, probe(before, state, before, before, jnp.asarray(0.0)))
@@ -370,7 +374,8 @@ def _check_margin(found: dict[str, np.ndarray], scale: float) -> None:
     """Where the margin is not positive the state stays, the stress is linear; elsewhere the state moves."""
     margins, stays = found["margins"], found["stays"]
     if found["state"]:
-        clear = np.isfinite(margins) & (np.abs(margins) > 1e-9)  # on the surface rounding decides
+        # On the surface rounding decides, and a power of a small overstress may be lost in rounding.
+        clear = np.isfinite(margins) & ((margins < -1e-9) | (margins > 0.02))
         np.testing.assert_array_equal(stays[clear], margins[clear] <= 0.0)
     linear = np.all(margins[:, :4] <= 0.0, axis=1)
     slopes = np.diff(found["line"][linear, :4], axis=1) / np.diff(_SHARES[:4])[None, :, None]
@@ -389,23 +394,23 @@ def uniaxial_stress(law: PathLaw, strains: np.ndarray, dt: float = 1.0) -> np.nd
         (steps,) stress along axis 1, Pa; at finite strain the nominal one.
     """
 
-    @eqx.filter_jit
-    def step(law: PathLaw, axial: Array, sides: Array, state: State) -> tuple[Array, Array, State]:
-        def load(sides: Array) -> Array:
-            values = jnp.stack([axial, sides, sides])
-            return jnp.eye(3) + jnp.diag(values) if law.finite else jnp.append(values, jnp.zeros(3))
+    def load(axial: Array, sides: Array) -> Array:
+        values = jnp.stack([axial, sides, sides])
+        return jnp.eye(3) + jnp.diag(values) if law.finite else jnp.append(values, jnp.zeros(3))
 
-        def side(sides: Array) -> Array:
-            return law.respond(load(sides), state, dt)[0].ravel()[4 if law.finite else 1]
+    def step(work: tuple[Array, State], axial: Array) -> tuple[tuple[Array, State], Array]:
+        def free(_: int, sides: Array) -> Array:
+            def side(sides: Array) -> Array:
+                return law.respond(load(axial, sides), work[1], dt)[0].ravel()[4 if law.finite else 1]
 
-        for _ in range(12):
             value, slope = jax.jvp(side, (sides,), (jnp.ones(()),))
-            sides -= jnp.where(slope != 0.0, value / slope, 0.0)
-        stress, grown = law.respond(load(sides), state, dt)
-        return stress.ravel()[0], sides, grown
+            return sides - jnp.where(slope != 0.0, value / jnp.where(slope != 0.0, slope, 1.0), 0.0)
 
-    stresses, sides, state = [], jnp.zeros(()), law.rest()
-    for axial in strains:
-        stress, sides, state = step(law, jnp.asarray(axial), sides, state)
-        stresses.append(float(stress))
-    return np.array(stresses)
+        sides = jax.lax.fori_loop(0, 25, free, work[0])
+        stress, grown = law.respond(load(axial, sides), work[1], dt)
+        return (sides, grown), stress.ravel()[0]
+
+    along = jax.jit(
+        lambda axial: jax.lax.scan(step, (jnp.zeros(()), law.rest()), axial), compiler_options=_HASTY
+    )
+    return np.asarray(along(jnp.asarray(strains, dtype=float))[1])
