@@ -2,8 +2,8 @@
 
     s = 2 G (e - c),    dc/dt = s / (2 eta),    mean stress = K tr(strain)
 
-e and s are the deviators of strain and stress, c the creep strain. Whoever answers a strain and a state with a
-stress and a new state has a law; the tangent is found by differentiation. What a law has to keep is in
+e and s are the deviators of strain and stress, c the creep strain. Whoever answers a strain and a state with
+a stress and a new state has a law; the tangent is found by differentiation. What a law has to keep is in
 `scalebridge.testing`, and this program runs it.
 """
 

@@ -31,7 +31,7 @@ LAWS = {
     "armstrong-frederick": (ArmstrongFrederick(BULK, SHEAR, LINEAR, 20.0, 60.0), 0.005, {}),
     "drucker-prager": (DruckerPrager(BULK, SHEAR, 0.4, 0.1, LINEAR), 0.005, {}),
     "damage energy": (Damage(BULK, SHEAR, ExponentialSoftening(0.002, 0.02), EnergyStrain()), 0.004, {}),
-    "maxwell": (GeneralisedMaxwell(BULK, SHEAR, [20.0, 30.0], [0.1, 5.0]), 0.01, {}),
+    "maxwell": (GeneralisedMaxwell(BULK, SHEAR, [20.0, 30.0], [0.1, 5.0]), 0.01, {"ramps": True}),
     "neo-hookean": (NeoHookean(BULK, SHEAR), 0.1, {}),
     "mooney-rivlin": (MooneyRivlin(BULK, 20.0, 10.0), 0.1, {}),
     "finite plastic": (FinitePlasticity(BULK, SHEAR, LINEAR), 0.1, {}),
