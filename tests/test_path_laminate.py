@@ -58,7 +58,7 @@ def test_elastic_layers_of_any_number_and_normal_are_the_linear_laminate():
     np.testing.assert_allclose(law.stiffness(), stiffness, rtol=1e-12, atol=1e-13)
     strain = jnp.arange(6.0)
     np.testing.assert_allclose(law.respond(strain, law.rest(), 0.0)[0], stiffness @ strain, rtol=1e-12)
-    np.testing.assert_allclose(fractions @ law.layer_strains(strain, {}), strain, atol=1e-14)
+    np.testing.assert_allclose(law.fractions @ law.layer_strains(strain, {}), strain, atol=1e-14)
 
 
 @pytest.mark.slow

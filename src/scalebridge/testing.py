@@ -289,6 +289,9 @@ def _check_rest(law: PathLaw, found: dict[str, Any]) -> None:
     assert margin <= 0.0 or margin == np.inf
 
 
+_SHARES = np.array([0.0, 0.02, 0.05, 0.1, 1.0])  # of a step, at which its line is looked at
+
+
 class _LawProbe(eqx.Module):
     """All that is asked of a law in one step, in one compiled function."""
 
@@ -349,10 +352,12 @@ class _LawProbe(eqx.Module):
         return tensor @ self.rotation.T if self.law.finite else jnp.asarray(self.turn) @ tensor
 
 
-_probe = jax.jit(
-    lambda one, *asked: jax.vmap(one, in_axes=(0, 0, 0, 0, None))(*asked),
-)
-_SHARES = np.array([0.0, 0.02, 0.05, 0.1, 1.0])  # of a step, at which its line is looked at
+@jax.jit
+def _probe(
+    one: _LawProbe, before: Array, state: State, after: Array, along: Array, dt: Array
+) -> dict[str, Any]:
+    """Ask on many paths; laws of one kind share what is compiled."""
+    return jax.vmap(one, in_axes=(0, 0, 0, 0, None))(before, state, after, along, dt)
 
 
 def _check_step(law: PathLaw, found: dict[str, np.ndarray], isotropic: bool, dissipated: str) -> None:
