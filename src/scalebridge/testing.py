@@ -259,12 +259,12 @@ def check_path_law(
     one = _LawProbe(law, rotation, mandel_rotation(rotation))
     state = jax.tree.map(lambda x: jnp.broadcast_to(x, (paths, *x.shape)), law.rest())
     before = jnp.broadcast_to(origin, (paths, *origin.shape))
-    _check_rest(law, _probe(one, before, state, before, before, jnp.asarray(0.0)))
+    _check_rest(law, _ask_law(one, before, state, before, before, jnp.asarray(0.0)))
     margins = []
     for _ in range(5):
         after, along = size * rng.standard_normal((2, paths, *origin.shape))
         after = jnp.asarray(origin + after)
-        found = _probe(one, before, state, after, jnp.asarray(along), jnp.asarray(dt))
+        found = _ask_law(one, before, state, after, jnp.asarray(along), jnp.asarray(dt))
         _check_step(law, jax.tree.map(np.asarray, found), isotropic, "work" if ramps else "drop")
         before, state = after, found["state"]
         margins.append(np.asarray(found["margins"]))
@@ -353,7 +353,7 @@ class _LawProbe(eqx.Module):
 
 
 @jax.jit
-def _probe(
+def _ask_law(
     one: _LawProbe, before: Array, state: State, after: Array, along: Array, dt: Array
 ) -> dict[str, Any]:
     """Ask on many paths; laws of one kind share what is compiled."""
