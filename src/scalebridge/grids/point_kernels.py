@@ -162,8 +162,38 @@ def places(point):
     return 2 * b + c, 2 * a + c, 2 * a + b
 
 
+@row_kernel
+def _keep(source, target):
+    for k in range(target.size):
+        target[k] = source[k]
+
+
+@row_kernel
+def _keep_shear(first, second, scale, target):
+    for k in range(target.size):
+        target[k] = scale * (first[k] + second[k])
+
+
 @kernel
-def strains_at_points(start, stop, piece, u, mean, g, starts, runs, first, counts, scale, out):
+def _keep_strain(rows, z0, z1, x, y, z, at, stride, root, out):
+    """Write the strain of a run of voxels at a point, Mandel notation."""
+    length = z1 - z0
+    _keep(rows[x, z0:z1], out[at : at + length])
+    _keep(rows[16 + y, z0:z1], out[at + stride : at + stride + length])
+    _keep(rows[32 + z, z0:z1], out[at + 2 * stride : at + 2 * stride + length])
+    _keep_shear(
+        rows[20 + z, z0:z1], rows[28 + y, z0:z1], root, out[at + 3 * stride : at + 3 * stride + length]
+    )
+    _keep_shear(
+        rows[8 + z, z0:z1], rows[24 + x, z0:z1], root, out[at + 4 * stride : at + 4 * stride + length]
+    )
+    _keep_shear(
+        rows[4 + y, z0:z1], rows[12 + x, z0:z1], root, out[at + 5 * stride : at + 5 * stride + length]
+    )
+
+
+@kernel
+def strains_at_points(start, stop, piece, u, mean, g, starts, runs, first, counts, components, out):
     """Write the strains (Mandel) or the gradients at the points of the voxels that own points.
 
     Args:
@@ -172,11 +202,12 @@ def strains_at_points(start, stop, piece, u, mean, g, starts, runs, first, count
         mean: (9,) mean gradient.
         g: inverse spacings.
         starts, runs, first, counts: see `PointLayout`.
-        scale: root of one half for strains of six components; 0 for gradients of nine.
-        out: (points, 6 or 9).
+        components: 6 or 9.
+        out: (components x points,), phase by phase (component, point).
     """
     nodes_x, _, count_y, count_z = u.shape
     m, rows = np.zeros((8, count_z + 1)), np.zeros((36, count_z))
+    root = np.sqrt(0.5)
     for i in range(start, stop):
         low, high = u[i], u[(i + 1) % nodes_x]
         for j in range(count_y):
@@ -186,23 +217,18 @@ def strains_at_points(start, stop, piece, u, mean, g, starts, runs, first, count
                 z0, z1, phase, slot = runs[run, 0], runs[run, 1], runs[run, 2], runs[run, 3]
                 if first[phase] < 0:
                     continue
+                stride = 8 * counts[phase]
                 for point in range(8):
                     x, y, z = places(point)
-                    to = first[phase] + point * counts[phase] + slot - z0
-                    if scale == 0.0:
-                        for c in range(3):
-                            for k in range(z0, z1):
-                                out[to + k, 3 * c] = rows[12 * c + x, k]
-                                out[to + k, 3 * c + 1] = rows[12 * c + 4 + y, k]
-                                out[to + k, 3 * c + 2] = rows[12 * c + 8 + z, k]
-                    else:
-                        for k in range(z0, z1):
-                            out[to + k, 0] = rows[x, k]
-                            out[to + k, 1] = rows[16 + y, k]
-                            out[to + k, 2] = rows[32 + z, k]
-                            out[to + k, 3] = scale * (rows[20 + z, k] + rows[28 + y, k])
-                            out[to + k, 4] = scale * (rows[8 + z, k] + rows[24 + x, k])
-                            out[to + k, 5] = scale * (rows[4 + y, k] + rows[12 + x, k])
+                    at = components * first[phase] + point * counts[phase] + slot
+                    if components == 6:
+                        _keep_strain(rows, z0, z1, x, y, z, at, stride, root, out)
+                        continue
+                    for c in range(3):
+                        to = at + 3 * c * stride
+                        _keep(rows[12 * c + x, z0:z1], out[to : to + z1 - z0])
+                        _keep(rows[12 * c + 4 + y, z0:z1], out[to + stride : to + stride + z1 - z0])
+                        _keep(rows[12 * c + 8 + z, z0:z1], out[to + 2 * stride : to + 2 * stride + z1 - z0])
 
 
 @kernel
@@ -227,57 +253,106 @@ def _elastic_stress(rows, x, y, z, k, table, phase, s):
             n += 1
 
 
-@kernel
-def _spread(s, x, y, z, k, duals):
-    """Add a plain symmetric stress of a point to the duals."""
-    duals[x, k] += s[0]
-    duals[16 + y, k] += s[1]
-    duals[32 + z, k] += s[2]
-    duals[20 + z, k] += s[3]
-    duals[28 + y, k] += s[3]
-    duals[8 + z, k] += s[4]
-    duals[24 + x, k] += s[4]
-    duals[4 + y, k] += s[5]
-    duals[12 + x, k] += s[5]
+@row_kernel
+def _add(source, scale, target):
+    for k in range(target.size):
+        target[k] += scale * source[k]
+
+
+@row_kernel
+def _square(source, weight):
+    total = 0.0
+    for k in range(source.size):
+        total += source[k] * source[k]
+    return weight * total
+
+
+@row_kernel
+def _trace_square(a, b, c):
+    total = 0.0
+    for k in range(a.size):
+        trace = a[k] + b[k] + c[k]
+        total += trace * trace
+    return total
 
 
 @kernel
-def _row_stress(rows, stress, point, run, first, counts, elastic, s, squares, duals):
+def _spread_symmetric(s, z0, z1, x, y, z, squares, duals):
+    """Add a run's symmetric stress at a point, rows in Mandel notation, to the duals; its squares to two sums."""
+    root = np.sqrt(0.5)
+    _add(s[0], 1.0, duals[x, z0:z1])
+    _add(s[1], 1.0, duals[16 + y, z0:z1])
+    _add(s[2], 1.0, duals[32 + z, z0:z1])
+    _add(s[3], root, duals[20 + z, z0:z1])
+    _add(s[3], root, duals[28 + y, z0:z1])
+    _add(s[4], root, duals[8 + z, z0:z1])
+    _add(s[4], root, duals[24 + x, z0:z1])
+    _add(s[5], root, duals[4 + y, z0:z1])
+    _add(s[5], root, duals[12 + x, z0:z1])
+    squares[0] += 0.125 * _trace_square(s[0], s[1], s[2])
+    for c in range(6):
+        squares[1] += _square(s[c], 0.125)
+
+
+@kernel
+def _spread_nominal(s, z0, z1, x, y, z, squares, duals):
+    for c in range(3):
+        _add(s[3 * c], 1.0, duals[12 * c + x, z0:z1])
+        _add(s[3 * c + 1], 1.0, duals[12 * c + 4 + y, z0:z1])
+        _add(s[3 * c + 2], 1.0, duals[12 * c + 8 + z, z0:z1])
+    squares[0] += 0.125 * _trace_square(s[0], s[4], s[8])
+    for c in range(9):
+        squares[1] += _square(s[c], 0.125)
+
+
+@kernel
+def _elastic_run(rows, z0, z1, x, y, z, table, s):
+    """Stress of a run of an elastic phase at a point, Mandel rows, from 21 numbers."""
+    root = np.sqrt(0.5)
+    s[:] = 0
+    e = s[6:, : z1 - z0]
+    _add(rows[x, z0:z1], 1.0, e[0])
+    _add(rows[16 + y, z0:z1], 1.0, e[1])
+    _add(rows[32 + z, z0:z1], 1.0, e[2])
+    _keep_shear(rows[20 + z, z0:z1], rows[28 + y, z0:z1], root, e[3])
+    _keep_shear(rows[8 + z, z0:z1], rows[24 + x, z0:z1], root, e[4])
+    _keep_shear(rows[4 + y, z0:z1], rows[12 + x, z0:z1], root, e[5])
+    n = 0
+    for a in range(6):
+        for b in range(a, 6):
+            _add(e[b], table[n], s[a, : z1 - z0])
+            if b > a:
+                _add(e[a], table[n], s[b, : z1 - z0])
+            n += 1
+
+
+@kernel
+def _row_stress(rows, stress, point, run, first, counts, elastic, components, s, squares, duals):
     """Add the stress of a run of voxels at a point to the duals, and its squares to two sums."""
     z0, z1, phase, slot = run[0], run[1], run[2], run[3]
     x, y, z = places(point)
-    own, at, root = first[phase] >= 0, first[phase] + point * counts[phase] + slot - z0, np.sqrt(0.5)
-    for k in range(z0, z1):
-        if own and stress.shape[1] == 9:
-            total = 0.0
-            for c in range(3):
-                duals[12 * c + x, k] += stress[at + k, 3 * c]
-                duals[12 * c + 4 + y, k] += stress[at + k, 3 * c + 1]
-                duals[12 * c + 8 + z, k] += stress[at + k, 3 * c + 2]
-            for c in range(9):
-                total += stress[at + k, c] ** 2
-            trace = stress[at + k, 0] + stress[at + k, 4] + stress[at + k, 8]
-        else:
-            if own:
-                for c in range(6):
-                    s[c] = stress[at + k, c] if c < 3 else root * stress[at + k, c]
-            else:
-                _elastic_stress(rows, x, y, z, k, elastic, phase, s)
-            _spread(s, x, y, z, k, duals)
-            trace = s[0] + s[1] + s[2]
-            total = s[0] ** 2 + s[1] ** 2 + s[2] ** 2 + 2 * (s[3] ** 2 + s[4] ** 2 + s[5] ** 2)
-        squares[0] += 0.125 * trace * trace
-        squares[1] += 0.125 * total
+    if first[phase] < 0:
+        _elastic_run(rows, z0, z1, x, y, z, elastic[phase], s)
+    else:
+        stride = 8 * counts[phase]
+        at = components * first[phase] + point * counts[phase] + slot
+        for c in range(components):
+            _keep(stress[at + c * stride : at + c * stride + z1 - z0], s[c, : z1 - z0])
+    if components == 9:
+        _spread_nominal(s[:, : z1 - z0], z0, z1, x, y, z, squares, duals)
+    else:
+        _spread_symmetric(s[:, : z1 - z0], z0, z1, x, y, z, squares, duals)
 
 
 @kernel
-def forces_of_stress(start, stop, piece, u, mean, g, starts, runs, first, counts, elastic, stress, out, edges):
+def forces_of_stress(start, stop, piece, u, mean, g, starts, runs, first, counts, elastic, components, stress, out, edges):  # fmt: skip  # noqa: E501
     """Write the forces of stresses that are known at points, and of elastic phases from their strain.
 
     Args:
         start, stop, piece, u, mean, g, starts, runs, first, counts: as of `strains_at_points`.
-        elastic: (phases, 21) stiffness of phases that own no points, plain stresses by doubled shears.
-        stress: (points, 6), Mandel, or (points, 9).
+        elastic: (phases, 21) stiffness of phases that own no points, Mandel.
+        components: 6 or 9.
+        stress: (components x points,), phase by phase (component, point).
         out: (x, 3, y, z) forces.
         edges: (pieces, 3, y, z): what a slab adds to the next one's first nodes.
 
@@ -286,7 +361,7 @@ def forces_of_stress(start, stop, piece, u, mean, g, starts, runs, first, counts
     """
     nodes_x, _, count_y, count_z = u.shape
     m, rows, duals = np.zeros((8, count_z + 1)), np.zeros((36, count_z)), np.zeros((36, count_z))
-    carry, sums, s = np.zeros((2, 3, count_y, count_z)), np.zeros(9), np.zeros(6)
+    carry, sums, s = np.zeros((2, 3, count_y, count_z)), np.zeros(9), np.zeros((12, count_z))
     squares = np.zeros(2)
     for i in range(start, stop):
         here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
@@ -298,7 +373,7 @@ def forces_of_stress(start, stop, piece, u, mean, g, starts, runs, first, counts
             row_gradients(low, high, j, j1, g, mean, m, rows)
             for run in range(starts[row], starts[row + 1]):
                 for point in range(8):
-                    _row_stress(rows, stress, point, runs[run], first, counts, elastic, s, squares, duals)
+                    _row_stress(rows, stress, point, runs[run], first, counts, elastic, components, s, squares, duals)  # fmt: skip  # noqa: E501
             add_row_forces(duals, j, j1, g, m, here, following)
             add_means(duals, sums)
         copy_planes(here, out[i])

@@ -2,8 +2,8 @@
 
 Three ways to keep a tangent at a point: compact, K 1x1 + s Idev + g n x n, eight numbers (s, g, n) and a bulk
 modulus a phase; the upper triangle, 21 (or 45 of a nominal stress by a gradient); the whole, 36 (81). Phases
-that own no points have their numbers once. Numbers are kept (number, point), so that rows of voxels of one
-phase are runs of memory. Gradients and forces are those of `grids/point_kernels.py`.
+that own no points have their numbers once. Numbers are kept phase by phase as (number, point), so that
+rows of voxels of one phase are runs of memory. Gradients and forces are those of `grids/point_kernels.py`.
 """
 
 import numpy as np
@@ -34,11 +34,12 @@ def _fill_run(value, target):
 def _gather(numbers, table, run, first, counts, rows):
     """Write a run's numbers to the rows (8 points, numbers, voxels)."""
     z0, z1, phase, slot = run[0], run[1], run[2], run[3]
+    stride, size = 8 * counts[phase], rows.shape[1]
     for point in range(8):
-        at = first[phase] + point * counts[phase] + slot
-        for n in range(rows.shape[1]):
+        at = size * first[phase] + point * counts[phase] + slot
+        for n in range(size):
             if first[phase] >= 0:
-                _copy_run(numbers[n, at : at + z1 - z0], rows[point, n, z0:z1])
+                _copy_run(numbers[at + n * stride : at + n * stride + z1 - z0], rows[point, n, z0:z1])
             else:
                 _fill_run(table[phase, n], rows[point, n, z0:z1])
 
@@ -85,7 +86,7 @@ def compact_products(start, stop, piece, u, means, g, starts, runs, first, count
         starts, runs, first, counts: see `PointLayout`.
         bulks: (phases,).
         table: (phases, 8), of phases without points.
-        numbers: (8, points).
+        numbers: (8 x points,), phase by phase (number, point).
         edges: (pieces, fields, 3, y, z): what a slab adds to the next one's first nodes.
         sums: (pieces, fields, 9), or no fields where they are not wanted: sums of the stresses, written.
     """
@@ -180,7 +181,9 @@ def _full_points(rows, place, numbers, e, s, duals):
         s[:] = 0
         for a in range(place.shape[0]):
             for b in range(0, place.shape[0], 3):
-                _add_three(t[place[a, b]], t[place[a, b + 1]], t[place[a, b + 2]], e[b], e[b + 1], e[b + 2], s[a])
+                _add_three(
+                    t[place[a, b]], t[place[a, b + 1]], t[place[a, b + 2]], e[b], e[b + 1], e[b + 2], s[a]
+                )
         _point_duals(s, x, y, z, duals)
 
 
@@ -192,12 +195,12 @@ def full_products(start, stop, piece, u, means, g, starts, runs, first, counts, 
         place: (6, 6) or (9, 9), where among a point's numbers an entry is; its transpose gives the product
             with the transposed tangents.
         table: (phases, numbers), of phases without points.
-        numbers: (numbers, points).
+        numbers: (numbers x points,), phase by phase (number, point).
     """
     fields, nodes_x, _, count_y, count_z = u.shape
     m = np.zeros((8, count_z + 1), u.dtype)
     rows, duals = np.zeros((36, count_z), u.dtype), np.zeros((36, count_z), u.dtype)
-    at_points = np.zeros((8, numbers.shape[0], count_z), u.dtype)
+    at_points = np.zeros((8, table.shape[1], count_z), u.dtype)
     e, s = np.zeros((place.shape[0], count_z), u.dtype), np.zeros((place.shape[0], count_z), u.dtype)
     carry = np.zeros((2, fields, 3, count_y, count_z), u.dtype)
     for i in range(start, stop):
