@@ -46,7 +46,6 @@ class PathMedium:
         index: (x, y, z), number of the phase of every voxel.
         laws: one a phase.
         spacing: length of a voxel's edges, m.
-        kept: whether phases that are linear own points all the same, as where finite strains are asked.
     """
 
     def __init__(self, index: np.ndarray, laws: Sequence[PathLaw], spacing: Sequence[float]):
@@ -67,14 +66,18 @@ class PathMedium:
         shear = float((np.trace(c) - 3 * bulk) / 10)
         return bulk, shear
 
+    @property
+    def reference_stiffness(self) -> np.ndarray:
+        """Stiffness of the homogeneous medium, (6, 6), Mandel."""
+        bulk, shear = self.reference
+        return isotropic_stiffness(np.array(bulk - 2 * shear / 3), np.array(shear))
+
     def inverse(self, dtype: np.dtype) -> Inverse:
         """Return the inverse of the homogeneous medium's stiffness, the discrete Green operator."""
         dtype = np.dtype(dtype)
         if dtype not in self._inverses:
-            bulk, shear = self.reference
             kernels = ElasticKernels(self.layout.shape, self.operators.spacing)
-            stiffness = isotropic_stiffness(np.array(bulk - 2 * shear / 3), np.array(shear))
-            self._inverses[dtype] = kernels.inverse(stiffness, "full", dtype)
+            self._inverses[dtype] = kernels.inverse(self.reference_stiffness, "full", dtype)
         return self._inverses[dtype]
 
     def balance(self, u: np.ndarray, load: np.ndarray, states: States, dt: float) -> Balance:

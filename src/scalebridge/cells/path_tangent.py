@@ -38,6 +38,8 @@ class Sensitivity:
         tangent: (components, components).
         steps: number of Krylov steps of all fields.
         outcome: how the solves ended.
+        misfit: largest difference of the energies and of the mean stresses of the load cases, relative to the
+            largest entry: of the order of the solves' tolerance.
     """
 
     fields: np.ndarray
@@ -45,6 +47,7 @@ class Sensitivity:
     tangent: np.ndarray
     steps: int
     outcome: Outcome
+    misfit: float
 
 
 def consistent_tangent(
@@ -79,9 +82,10 @@ def consistent_tangent(
         left = adjoint[i].astype(float)
         for j in range(len(fields)):
             tangent[i, j] += dot(left, forces[j]) / medium.voxels
+    misfit = float(np.abs(tangent - means.T).max() / (np.abs(tangent).max() or 1.0))
     if medium.symmetric:
         tangent = 0.5 * (tangent + tangent.T)
-    return Sensitivity(fields, adjoint, tangent, steps, outcome)
+    return Sensitivity(fields, adjoint, tangent, steps, outcome, misfit)
 
 
 def corrected_mean(
