@@ -92,7 +92,8 @@ class PathCell:
         self.settings = PathSettings() if settings is None else settings
         self.edge = math.prod(self.spacing) ** (1 / 3)
         """Length that displacements are measured with inside, m: the answer does not depend on it."""
-        self.medium = PathMedium(self.index, self.laws, [edge / self.edge for edge in self.spacing])
+        relative = [edge / self.edge for edge in self.spacing]
+        self.medium = PathMedium(self.index, self.laws, relative, self.edge)
         self.finite = self.medium.finite
         self._lazy: LazyAnswer | None = None
 

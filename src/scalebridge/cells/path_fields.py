@@ -90,7 +90,7 @@ class FieldReader:
         count = len(cell.laws)
         self._layout = point_layout(cell.index, count, [True] * count)
         self._operators = PointOperators(self._layout, cell.medium.operators.spacing, 9 if cell.finite else 6)
-        self._laws = PointLaws(cell.laws, self._layout)
+        self._laws = PointLaws(cell.laws, self._layout, cell.medium.operators.spacing, cell.edge)
 
     def read(self, state: CellState) -> PointFields:
         """Return the fields of a state.

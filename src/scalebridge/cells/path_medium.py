@@ -45,13 +45,23 @@ class PathMedium:
     Args:
         index: (x, y, z), number of the phase of every voxel.
         laws: one a phase.
-        spacing: length of a voxel's edges, m.
+        spacing: length of a voxel's edges, in `unit`.
+        unit: m; what lengths inside are measured with.
+        everywhere: whether phases that are linear own points all the same.
     """
 
-    def __init__(self, index: np.ndarray, laws: Sequence[PathLaw], spacing: Sequence[float]):
+    def __init__(
+        self,
+        index: np.ndarray,
+        laws: Sequence[PathLaw],
+        spacing: Sequence[float],
+        unit: float = 1.0,
+        *,
+        everywhere: bool = False,
+    ):
         self.finite = laws[0].finite
-        self.layout = point_layout(index, len(laws), [not is_linear(law) for law in laws])
-        self.laws = PointLaws(laws, self.layout)
+        self.layout = point_layout(index, len(laws), [everywhere or not is_linear(law) for law in laws])
+        self.laws = PointLaws(laws, self.layout, spacing, unit)
         self.operators = PointOperators(self.layout, spacing, 9 if self.finite else 6)
         self.nodes, self.voxels = self.operators.nodes, self.operators.voxels
         self.symmetric = self.laws.symmetric
@@ -98,6 +108,11 @@ class PathMedium:
         change = np.asarray(load) - (np.eye(3).ravel() if self.finite else 0.0)
         trace = change[0] + (change[4] + change[8] if self.finite else change[1] + change[2])
         return math.sqrt(bulk * trace**2 + 2 * shear * (change @ change - trace**2 / 3))
+
+    @property
+    def unit_size(self) -> float:
+        """Energy norm of a unit shear, which solves for unit loads are compared with."""
+        return math.sqrt(2 * self.reference[1])
 
     def norm(self, forces: np.ndarray) -> float:
         """Return the energy norm of forces per volume, as the homogeneous medium has it."""

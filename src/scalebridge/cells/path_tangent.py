@@ -25,6 +25,7 @@ from scalebridge.core.results import Outcome, worst_outcome
 from scalebridge.core.vectors import dot
 from scalebridge.grids.point_operators import StoredTangent
 
+_LEAST = 1e-4  # of a unit load's own size, below which its forces count as zero: X is nothing then
 _SINGLE_TOLERANCE = 1e-5  # of solves in float32: below it all is done in float64
 
 
@@ -103,7 +104,8 @@ def _solve(
     units, shape = np.eye(size), (size, *medium.nodes)
     x, r = np.zeros(shape, dtype), np.empty(shape, dtype)
     medium.operators.products(tangent, x, units, r)
-    goals = np.array([settings.tangent_tolerance * _norm(medium, one) for one in r])
+    least = _LEAST * medium.unit_size
+    goals = np.array([settings.tangent_tolerance * max(_norm(medium, one), least) for one in r])
     if start is not None:
         x[...] = start
         medium.operators.products(tangent, x, units, r)
