@@ -14,6 +14,7 @@ from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
+from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
@@ -93,6 +94,8 @@ def _section(result: Shown, number: int) -> Section:
         return make_stiffness_section(result, number)
     if is_permeability(result):
         return make_permeability_section(result, number)
+    if is_path(result):
+        return make_path_section(result, number)
     if is_front(result):
         return make_front_section(result, number)
     return make_expansion_section(result, number) if is_expansion(result) else make_section(result, number)
