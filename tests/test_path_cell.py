@@ -4,16 +4,16 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from jaxtyping import Array
+
 from path_samples import (
     BLOCK,
     INCLUSION,
     MATRIX,
+    REFERENCE,
     TIGHT,
     UNIT,
     mandel_tangent,
-    REFERENCE,
     rows,
     sphere,
     strain_of,
@@ -86,7 +86,8 @@ def test_the_sphere_cell_at_the_shear_step():
 
 
 @pytest.mark.parametrize(
-    "law", [MATRIX, DruckerPrager(62.5, 28.8462, 0.2, 0.1, LinearHardening(0.1, 0.5)), NeoHookean(62.5, 28.8462)]
+    "law",
+    [MATRIX, DruckerPrager(62.5, 28.8462, 0.2, 0.1, LinearHardening(0.1, 0.5)), NeoHookean(62.5, 28.8462)],
 )
 def test_a_homogeneous_cell_is_its_law(law):
     cell = PathCell(np.zeros((3, 2, 2), int), [law], (1.0, 2.0, 0.5))

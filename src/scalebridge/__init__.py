@@ -287,6 +287,7 @@ __all__ = [
     "read_volume",
     "relabel",
     "report",
+    "response_along_path",
     "sphere_lattice",
     "spheres_image",
     "square_inclusion",

@@ -9,7 +9,6 @@ answer through the implicit function that they are. A laminate is itself a law a
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -81,7 +80,9 @@ class PathLaminate(PathLaw):
     def state_specs(self) -> dict[str, Spec]:
         """Those of the layers, as "layer0/plastic strain"."""
         return {
-            f"layer{k}/{name}": spec for k, law in enumerate(self.laws) for name, spec in law.state_specs().items()
+            f"layer{k}/{name}": spec
+            for k, law in enumerate(self.laws)
+            for name, spec in law.state_specs().items()
         }
 
     def rest(self) -> State:

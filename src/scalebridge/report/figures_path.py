@@ -74,7 +74,9 @@ def draw_curves(result: Upscaled, key: str) -> Picture:
     for component, colour in zip(shown, phase_colours(len(shown)), strict=True):
         curve = np.r_[0.0, stress[:, component]] / scale
         marker = "o" if len(across) <= 40 else None
-        axes.plot(across, curve, color=colour, linewidth=1.7, marker=marker, markersize=3, label=names[component])
+        axes.plot(
+            across, curve, color=colour, linewidth=1.7, marker=marker, markersize=3, label=names[component]
+        )
     what = "deformation gradient" if finite else "mean strain"
     _finish(axes, f"{what} {names[lead]}", f"mean {'nominal ' if finite else ''}stress, {unit}", "component")
     ends = "; ".join(f"{names[c]} ends at {typeset_number(stress[-1, c] / scale, 3)} {unit}" for c in shown)
@@ -93,7 +95,9 @@ def draw_energies(result: Upscaled, key: str) -> Picture:
     ends = []
     for name, line in (("work", "solid"), ("stored", (0, (5, 2))), ("dissipated", (0, (1.5, 1.5)))):
         curve = np.r_[0.0, np.asarray(stats[name])] / scale
-        axes.plot(steps, curve, color=INK if name == "work" else MUTED, linestyle=line, linewidth=1.7, label=name)
+        axes.plot(
+            steps, curve, color=INK if name == "work" else MUTED, linestyle=line, linewidth=1.7, label=name
+        )
         ends.append(f"{name} ends at {typeset_number(curve[-1], 3)} {unit}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _finish(axes, "step", f"energy, {unit}", "")
@@ -108,7 +112,15 @@ def draw_residuals(result: Upscaled, key: str) -> Picture:
     chosen = np.unique(np.linspace(0, len(histories) - 1, min(_MOST_HISTORIES, len(histories))).astype(int))
     for step, colour in zip(chosen, phase_colours(len(chosen)), strict=True):
         numbers = np.maximum(np.asarray(histories[step], float), 1e-17)
-        axes.plot(range(len(numbers)), numbers, color=colour, linewidth=1.5, marker="o", markersize=3, label=step + 1)
+        axes.plot(
+            range(len(numbers)),
+            numbers,
+            color=colour,
+            linewidth=1.5,
+            marker="o",
+            markersize=3,
+            label=step + 1,
+        )
     wanted = float(result.provenance.settings["tolerance"])
     axes.axhline(wanted, color=BAD, linewidth=1.2, linestyle=(0, (4, 3)), label="wanted")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -153,8 +165,11 @@ def _field_pictures(result: Upscaled, name: str, plane: np.ndarray, unit: str, k
     length = None if image is None or image.voxel is None else image.voxel[0] * image.shape[0]
     title = _NAMES.get(name, name[:1].upper() + name[1:])
     of = f" {unit}" if unit else ""
-    where = "" if image is None or image.dim == 2 else f"  ·  z = {image.shape[2] // 2 + 1} of {image.shape[2]}"
-    caption = f"{title}, last step: up to {typeset_number(float(np.nanmax(plane)), 3)}{of}{where}  ·  {AXES[0]} →, {AXES[1]} ↑"
+    where = (
+        "" if image is None or image.dim == 2 else f"  ·  z = {image.shape[2] // 2 + 1} of {image.shape[2]}"
+    )
+    peak = f"up to {typeset_number(float(np.nanmax(plane)), 3)}{of}"
+    caption = f"{title}, last step: {peak}{where}  ·  {AXES[0]} →, {AXES[1]} ↑"
     picture = as_png(framed(pixels, length, plane.shape[0]), f"{title} in the middle slice.", caption)
     figure = new_figure(440, 62)
     bar = figure.colorbar(scale, cax=figure.add_subplot(), orientation="horizontal", extend="max")
@@ -162,7 +177,10 @@ def _field_pictures(result: Upscaled, name: str, plane: np.ndarray, unit: str, k
     bar.ax.tick_params(colors=MUTED, labelsize=FONT_SIZE)
     plain_ticks(bar.ax, "x")
     label_axes(bar.ax, f"{title[:1].lower()}{title[1:]}{f', {unit}' if unit else ''}")
-    return [picture, as_svg(figure, key, f"Colour scale of the field {name}, up to {typeset_number(high, 3)}{of}.")]
+    return [
+        picture,
+        as_svg(figure, key, f"Colour scale of the field {name}, up to {typeset_number(high, 3)}{of}."),
+    ]
 
 
 def _finish(axes: Axes, across: str, up: str, title: str) -> None:

@@ -46,7 +46,9 @@ def make_path_section(result: Upscaled, number: int) -> Section:
         key,
         looks,
         headline=_headline(result) if done else ("", "", ""),
-        sentences=[unbroken(one) for one in [*(_sentences(result) if done else []), verdict_sentence(result)]],
+        sentences=[
+            unbroken(one) for one in [*(_sentences(result) if done else []), verdict_sentence(result)]
+        ],
         answer=[_steps_table(result)] if done else [],
         pictures=(flat, volumes),
         phases=_laws_table(result, looks),
@@ -63,9 +65,10 @@ def _headline(result: Upscaled) -> tuple[str, str, str]:
 
 
 def _sentences(result: Upscaled) -> list[str]:
-    number, unit, meaning = _headline(result)
+    number, unit, _ = _headline(result)
+    name = result.stats["components"][leading_component(result)]
     stats, work = result.stats, float(result.stats["work"][-1])
-    said = [f"In {count(len(result.value), 'step')} the {meaning.removesuffix(' after the last step')} came to {number} {unit}."]
+    said = [f"In {count(len(result.value), 'step')} the mean stress {name} came to {number} {unit}."]
     if abs(work) > 0:
         lost = 100.0 * float(stats["dissipated"][-1]) / max(np.abs(stats["work"]).max(), abs(work))
         said.append(
@@ -125,7 +128,8 @@ def _tangent_table(result: Upscaled) -> Table:
     scale, unit = pressure_unit(float(np.abs(tangent).max()) or 1.0)
     names = result.stats["components"]
     rows = [
-        Row((names[i], *(typeset_number(x / scale, 4, trim=False) for x in row))) for i, row in enumerate(tangent)
+        Row((names[i], *(typeset_number(x / scale, 4, trim=False) for x in row)))
+        for i, row in enumerate(tangent)
     ]
     notation = "" if len(names) == 9 else ", Mandel notation"
     return Table(f"Consistent tangent after the last step, {unit}{notation}", ("", *names), rows)
@@ -136,21 +140,46 @@ def _laws_table(result: Upscaled, looks: dict[str, Look]) -> Table:
     for key, look in looks.items():
         given = result.inputs.get(key, {})
         numbers = given.get("value", {})
-        text = ", ".join(f"{name} {typeset_number(n, 4)}" for name, n in numbers.items() if isinstance(n, float))
+        text = ", ".join(
+            f"{name} {typeset_number(n, 4)}" for name, n in numbers.items() if isinstance(n, float)
+        )
         share = "" if look.fraction is None else typeset_number(look.fraction, 3)
         rows.append(Row((shorten(look.name, _LONGEST), str(given.get("law", "")), text, share), look.colour))
-    return Table("Laws of the phases, SI units", ("phase", "law", "parameters", "volume fraction"), rows, frozenset({0, 1, 2}))
+    return Table(
+        "Laws of the phases, SI units",
+        ("phase", "law", "parameters", "volume fraction"),
+        rows,
+        frozenset({0, 1, 2}),
+        frozenset({2}),
+    )
 
 
 def _blocks(result: Upscaled, key: str, slices: list) -> list[Block]:
     lead = "The mean stress of every step over the load, and where the work went."
     micro = "What happened inside by the last step; phases that do not know a quantity are left out."
     blocks = [
-        Block(f"{key}-curves", "Stress and energy", lead, [draw_curves(result, f"{key}-stress"), draw_energies(result, f"{key}-energy")]),
+        Block(
+            f"{key}-curves",
+            "Stress and energy",
+            lead,
+            [draw_curves(result, f"{key}-stress"), draw_energies(result, f"{key}-energy")],
+        ),
         Block(f"{key}-micro", "Micro fields", micro, draw_micro_fields(result, f"{key}-micro")),
         Block(f"{key}-slices", "Slices", "Through the middle, across each axis.", slices),
-        Block(f"{key}-tangent", "Tangent", "The derivative of the mean stress by the mean strain.", [], _tangent_table(result)),
+        Block(
+            f"{key}-tangent",
+            "Tangent",
+            "The derivative of the mean stress by the mean strain.",
+            [],
+            _tangent_table(result),
+        ),
         Block(f"{key}-checks", "Checks", "What was preserved, as measured numbers.", [], check_table(result)),
-        Block(f"{key}-work", "Convergence", "How equilibrium was found.", [draw_residuals(result, f"{key}-residual")], _work_table(result)),
+        Block(
+            f"{key}-work",
+            "Convergence",
+            "How equilibrium was found.",
+            [draw_residuals(result, f"{key}-residual")],
+            _work_table(result),
+        ),
     ]
     return [block for block in blocks if block.pictures or block.table]
