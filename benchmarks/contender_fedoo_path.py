@@ -1,4 +1,4 @@
-"""fedoo: a J2 cell over a path of mean strains, its own Newton, its own periodic constraints, its direct solver.
+"""fedoo: a J2 cell over a path of mean strains; Newton, periodic constraints and direct solver are its own.
 
 Called as `python -m benchmarks.contender_fedoo_path JOB.npz`; prints JSON: mean stress xx by step, seconds.
 Its law is simcoon's EPICP: sigma_y + k p^m with m = 1.

@@ -1,7 +1,7 @@
 """`python -m benchmarks.path_cells`: cells with history; writes out/bench/path_cells.md and .json.
 
-One run: (1) a J2 sphere cell on 8^3 voxels over a cycle of 15 steps, here and in fedoo; (2) the same on 32^3 here,
-equilibrium and tangent timed apart; (3) bytes that a product with stored tangents moves, against the
+One run: (1) a J2 sphere cell on 8^3 voxels over a cycle of 15 steps, here and in fedoo; (2) the same on 32^3
+here, equilibrium and tangent timed apart; (3) bytes that a product with stored tangents moves, against the
 machine's speed of copying. Nothing asserts a time.
 """
 

@@ -1,4 +1,4 @@
-"""Cells with history against exact answers: a laminate, a homogeneous body, a sphere; and what a trial may not do."""
+"""Cells with history against exact answers: laminate, homogeneous body, sphere; what a trial may not do."""
 
 import equinox as eqx
 import jax.numpy as jnp

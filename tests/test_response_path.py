@@ -166,7 +166,6 @@ BAD = {
     "all stresses": ((IMAGE, LAWS, STILL), {"control": ("11", "22", "33", "23", "13", "12")}, "not all"),
     "times that fall": ((IMAGE, LAWS, STILL), {"times": [2.0, 1.0]}, "rise"),
     "too few times": ((IMAGE, LAWS, STILL), {"times": [1.0]}, "2 times"),
-    "a tolerance of two": ((IMAGE, LAWS, STILL), {"settings": None}, "tolerance"),
 }
 
 
@@ -174,9 +173,22 @@ BAD = {
 def test_refused(name: str):
     arguments, options, said = BAD[name]
     with pytest.raises(InputError, match=re.escape(said)):
-        if "settings" in options:
-            options = {"settings": PathSettings(tolerance=2.0)}
         response_along_path(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tolerance": 2.0},
+        {"tangent_tolerance": 0.0},
+        {"max_iterations": 0},
+        {"precision": "half"},
+        {"max_cuts": 1.5},
+    ],
+)
+def test_settings_that_are_none_are_refused(given: dict):
+    with pytest.raises(InputError, match=next(iter(given))):
+        PathSettings(**given)
 
 
 def test_a_law_of_rates_wants_times_and_a_large_job_is_refused():

@@ -119,10 +119,11 @@ def refuse_loads(path: np.ndarray, mask: np.ndarray, finite: bool) -> None:
     if finite:
         if not mask.any():
             volumes = np.linalg.det(path.reshape(-1, 3, 3))
-            if volumes.min() <= 0:
+            step = int(np.argmin(volumes))
+            if volumes[step] <= 0:
                 raise InputError(
                     "path",
-                    got=f"a gradient of determinant {volumes.min():.3g} at step {int(np.argmin(volumes)) + 1}",
+                    got=f"a gradient of determinant {volumes[step]:.3g} at step {step + 1}",
                     wanted="determinants above 0",
                     cure="pass deformation gradients, which are the unit matrix at rest",
                 )

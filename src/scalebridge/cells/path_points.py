@@ -192,16 +192,14 @@ class PointLaws:
         largest = -np.inf
         for phase in self.phases:
             strain = self.layout.block(strains, phase, self.components)
-            for part, e, state in blocks(strain, states[phase]):
+            for _, e, state in blocks(strain, states[phase]):
                 largest = max(largest, float(_margin(self.laws[phase], e, state)))
         return largest
 
     @cached_property
     def _table(self) -> np.ndarray:
-        size = len(entry_places(self.components, self.symmetric)[0])
         if self.components == 9:
             return np.zeros((len(self.laws), 45 if self.symmetric else 81))
-        del size
         return np.ascontiguousarray(packed(np.moveaxis(self.stiffnesses, 0, -1), self.symmetric).T)
 
     @cached_property

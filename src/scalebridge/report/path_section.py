@@ -72,8 +72,8 @@ def _sentences(result: Upscaled) -> list[str]:
     if abs(work) > 0:
         lost = 100.0 * float(stats["dissipated"][-1]) / max(np.abs(stats["work"]).max(), abs(work))
         said.append(
-            f"Of the work that was put in, {typeset_number(lost, 3)} % (of its largest value) were dissipated, "
-            f"and {typeset_number(float(stats['stored'][-1]) / 1e3, 3)} kJ/m³ are stored."
+            f"Of the work that was put in, {typeset_number(lost, 3)} % (of its largest value) were "
+            f"dissipated, and {typeset_number(float(stats['stored'][-1]) / 1e3, 3)} kJ/m³ are stored."
         )
     cut = [step + 1 for step, parts in enumerate(stats["substeps"]) if parts > 1]
     if cut:
