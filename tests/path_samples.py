@@ -17,7 +17,7 @@ from scalebridge.laws.plastic import J2Plasticity
 REFERENCE = Path(__file__).parent / "reference"
 MATRIX = J2Plasticity(62.5, 28.8462, LinearHardening(0.1, 0.5))
 INCLUSION = IsotropicElastic(222.222, 166.6667)
-TIGHT = PathSettings(tolerance=1e-10, tangent_tolerance=1e-6)
+TIGHT = PathSettings(tolerance=1e-10, tangent_tolerance=1e-6, precision="double")
 BLOCK = np.zeros((4, 4, 4), int)
 BLOCK[1:3, 1:3, 1:4] = 1
 UNIT = (1.0, 1.0, 1.0)

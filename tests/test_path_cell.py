@@ -90,7 +90,7 @@ def test_the_sphere_cell_at_the_shear_step():
     [MATRIX, DruckerPrager(62.5, 28.8462, 0.2, 0.1, LinearHardening(0.1, 0.5)), NeoHookean(62.5, 28.8462)],
 )
 def test_a_homogeneous_cell_is_its_law(law):
-    cell = PathCell(np.zeros((3, 2, 2), int), [law], (1.0, 2.0, 0.5))
+    cell = PathCell(np.zeros((3, 2, 2), int), [law], (1.0, 2.0, 0.5), TIGHT)
     load = np.eye(3).ravel() + 10 * np.r_[LOAD, 0.01, 0.0, 0.005] if law.finite else LOAD
     found = cell.respond(load, cell.rest())
     asked = jnp.asarray(load.reshape(3, 3) if law.finite else load)
@@ -145,12 +145,12 @@ class Timid(PathLaw):
 
 
 def test_a_step_that_is_too_long_is_cut_and_one_that_cannot_be_says_so():
-    cell = PathCell(BLOCK, [Timid(0.3 * np.linalg.norm(LOAD)), INCLUSION], UNIT)
+    cell = PathCell(BLOCK, [Timid(0.3 * np.linalg.norm(LOAD)), INCLUSION], UNIT, TIGHT)
     found = cell.respond(LOAD, cell.rest())
     assert found.outcome is Outcome.converged
     assert found.stats["substeps"] >= 4
     assert np.abs(found.answer - found.tangent @ LOAD).max() <= 1e-6 * np.abs(found.answer).max()
-    never = PathCell(BLOCK, [Timid(1e-9), INCLUSION], UNIT, PathSettings(max_cuts=1))
+    never = PathCell(BLOCK, [Timid(1e-9), INCLUSION], UNIT, PathSettings(max_cuts=1, precision="double"))
     failed = never.respond(LOAD, never.rest())
     assert failed.outcome is Outcome.breakdown
     assert failed.tangent is None

@@ -21,7 +21,7 @@ ONSET = 1e-4
 def _torn(index: np.ndarray, laws: list[PathLaw], end: float, steps: int) -> tuple[float, np.ndarray]:
     """Tear a bar along z; return the dissipated energy, J/m^2, and the largest strains seen in phase 1."""
     edge = LENGTH / index.shape[2]
-    cell = PathCell(index, laws, (edge, edge, edge), PathSettings(tolerance=1e-6))
+    cell = PathCell(index, laws, (edge, edge, edge), PathSettings(tolerance=1e-6, precision="double"))
     state, hint, work, before = cell.rest(), None, 0.0, np.zeros(6)
     load = np.zeros(6)
     for part in range(1, steps + 1):

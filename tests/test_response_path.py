@@ -22,11 +22,12 @@ IMAGE = VoxelImage(BLOCK, voxel=(1e-6, 1e-6, 1e-6), names={0: "matrix", 1: "grai
 LAWS = {0: MATRIX, 1: INCLUSION}
 PULL = np.outer([0.001, 0.003, 0.006, 0.002], [1.0, 0, 0, 0, 0, 0])
 STILL = np.zeros((2, 6))
+DOUBLE = PathSettings(precision="double")
 
 
 @pytest.fixture(scope="module")
 def pulled():
-    return response_along_path(IMAGE, LAWS, PULL, control="uniaxial stress", fields=True)
+    return response_along_path(IMAGE, LAWS, PULL, control="uniaxial stress", fields=True, settings=DOUBLE)
 
 
 def test_uniaxial_stress_leaves_no_stress_across_and_keeps_the_energy(pulled):
@@ -70,7 +71,7 @@ def test_finite_strain_under_uniaxial_stress_pulls_to_no_stress_across():
     stretch = np.zeros((2, 9))
     stretch[:, [0, 4, 8]] = [[1.1, 0, 0], [1.3, 0, 0]]
     laws = {0: NeoHookean(5.0, 2.0), 1: NeoHookean(50.0, 20.0)}
-    found = response_along_path(IMAGE, laws, stretch, control="uniaxial stress")
+    found = response_along_path(IMAGE, laws, stretch, control="uniaxial stress", settings=DOUBLE)
     assert found.passed, [str(check) for check in found.checks]
     assert np.abs(found.value[:, [4, 8]]).max() <= 1e-7 * found.value[-1, 0]
     assert np.all(found.stats["load"][:, 4] < 1)
@@ -114,7 +115,7 @@ def test_what_cannot_be_reached_says_so_and_keeps_the_steps_before():
     path[:, 0] = 0.09, 0.2  # the second is twice what it can carry
     given = ("11", "22", "33", "23", "13")
     body = np.zeros((2, 2, 2), int)
-    settings = PathSettings(max_iterations=8, max_cuts=1)
+    settings = PathSettings(max_iterations=8, max_cuts=1, precision="double")
     found = response_along_path(body, soft, path, control=given, settings=settings, throw=False)
     assert found.outcome is not Outcome.converged
     assert found.value.shape == (1, 6)
@@ -136,7 +137,7 @@ def test_control_c_keeps_the_steps_that_were_done(monkeypatch):
         return real(*arguments)
 
     monkeypatch.setattr(path_cell, "equilibrate", interrupted)
-    found = response_along_path(IMAGE, LAWS, PULL)
+    found = response_along_path(IMAGE, LAWS, PULL, settings=DOUBLE)
     assert found.outcome is Outcome.cancelled
     assert len(found.value) == 2
     assert any("after step 2" in note for note in found.notes)

@@ -103,16 +103,25 @@ def respond_controlled(
             load = last + 0.5 * (load - last)
             load[~mask] = given[~mask]
         else:
-            hint = {**found.hint, "answer": found.answer, "tangent": found.tangent}
+            tangent = found.tangent
+            hint = {**found.hint, "answer": found.answer, "tangent": tangent}
             found = replace(found, hint=hint)
             missing = (given - found.answer)[mask]
-            change = 1e-3 * float(np.abs(found.tangent @ (load - before)).max())
+            change = 1e-3 * float(np.abs(tangent @ (load - before)).max())
             if np.abs(missing).max() <= _TOLERANCE * max(float(np.abs(found.answer).max()), change):
                 return Controlled(load, found, count)
             last, load = load, load.copy()
-            load[mask] += np.linalg.solve(found.tangent[np.ix_(mask, mask)], missing)
+            load[mask] += _solved(tangent[np.ix_(mask, mask)], missing)
         found = cell.respond(load, state, dt, hint=hint)
     return Controlled(load, replace(found, outcome=_worse(found.outcome)), _ITERATIONS)
+
+
+def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve for loads; of a cell that resists no more, the smallest that would do, and NaN without any."""
+    try:
+        return np.linalg.lstsq(matrix, right, rcond=1e-12)[0]
+    except np.linalg.LinAlgError:
+        return np.full(len(right), np.nan)
 
 
 def _worse(outcome: Outcome) -> Outcome:
@@ -128,7 +137,7 @@ def _predicted(
         load = hint["load"].copy()
         change = (given - load)[~mask]
         missing = (given - hint["answer"])[mask] - hint["tangent"][np.ix_(mask, ~mask)] @ change
-        load[mask] += np.linalg.solve(hint["tangent"][np.ix_(mask, mask)], missing)
+        load[mask] += _solved(hint["tangent"][np.ix_(mask, mask)], missing)
     elif not cell.finite:
         tangent = cell.medium.reference_stiffness
         change = (given - load)[~mask]

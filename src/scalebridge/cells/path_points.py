@@ -116,8 +116,9 @@ class PointLaws:
         averages = self._averages(strains)
         for phase in self.phases:
             strain, out = (self.layout.block(one, phase, self.components) for one in (strains, stress))
-            if self._host[phase] is not None:
-                found[phase] = _return_radially(self._host[phase], strain, states[phase], out, advance)
+            parameters = self._host[phase]
+            if parameters is not None:
+                found[phase] = _return_radially(parameters, strain, states[phase], out, advance)
                 continue
             kept = phase_arrays(states[phase]) if advance else {}
             more = {_DRIVING: averages[phase]} if phase in averages else {}
@@ -216,8 +217,9 @@ class PointLaws:
         for phase in self.phases:
             out = self.layout.block(numbers, phase, 8)
             strain = self.layout.block(strains, phase, 6)
-            if self._host[phase] is not None:
-                _radial_tangents(self._host[phase], strain, states[phase], out)
+            parameters = self._host[phase]
+            if parameters is not None:
+                _radial_tangents(parameters, strain, states[phase], out)
             else:
                 for part, e, state in blocks(strain, states[phase]):
                     s, g, n = _compact_tangent(self.laws[phase], e, state, dt)

@@ -147,6 +147,21 @@ def add_means(duals, sums):
 
 
 @kernel
+def clear_rows(rows):
+    """Zero rows. Assigned as a whole it compiles a second longer."""
+    for row in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            rows[row, k] = 0
+
+
+@kernel
+def clear_planes(planes):
+    """Zero planes (..., y, z) of three axes."""
+    for c in range(planes.shape[0]):
+        clear_rows(planes[c])
+
+
+@kernel
 def copy_planes(source, target):
     """Write one set of planes over another, plane by plane."""
     for c in range(source.shape[0]):
@@ -162,34 +177,37 @@ def places(point):
     return 2 * b + c, 2 * a + c, 2 * a + b
 
 
-@row_kernel
-def _keep(source, target):
-    for k in range(target.size):
-        target[k] = source[k]
-
-
-@row_kernel
-def _keep_shear(first, second, scale, target):
-    for k in range(target.size):
-        target[k] = scale * (first[k] + second[k])
+@kernel
+def _keep(rows, row, z0, z1, out, at):
+    """Copy a run of a row to a flat array."""
+    for k in range(z1 - z0):
+        out[at + k] = rows[row, z0 + k]
 
 
 @kernel
-def _keep_strain(rows, z0, z1, x, y, z, at, stride, root, out):
+def _keep_shear(rows, first, second, z0, z1, scale, out, at):
+    for k in range(z1 - z0):
+        out[at + k] = scale * (rows[first, z0 + k] + rows[second, z0 + k])
+
+
+@kernel
+def _keep_strain(rows, z0, z1, x, y, z, at, stride, out):
     """Write the strain of a run of voxels at a point, Mandel notation."""
-    length = z1 - z0
-    _keep(rows[x, z0:z1], out[at : at + length])
-    _keep(rows[16 + y, z0:z1], out[at + stride : at + stride + length])
-    _keep(rows[32 + z, z0:z1], out[at + 2 * stride : at + 2 * stride + length])
-    _keep_shear(
-        rows[20 + z, z0:z1], rows[28 + y, z0:z1], root, out[at + 3 * stride : at + 3 * stride + length]
-    )
-    _keep_shear(
-        rows[8 + z, z0:z1], rows[24 + x, z0:z1], root, out[at + 4 * stride : at + 4 * stride + length]
-    )
-    _keep_shear(
-        rows[4 + y, z0:z1], rows[12 + x, z0:z1], root, out[at + 5 * stride : at + 5 * stride + length]
-    )
+    root = np.sqrt(0.5)
+    _keep(rows, x, z0, z1, out, at)
+    _keep(rows, 16 + y, z0, z1, out, at + stride)
+    _keep(rows, 32 + z, z0, z1, out, at + 2 * stride)
+    _keep_shear(rows, 20 + z, 28 + y, z0, z1, root, out, at + 3 * stride)
+    _keep_shear(rows, 8 + z, 24 + x, z0, z1, root, out, at + 4 * stride)
+    _keep_shear(rows, 4 + y, 12 + x, z0, z1, root, out, at + 5 * stride)
+
+
+@kernel
+def _keep_gradient(rows, z0, z1, x, y, z, at, stride, out):
+    for c in range(3):
+        _keep(rows, 12 * c + x, z0, z1, out, at + 3 * c * stride)
+        _keep(rows, 12 * c + 4 + y, z0, z1, out, at + (3 * c + 1) * stride)
+        _keep(rows, 12 * c + 8 + z, z0, z1, out, at + (3 * c + 2) * stride)
 
 
 @kernel
@@ -207,7 +225,6 @@ def strains_at_points(start, stop, piece, u, mean, g, starts, runs, first, count
     """
     nodes_x, _, count_y, count_z = u.shape
     m, rows = np.zeros((8, count_z + 1)), np.zeros((36, count_z))
-    root = np.sqrt(0.5)
     for i in range(start, stop):
         low, high = u[i], u[(i + 1) % nodes_x]
         for j in range(count_y):
@@ -222,126 +239,87 @@ def strains_at_points(start, stop, piece, u, mean, g, starts, runs, first, count
                     x, y, z = places(point)
                     at = components * first[phase] + point * counts[phase] + slot
                     if components == 6:
-                        _keep_strain(rows, z0, z1, x, y, z, at, stride, root, out)
-                        continue
-                    for c in range(3):
-                        to = at + 3 * c * stride
-                        _keep(rows[12 * c + x, z0:z1], out[to : to + z1 - z0])
-                        _keep(rows[12 * c + 4 + y, z0:z1], out[to + stride : to + stride + z1 - z0])
-                        _keep(rows[12 * c + 8 + z, z0:z1], out[to + 2 * stride : to + 2 * stride + z1 - z0])
+                        _keep_strain(rows, z0, z1, x, y, z, at, stride, out)
+                    else:
+                        _keep_gradient(rows, z0, z1, x, y, z, at, stride, out)
 
 
 @kernel
-def _elastic_stress(rows, x, y, z, k, table, phase, s):
-    """Plain stress of a voxel of an elastic phase at a point, from 21 numbers."""
-    e = (
-        rows[x, k],
-        rows[16 + y, k],
-        rows[32 + z, k],
-        rows[20 + z, k] + rows[28 + y, k],
-        rows[8 + z, k] + rows[24 + x, k],
-        rows[4 + y, k] + rows[12 + x, k],
-    )
-    for a in range(6):
-        s[a] = 0.0
-    n = 0
-    for a in range(6):
-        for b in range(a, 6):
-            s[a] += table[phase, n] * e[b]
-            if b > a:
-                s[b] += table[phase, n] * e[a]
-            n += 1
-
-
-@row_kernel
-def _add(source, scale, target):
-    for k in range(target.size):
-        target[k] += scale * source[k]
-
-
-@row_kernel
-def _square(source, weight):
-    total = 0.0
-    for k in range(source.size):
-        total += source[k] * source[k]
-    return weight * total
-
-
-@row_kernel
-def _trace_square(a, b, c):
-    total = 0.0
-    for k in range(a.size):
-        trace = a[k] + b[k] + c[k]
-        total += trace * trace
-    return total
+def _add(s, row, scale, z0, z1, duals, place):
+    """Add a run's stress to a row of duals."""
+    for k in range(z1 - z0):
+        duals[place, z0 + k] += scale * s[row, k]
 
 
 @kernel
-def _spread_symmetric(s, z0, z1, x, y, z, squares, duals):
-    """Add a run's symmetric stress at a point, Mandel rows, to the duals; its squares to two sums."""
+def _measure(s, components, length, squares):
+    """Add a run's trace squared and its square to two sums."""
+    second, third = (1, 2) if components == 6 else (4, 8)
+    for k in range(length):
+        trace = s[0, k] + s[second, k] + s[third, k]
+        squares[0] += 0.125 * trace * trace
+    for c in range(components):
+        total = 0.0
+        for k in range(length):
+            total += s[c, k] * s[c, k]
+        squares[1] += 0.125 * total
+
+
+@kernel
+def _spread_symmetric(s, z0, z1, x, y, z, duals):
+    """Add a run's symmetric stress at a point, Mandel rows, to the duals."""
     root = np.sqrt(0.5)
-    _add(s[0], 1.0, duals[x, z0:z1])
-    _add(s[1], 1.0, duals[16 + y, z0:z1])
-    _add(s[2], 1.0, duals[32 + z, z0:z1])
-    _add(s[3], root, duals[20 + z, z0:z1])
-    _add(s[3], root, duals[28 + y, z0:z1])
-    _add(s[4], root, duals[8 + z, z0:z1])
-    _add(s[4], root, duals[24 + x, z0:z1])
-    _add(s[5], root, duals[4 + y, z0:z1])
-    _add(s[5], root, duals[12 + x, z0:z1])
-    squares[0] += 0.125 * _trace_square(s[0], s[1], s[2])
-    for c in range(6):
-        squares[1] += _square(s[c], 0.125)
+    _add(s, 0, 1.0, z0, z1, duals, x)
+    _add(s, 1, 1.0, z0, z1, duals, 16 + y)
+    _add(s, 2, 1.0, z0, z1, duals, 32 + z)
+    _add(s, 3, root, z0, z1, duals, 20 + z)
+    _add(s, 3, root, z0, z1, duals, 28 + y)
+    _add(s, 4, root, z0, z1, duals, 8 + z)
+    _add(s, 4, root, z0, z1, duals, 24 + x)
+    _add(s, 5, root, z0, z1, duals, 4 + y)
+    _add(s, 5, root, z0, z1, duals, 12 + x)
 
 
 @kernel
-def _spread_nominal(s, z0, z1, x, y, z, squares, duals):
+def _spread_nominal(s, z0, z1, x, y, z, duals):
     for c in range(3):
-        _add(s[3 * c], 1.0, duals[12 * c + x, z0:z1])
-        _add(s[3 * c + 1], 1.0, duals[12 * c + 4 + y, z0:z1])
-        _add(s[3 * c + 2], 1.0, duals[12 * c + 8 + z, z0:z1])
-    squares[0] += 0.125 * _trace_square(s[0], s[4], s[8])
-    for c in range(9):
-        squares[1] += _square(s[c], 0.125)
+        _add(s, 3 * c, 1.0, z0, z1, duals, 12 * c + x)
+        _add(s, 3 * c + 1, 1.0, z0, z1, duals, 12 * c + 4 + y)
+        _add(s, 3 * c + 2, 1.0, z0, z1, duals, 12 * c + 8 + z)
 
 
 @kernel
-def _elastic_run(rows, z0, z1, x, y, z, table, s):
+def _elastic_run(rows, z0, z1, x, y, z, table, phase, e, s):
     """Stress of a run of an elastic phase at a point, Mandel rows, from 21 numbers."""
-    root = np.sqrt(0.5)
-    s[:] = 0
-    e = s[6:, : z1 - z0]
-    _add(rows[x, z0:z1], 1.0, e[0])
-    _add(rows[16 + y, z0:z1], 1.0, e[1])
-    _add(rows[32 + z, z0:z1], 1.0, e[2])
-    _keep_shear(rows[20 + z, z0:z1], rows[28 + y, z0:z1], root, e[3])
-    _keep_shear(rows[8 + z, z0:z1], rows[24 + x, z0:z1], root, e[4])
-    _keep_shear(rows[4 + y, z0:z1], rows[12 + x, z0:z1], root, e[5])
-    n = 0
+    length = z1 - z0
+    _keep_strain(rows, z0, z1, x, y, z, 0, length, e)
     for a in range(6):
-        for b in range(a, 6):
-            _add(e[b], table[n], s[a, : z1 - z0])
-            if b > a:
-                _add(e[a], table[n], s[b, : z1 - z0])
-            n += 1
+        for k in range(length):
+            s[a, k] = 0
+        for b in range(6):
+            low, high = min(a, b), max(a, b)
+            number = table[phase, low * (11 - low) // 2 + high]
+            for k in range(length):
+                s[a, k] += number * e[b * length + k]
 
 
 @kernel
-def _row_stress(rows, stress, point, run, first, counts, elastic, components, s, squares, duals):
+def _row_stress(rows, stress, point, run, first, counts, elastic, components, e, s, squares, duals):
     """Add the stress of a run of voxels at a point to the duals, and its squares to two sums."""
     z0, z1, phase, slot = run[0], run[1], run[2], run[3]
     x, y, z = places(point)
     if first[phase] < 0:
-        _elastic_run(rows, z0, z1, x, y, z, elastic[phase], s)
+        _elastic_run(rows, z0, z1, x, y, z, elastic, phase, e, s)
     else:
-        stride = 8 * counts[phase]
         at = components * first[phase] + point * counts[phase] + slot
         for c in range(components):
-            _keep(stress[at + c * stride : at + c * stride + z1 - z0], s[c, : z1 - z0])
+            for k in range(z1 - z0):
+                s[c, k] = stress[at + 8 * counts[phase] * c + k]
+    _measure(s, components, z1 - z0, squares)
     if components == 9:
-        _spread_nominal(s[:, : z1 - z0], z0, z1, x, y, z, squares, duals)
+        _spread_nominal(s, z0, z1, x, y, z, duals)
     else:
-        _spread_symmetric(s[:, : z1 - z0], z0, z1, x, y, z, squares, duals)
+        _spread_symmetric(s, z0, z1, x, y, z, duals)
 
 
 @kernel
@@ -361,19 +339,19 @@ def forces_of_stress(start, stop, piece, u, mean, g, starts, runs, first, counts
     """
     nodes_x, _, count_y, count_z = u.shape
     m, rows, duals = np.zeros((8, count_z + 1)), np.zeros((36, count_z)), np.zeros((36, count_z))
-    carry, sums, s = np.zeros((2, 3, count_y, count_z)), np.zeros(9), np.zeros((12, count_z))
-    squares = np.zeros(2)
+    carry, sums, s = np.zeros((2, 3, count_y, count_z)), np.zeros(9), np.zeros((9, count_z))
+    squares, e = np.zeros(2), np.zeros(6 * count_z)
     for i in range(start, stop):
         here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
-        following[:] = 0
+        clear_planes(following)
         low, high = u[i], u[(i + 1) % nodes_x]
         for j in range(count_y):
             row, j1 = i * count_y + j, (j + 1) % count_y
-            duals[:] = 0
+            clear_rows(duals)
             row_gradients(low, high, j, j1, g, mean, m, rows)
             for run in range(starts[row], starts[row + 1]):
                 for point in range(8):
-                    _row_stress(rows, stress, point, runs[run], first, counts, elastic, components, s, squares, duals)  # fmt: skip  # noqa: E501
+                    _row_stress(rows, stress, point, runs[run], first, counts, elastic, components, e, s, squares, duals)  # fmt: skip  # noqa: E501
             add_row_forces(duals, j, j1, g, m, here, following)
             add_means(duals, sums)
         copy_planes(here, out[i])

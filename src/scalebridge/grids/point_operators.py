@@ -175,8 +175,8 @@ class PointOperators:
             threads=self._threads,
         )
         self._close(out[None], edges[:, None], len(found))
-        sums = sum(one[0] for one in found)
-        return self.mean_answer(sums), sum(one[1] for one in found) / self.voxels
+        sums, squares = (np.sum([one[part] for one in found], axis=0) for part in range(2))
+        return self.mean_answer(sums), squares / self.voxels
 
     def products(
         self, tangent: StoredTangent, u: np.ndarray, loads: np.ndarray | None, out: np.ndarray

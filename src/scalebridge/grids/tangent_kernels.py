@@ -12,6 +12,8 @@ from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.grids.point_kernels import (
     add_means,
     add_row_forces,
+    clear_planes,
+    clear_rows,
     copy_planes,
     places,
     row_gradients,
@@ -98,7 +100,8 @@ def compact_products(start, stop, piece, u, means, g, starts, runs, first, count
     half, third = u.dtype.type(0.5), u.dtype.type(1 / 3)
     for i in range(start, stop):
         here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
-        following[:] = 0
+        for f in range(fields):
+            clear_planes(following[f])
         for j in range(count_y):
             row, j1 = i * count_y + j, (j + 1) % count_y
             for n in range(starts[row], starts[row + 1]):
@@ -106,7 +109,7 @@ def compact_products(start, stop, piece, u, means, g, starts, runs, first, count
                 _fill_run(bulks[runs[n, 2]], bulk[runs[n, 0] : runs[n, 1]])
             for f in range(fields):
                 row_gradients(u[f, i], u[f, (i + 1) % nodes_x], j, j1, g, means[f], m, rows)
-                duals[:] = 0
+                clear_rows(duals)
                 _compact_points(rows, bulk, at_points, half, third, duals)
                 add_row_forces(duals, j, j1, g, m, here[f], following[f])
                 if sums.shape[1] > 0:
@@ -178,7 +181,7 @@ def _full_points(rows, place, numbers, e, s, duals):
         x, y, z = places(point)
         t = numbers[point]
         _point_strain(rows, x, y, z, e)
-        s[:] = 0
+        clear_rows(s)
         for a in range(place.shape[0]):
             for b in range(0, place.shape[0], 3):
                 _add_three(
@@ -205,14 +208,15 @@ def full_products(start, stop, piece, u, means, g, starts, runs, first, counts, 
     carry = np.zeros((2, fields, 3, count_y, count_z), u.dtype)
     for i in range(start, stop):
         here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
-        following[:] = 0
+        for f in range(fields):
+            clear_planes(following[f])
         for j in range(count_y):
             row, j1 = i * count_y + j, (j + 1) % count_y
             for n in range(starts[row], starts[row + 1]):
                 _gather(numbers, table, runs[n], first, counts, at_points)
             for f in range(fields):
                 row_gradients(u[f, i], u[f, (i + 1) % nodes_x], j, j1, g, means[f], m, rows)
-                duals[:] = 0
+                clear_rows(duals)
                 _full_points(rows, place, at_points, e, s, duals)
                 add_row_forces(duals, j, j1, g, m, here[f], following[f])
                 if sums.shape[1] > 0:

@@ -2,9 +2,9 @@
 
 Where an operator's numbers are stored at every point, reading them is what a product costs: several fields
 at once read them once. Each has its own steps, and leaves the batch when it has converged. The method is the
-plain one of Hestenes & Stiefel, stopped on the preconditioned norm  sqrt(r . M^-1 r),  which bounds the energy
-of the error; nothing is renewed, because Newton's method (or a quadratic form) stands around it and sees the
-true residual.
+plain one of Hestenes & Stiefel, stopped on the preconditioned norm  sqrt(r . M^-1 r),  which bounds the
+energy of the error; nothing is renewed, because Newton's method (or a quadratic form) stands around it and
+sees the true residual.
 """
 
 import math
