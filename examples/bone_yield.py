@@ -26,9 +26,8 @@ def run(out: Path, size: int = 48, strains: tuple[float, ...] = STRAINS) -> sb.U
     grey = sb.read_volume(IMAGE, voxel="19.5 um").data
     middle = tuple(slice((edge - size) // 2, (edge + size) // 2) for edge in grey.shape)
     labels = (grey[middle] > OTSU).astype(int)
-    image = sb.VoxelImage(
-        labels, voxel=(19.5e-6,) * 3, names={0: "marrow", 1: "tissue"}, periodic=False, source={"file": IMAGE.name}
-    )
+    names, source = {0: "marrow", 1: "tissue"}, {"file": IMAGE.name}
+    image = sb.VoxelImage(labels, voxel=(19.5e-6,) * 3, names=names, periodic=False, source=source)
     tissue = sb.constitutive_law(
         "plastic",
         young=f"{YOUNG} Pa",
@@ -47,6 +46,7 @@ def run(out: Path, size: int = 48, strains: tuple[float, ...] = STRAINS) -> sb.U
 
 
 def main() -> None:
+    """Run from the command line and print the answer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/bone_yield"))
     parser.add_argument("--size", type=int, default=48)

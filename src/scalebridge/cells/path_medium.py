@@ -135,9 +135,15 @@ class PathMedium:
             goals: energy norms to reach, as `norm` has them.
             max_steps: largest number of steps a field.
         """
-        operator = _Tangents(self, tangent)
         if self.symmetric:
-            return solve_batch(operator, r, x, goals * math.sqrt(self.voxels), max_steps)
+            return solve_batch(_Tangents(self, tangent), r, x, goals * math.sqrt(self.voxels), max_steps)
+        return self.solve_general(tangent, r, x, goals, max_steps)
+
+    def solve_general(
+        self, tangent: StoredTangent, r: np.ndarray, x: np.ndarray, goals: np.ndarray, max_steps: int
+    ) -> BatchSolved:
+        """The same for tangents that are not symmetric, or not definite, field by field."""
+        operator = _Tangents(self, tangent)
         steps, norms, worst = [], [], Outcome.converged
         for f in range(len(r)):
             before = math.sqrt(max(operator.sweep(r[f], None, lambda _: _nothing), 0.0))

@@ -111,6 +111,10 @@ def _solve(
         medium.operators.products(tangent, x, units, r)
     np.negative(r, out=r)
     solved = medium.solve(tangent, r, x, goals, settings.max_steps)
+    if solved.indefinite:  # where the cell softens, conjugate gradients end before their time
+        medium.operators.products(tangent, x, units, r)
+        np.negative(r, out=r)
+        solved = medium.solve_general(tangent, r, x, goals, settings.max_steps)
     return x, sum(solved.steps), solved.outcome
 
 
