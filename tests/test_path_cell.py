@@ -22,6 +22,7 @@ from path_samples import (
 )
 from scalebridge.cells.path_cell import PathCell
 from scalebridge.cells.path_settings import PathSettings
+from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.core.spec import Spec
 from scalebridge.laws.drucker_prager import DruckerPrager
@@ -169,6 +170,23 @@ def test_the_lazy_answer_ends_where_the_first_point_yields():
     beyond = cell.respond(above, cell.rest())
     assert beyond.state["phase0/accumulated plastic strain"].max() > 0.0
     assert PathCell(BLOCK, [NeoHookean(1.0, 1.0)] * 2, UNIT).elastic() is None
+
+
+@pytest.mark.parametrize(
+    ("index", "laws", "spacing", "said"),
+    [
+        (BLOCK[0], [MATRIX, INCLUSION], UNIT, "index"),
+        (BLOCK + 0.5, [MATRIX, INCLUSION], UNIT, "index"),
+        (BLOCK, [MATRIX], UNIT, "phase"),
+        (BLOCK - 1, [MATRIX, INCLUSION], UNIT, "phase"),
+        (BLOCK, [MATRIX, NeoHookean(1.0, 1.0)], UNIT, "one kind"),
+        (BLOCK, [MATRIX, INCLUSION], (1.0, 1.0), "spacing"),
+        (BLOCK, [MATRIX, INCLUSION], (1.0, 0.0, 1.0), "spacing"),
+    ],
+)
+def test_a_cell_that_is_none_is_refused(index, laws, spacing, said: str):
+    with pytest.raises(InputError, match=said):
+        PathCell(index, laws, spacing)
 
 
 def test_the_signature_tells_cells_apart():

@@ -24,6 +24,7 @@ from scalebridge.cells.path_points import States
 from scalebridge.cells.path_settings import PathSettings
 from scalebridge.cells.path_tangent import Sensitivity, consistent_tangent, corrected_mean
 from scalebridge.core import precision as _precision  # noqa: F401
+from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.laws.path_law import PathLaw
 
@@ -63,6 +64,10 @@ class PathCell:
         spacing: length of a voxel's edges, m.
         settings: how it is solved.
 
+    Raises:
+        InputError: an image that is none, a phase without a law, laws of both kinds of strain, or a spacing
+            that is none.
+
     Limits: periodic; displacements of a trilinear element in each voxel, which lock where a phase is nearly
         incompressible in all of its neighbourhood. After sub-steps the tangent is that of the last of them.
 
@@ -88,6 +93,7 @@ class PathCell:
         spacing: Sequence[float],
         settings: PathSettings | None = None,
     ):
+        _refuse(index, laws, spacing)
         self.index = np.ascontiguousarray(index)
         self.laws, self.spacing = tuple(laws), tuple(float(edge) for edge in spacing)
         self.settings = PathSettings() if settings is None else settings
@@ -218,6 +224,25 @@ class PathCell:
                 phase, variable = name.split("/", 1)
                 found[int(phase.removeprefix("phase"))][variable] = value
         return found
+
+
+def _refuse(index: np.ndarray, laws: Sequence[PathLaw], spacing: Sequence[float]) -> None:
+    index = np.asarray(index)
+    if index.ndim != 3 or index.size == 0 or not np.issubdtype(index.dtype, np.integer):
+        got = f"an array of shape {index.shape} of {index.dtype}"
+        raise InputError(
+            "index", got=got, wanted="whole numbers (x, y, z)", cure="pass the phase of every voxel"
+        )
+    if index.min() < 0 or index.max() >= len(laws):
+        got = f"phases {index.min()} to {index.max()} and {len(laws)} laws"
+        raise InputError("laws", got=got, wanted="a law for every phase, from 0", cure="pass one law a phase")
+    if len({law.finite for law in laws}) > 1:
+        got = "laws of small and of finite strain"
+        raise InputError("laws", got=got, wanted="all of one kind", cure="choose one kind of strain")
+    if len(spacing) != 3 or not all(math.isfinite(edge) and edge > 0 for edge in spacing):
+        raise InputError(
+            "spacing", got=repr(spacing), wanted="three lengths above 0, m", cure="pass (1e-6,) * 3"
+        )
 
 
 def _count(stats: dict[str, Any], found: Equilibrium) -> None:

@@ -131,6 +131,10 @@ def response_along_path(
         require_converged(walk.outcome, f"step {len(walk.steps) + 1} of the path")
     if walk.outcome is Outcome.cancelled:
         notes.append(f"Stopped from outside after step {len(walk.steps)}.")
+    if slopes is not None and any(step.stats["substeps"] > 1 for step in walk.steps):
+        notes.append(
+            "Steps that were cut count as whole ones in the derivatives by parameters: shorten them."
+        )
     return path_result(
         given,
         cell,
