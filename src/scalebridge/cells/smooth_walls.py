@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from scalebridge.cells.flow_checks import definite_check, shared_checks
 from scalebridge.cells.permeability_job import FlowSettings
+from scalebridge.cells.slip_curve import Point, solved_curve
 from scalebridge.cells.stokes import StokesCell, flow_tangent
-from scalebridge.core.checks import Check
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.spec import Spec
@@ -22,7 +23,6 @@ from scalebridge.grids.walls import PoreGeometry
 from scalebridge.solvers.saddle_minres import Stop
 from scalebridge.upscaling.tangent import Tangent
 
-_SYMMETRY = 1e-8  # relative; the stationary form is symmetric up to rounding
 _LEAST = 8  # voxels along each axis of the halved grid
 
 
@@ -31,6 +31,7 @@ def geometry_permeability(
     cells: int | Sequence[int],
     *,
     slip_length: float | Mapping[int, float] = 0.0,
+    slip_lengths: Sequence[float] = (),
     rtol: float = 1e-4,
     max_steps: int = 2000,
     halved: bool = True,
@@ -46,6 +47,8 @@ def geometry_permeability(
             minimal surface, or `ImagePores` of a segmented image.
         cells: number of voxels along each axis, one number or one for each.
         slip_length: in metres, from 0 to infinity; one, or one for each label of the walls.
+        slip_lengths: ascending and finite, the same on all walls; the tensor's curve over them is then
+            in `stats["slip curve"]`.
         rtol: wanted relative error of the tensor, of the solver alone.
         max_steps: limit of iterations.
         halved: whether to solve on half as many voxels too, which tells the part of the voxels in the
@@ -88,15 +91,25 @@ def geometry_permeability(
         require_converged(outcome, "permeability")
     value = np.asarray(tangent.value)
     scale = np.sqrt(np.abs(np.outer(np.diagonal(value), np.diagonal(value))))
+    slope, power = _slopes(cell, model, tangent), model.dissipations(_fields(tangent))
+    checks = [
+        *shared_checks(tangent, power, slope, rtol),
+        definite_check(value, -rtol, "smallest principal value; zero across channels that run one way"),
+    ]
+    if len(slip_lengths):
+        known = {} if isinstance(slip_length, Mapping) else {float(slip_length): (value, slope)}
+        curve = solved_curve(slip_lengths, lambda length: _point(cell, length, stop), known)
+        stats["slip curve"] = curve.to_stats()
+        checks += curve.checks(rtol)
     algebraic = Contribution(tangent.algebraic_error * scale, "the solver's own estimate")
     return Upscaled(
         spec=Spec("permeability", "m^2", value.shape, symmetric=True),
         value=value,
         derivatives={
-            "slip length": _slopes(cell, model, tangent),
+            "slip length": slope,
             "recession of walls": _recession(cell, slip_length, tangent),
         },
-        checks=tuple(_checks(model, tangent, rtol)),
+        checks=tuple(checks),
         uncertainty={ALGEBRAIC: algebraic, **parts},
         outcome=outcome,
         stats={
@@ -135,14 +148,15 @@ def slip_curve(
         True
     """
     cell, stop = CutCell(geometry, cells), _stop(rtol, max_steps)
-    values, slopes = [], []
-    for slip_length in slip_lengths:
-        model = _model(cell, slip_length, stop)
-        tangent = flow_tangent(model, list(range(cell.grid.dim)))
-        require_converged(worst_outcome(tangent.codes), "permeability")
-        values.append(np.asarray(tangent.value))
-        slopes.append(_slopes(cell, model, tangent))
+    values, slopes = zip(*(_point(cell, length, stop) for length in slip_lengths), strict=True)
     return np.array(values), np.array(slopes)
+
+
+def _point(cell: CutCell, slip_length: SlipLength, stop: Stop) -> Point:
+    model = _model(cell, slip_length, stop)
+    tangent = flow_tangent(model, list(range(cell.grid.dim)))
+    require_converged(worst_outcome(tangent.codes), "permeability")
+    return np.asarray(tangent.value), _slopes(cell, model, tangent)
 
 
 def _model(cell: CutCell, slip_length: SlipLength, stop: Stop) -> StokesCell:
@@ -196,38 +210,6 @@ def _halved(
     step = (fine - np.asarray(rough)) / 3  # errors of second order: a quarter remains of the coarse one's
     method = "a third of the difference from half as many voxels, whose error is four times as large"
     return {"voxel size": Contribution(np.abs(step), method)}, {"extrapolated": (fine + step).tolist()}
-
-
-def _checks(model: StokesCell, tangent: Tangent, rtol: float) -> list[Check]:
-    value, answers = np.asarray(tangent.value), np.asarray(tangent.from_answers)
-    scale, root = float(np.max(np.abs(value))), rtol**0.5
-    gap = float(np.max(np.abs(answers - model.dissipations(_fields(tangent))))) / scale
-    lowest = float(np.linalg.eigvalsh(value)[0])
-    return [
-        Check(
-            "algebraic error", tangent.algebraic_error, rtol, meaning="the solver's estimate when it stopped"
-        ),
-        Check(
-            "mean velocity against dissipation",
-            gap,
-            2 * root,
-            meaning="<w_i . e_j> against the power that viscosity and walls take; either is of first order "
-            "in the fields' error, the answer of second",
-        ),
-        Check(
-            "symmetry",
-            float(np.max(np.abs(value - value.T))) / scale,
-            _SYMMETRY,
-            meaning="reciprocity of the tensor, in its stationary form",
-        ),
-        Check(
-            "positive definite",
-            lowest / scale,
-            -rtol,
-            "at least",
-            meaning="smallest principal value; zero across channels that run one way",
-        ),
-    ]
 
 
 def _provenance(cell: CutCell, slip_length: SlipLength, rtol: float, clock: Stopwatch) -> Provenance:

@@ -14,6 +14,9 @@ class FlowSolveTable(Table):
         default=None,
         description="Navier's slip length, '50 nm'; a number of voxel edges with voxel = 'cubic'",
     )
+    slip_curve: list[str | float] | None = Field(
+        default=None, description="further slip lengths, for the curve of the tensor over them"
+    )
     boundary: Literal["periodic", "mirrored", "sealed"] = "periodic"
     walls: Literal["voxel", "smooth"] = Field(
         default="voxel", description="where walls are: on the voxels' faces, or on surfaces that cut voxels"
