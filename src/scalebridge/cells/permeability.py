@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from scalebridge.cells.flow_checks import flow_checks
-from scalebridge.cells.image_input import Threshold, as_given
+from scalebridge.cells.image_input import SHAPE_ONLY, Threshold, as_given, as_image
 from scalebridge.cells.permeability_budget import assess_flow
 from scalebridge.cells.permeability_job import (
     FlowBoundary,
@@ -32,6 +32,8 @@ from scalebridge.cells.permeability_result import (
     slip_slope,
 )
 from scalebridge.cells.permeability_smooth import smooth_permeability, surface_permeability
+from scalebridge.cells.permeability_traced import traced_permeability, traced_surface
+from scalebridge.cells.phases import is_traced
 from scalebridge.cells.slip_curve import curve_lengths
 from scalebridge.cells.stokes import flow_tangent
 from scalebridge.core.provenance import Stopwatch
@@ -102,6 +104,10 @@ def permeability(
         study: an RVE study of the image (`permeability_rve_study`), whose spread is the sample size's part.
             Neither it nor a threshold's standard deviation is taken in with smooth walls.
 
+    `slip_length` (in metres), and `voxel` as the edge of a cubic voxel in metres, may be traced by JAX: the
+    value then has derivatives (`jax.grad`, `jax.jvp`) by them, and no checks. Where walls are is no input of
+    that kind; only their recession has a derivative, of smooth walls, in the result.
+
     Returns:
         an `Upscaled` whose value is the (dim, dim) tensor in m^2; its derivative by the slip length where
         walls are planes; the porosity before and after isolated pores were removed in `stats`.
@@ -133,6 +139,14 @@ def permeability(
     """
     clock = Stopwatch()
     settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget, walls)
+    if is_traced({"slip": slip_length, "voxel": voxel}):
+        if isinstance(image, PoreGeometry):
+            return traced_surface(image, cells, slip_length, settings)
+        size = SHAPE_ONLY if is_traced({"voxel": voxel}) else voxel
+        plain = as_image(image, voxel=size, threshold_at=threshold, read_options=read_options)
+        refuse_unknown_size(plain, size)
+        job = FlowJob(plain, pore_labels(pore, plain, image), settings)
+        return traced_permeability(job, slip_length, voxel, memory_limit)
     if isinstance(image, PoreGeometry):
         settings = replace(settings, slip_curve=curve_lengths(slip_curve, "m"))
         return surface_permeability(image, cells, slip_length, settings, throw=throw)

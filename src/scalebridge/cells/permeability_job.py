@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -117,6 +117,10 @@ class FlowJob:
         if self.settings.boundary == "periodic":
             return ("periodic",) * self.dim
         return tuple("open" if found == axis else other for found in range(self.dim))
+
+    def with_slip(self, length: float) -> "FlowJob":
+        """Return the same job at another slip length."""
+        return replace(self, settings=replace(self.settings, slip_length=length))
 
     def system(self, axis: int) -> StaggeredSystem:
         """Assemble the discrete system for a load along an axis, in voxel edges."""

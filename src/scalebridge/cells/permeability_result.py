@@ -1,7 +1,6 @@
 """What comes with a permeability: the derivative by the slip length, fields, origin, notes."""
 
 import itertools
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -46,15 +45,19 @@ def job_curve(job: FlowJob, known: Point) -> SlipCurve:
         job: the job.
         known: its own permeability and slope.
     """
+    return solved_curve(
+        job.settings.slip_curve,
+        lambda length: plane_point(job.with_slip(length)),
+        {job.settings.slip_length: known},
+    )
 
-    def solve(length: float) -> Point:
-        other = replace(job, settings=replace(job.settings, slip_length=length))
-        model = other.model()
-        tangent = flow_tangent(model, other.axes)
-        require_converged(worst_outcome(tangent.codes), "permeability")
-        return np.asarray(tangent.value), cast("np.ndarray", slip_slope(other, model, tangent))
 
-    return solved_curve(job.settings.slip_curve, solve, {job.settings.slip_length: known})
+def plane_point(job: FlowJob) -> Point:
+    """Solve a job whose walls are planes: its permeability and the derivative by the slip length."""
+    model = job.model()
+    tangent = flow_tangent(model, job.axes)
+    require_converged(worst_outcome(tangent.codes), "permeability")
+    return np.asarray(tangent.value), cast("np.ndarray", slip_slope(job, model, tangent))
 
 
 def flow_fields(job: FlowJob, model: StokesCell, tangent: Tangent) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from scalebridge.cells.permeability_job import FlowJob, FlowSettings
 from scalebridge.cells.permeability_result import boundary_notes, flow_inputs, flow_provenance, flow_spec
@@ -29,10 +29,8 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
     Errors, limits and cost are those of `geometry_permeability`; a mirrored image is solved with its
     reflections, 2^dim as many voxels.
     """
-    settings, edges = job.settings, job.image.voxel or job.image.aspect
-    mirrored = tuple(range(job.dim)) if settings.boundary == "mirrored" else ()
-    pores = ImagePores(job.flowing, edges, mirrored=mirrored)
-    cells = [n * (2 if mirrored else 1) for n in job.image.shape]
+    settings = job.settings
+    pores, cells = smooth_pores(job)
     found = geometry_permeability(
         pores,
         cells,
@@ -43,7 +41,7 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
         halved=settings.budget in ("standard", "full"),
         throw=throw,
     )
-    moved = pores.shift / min(edges)
+    moved = pores.shift / job.edge
     parts = {} if settings.budget == "none" else found.uncertainty
     return replace(
         found,
@@ -59,6 +57,13 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
             *boundary_notes(job),
         ),
     )
+
+
+def smooth_pores(job: FlowJob) -> tuple[ImagePores, list[int]]:
+    """Return the pores of a job with smooth walls, and the number of voxels along each axis."""
+    mirrored = tuple(range(job.dim)) if job.settings.boundary == "mirrored" else ()
+    pores = ImagePores(job.flowing, job.image.voxel or job.image.aspect, mirrored=mirrored)
+    return pores, [n * (2 if mirrored else 1) for n in job.image.shape]
 
 
 def surface_permeability(
@@ -81,17 +86,11 @@ def surface_permeability(
     Raises:
         InputError: no number of voxels, and as `geometry_permeability`.
     """
-    if cells is None:
-        raise InputError(
-            "cells",
-            got="none",
-            wanted="the number of voxels along each axis: a geometry has none of its own",
-            cure="pass cells=64",
-        )
+    refuse_no_cells(cells)
     slip = parse_quantity(slip_length, "m", "slip_length") if isinstance(slip_length, str) else slip_length
     return geometry_permeability(
         geometry,
-        cells,
+        cast("int | Sequence[int]", cells),
         slip_length=0.0 if slip is None else slip,
         slip_lengths=settings.slip_curve,
         rtol=settings.rtol,
@@ -99,3 +98,14 @@ def surface_permeability(
         halved=settings.budget in ("standard", "full"),
         throw=throw,
     )
+
+
+def refuse_no_cells(cells: int | Sequence[int] | None) -> None:
+    """Refuse a geometry without a number of voxels."""
+    if cells is None:
+        raise InputError(
+            "cells",
+            got="none",
+            wanted="the number of voxels along each axis: a geometry has none of its own",
+            cure="pass cells=64",
+        )

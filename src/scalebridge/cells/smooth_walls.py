@@ -1,7 +1,7 @@
 """The permeability of pores with smooth walls, known as a distance, with slip: walls cut the voxels."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -147,9 +147,20 @@ def slip_curve(
         >>> bool(values[1, 0, 0] < values[0, 0, 0] + 0.025 * slopes[0, 0, 0])  # concave
         True
     """
-    cell, stop = CutCell(geometry, cells), _stop(rtol, max_steps)
-    values, slopes = zip(*(_point(cell, length, stop) for length in slip_lengths), strict=True)
+    solve = slip_solver(geometry, cells, rtol=rtol, max_steps=max_steps)
+    values, slopes = zip(*map(solve, slip_lengths), strict=True)
     return np.array(values), np.array(slopes)
+
+
+def slip_solver(
+    geometry: PoreGeometry, cells: int | Sequence[int], *, rtol: float = 1e-4, max_steps: int = 2000
+) -> Callable[[float], Point]:
+    """Cut the walls once, and return what solves for permeability and slope at a slip length.
+
+    Arguments, limits and errors are those of `geometry_permeability`.
+    """
+    cell, stop = CutCell(geometry, cells), _stop(rtol, max_steps)
+    return lambda slip_length: _point(cell, slip_length, stop)
 
 
 def _point(cell: CutCell, slip_length: SlipLength, stop: Stop) -> Point:

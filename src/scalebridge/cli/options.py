@@ -83,6 +83,7 @@ class Property(StrEnum):
 
     conductivity = "conductivity"
     stiffness = "stiffness"
+    permeability = "permeability"
 
 
 class CardUnits(StrEnum):
