@@ -27,7 +27,13 @@ _FLOOR = 1e-3  # of the mean speed, below which the speed of the wall's law does
 
 
 def directional_permeability(
-    pores: np.ndarray, axis: int, *, wall_factor: float = 0.0, rounds: int = 4, rtol: float = 1e-5
+    pores: np.ndarray,
+    axis: int,
+    *,
+    wall_factor: float = 0.0,
+    relaxation: float = 1.0,
+    rounds: int = 4,
+    rtol: float = 1e-5,
 ) -> float:
     """Return the permeability along an axis with sealed sides, in squares of the voxel's edge.
 
@@ -35,10 +41,12 @@ def directional_permeability(
         pores: booleans (x, y, z).
         axis: of the pressure's difference.
         wall_factor: of the raised viscosity on walls, 0 for none and 0.25 as published.
+        relaxation: of the velocities, which in a scheme of this kind stays in the fluxes: it multiplies the
+            difference of the two gradients. 0.6 as published.
         rounds: how often that viscosity is taken from the velocities found, where there is any.
         rtol: relative residual of the solver.
     """
-    grid = Cells(pores & ~isolated(pores, periodic=False), axis)
+    grid = Cells(pores & ~isolated(pores, periodic=False), axis, relaxation)
     raised, flux = np.zeros(grid.count), 0.0
     for _ in range(rounds if wall_factor else 1):
         velocity, gradient, flux = grid.solve(1.0 + raised, rtol)
@@ -51,8 +59,8 @@ def directional_permeability(
 class Cells:
     """The pore voxels, their common faces, and the faces on which a pressure is given."""
 
-    def __init__(self, pores: np.ndarray, axis: int):
-        self.axis, self.count = axis, int(np.count_nonzero(pores))
+    def __init__(self, pores: np.ndarray, axis: int, relaxation: float):
+        self.axis, self.count, self.relaxation = axis, int(np.count_nonzero(pores)), relaxation
         number = np.full(pores.shape, -1)
         number[pores] = np.arange(self.count)
         self.pairs, walls = [], np.zeros(self.count)
@@ -107,7 +115,7 @@ class Cells:
         """
         n, ones = self.count, [np.ones(low.size) for low, _ in self.pairs]
         viscous = self._laplacian(ones, 2.0 * self.walls * wall_viscosity)
-        ease = 1.0 / viscous.diagonal()
+        ease = self.relaxation / np.asarray(viscous.diagonal())
         ends = np.zeros(n)
         for end in (self.inlet, self.outlet):
             ends[end] += 2.0 * ease[end]

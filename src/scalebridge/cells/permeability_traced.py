@@ -26,7 +26,7 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.walls import PoreGeometry
 
 
-def differentiable_point(solve: Callable[[float], Point], dim: int, slip: Array) -> Array:
+def differentiable_point(solve: Callable[[float], Point], dim: int, slip: Any) -> Array:
     """Return the permeability at a slip length that may be traced, with its derivative.
 
     Args:
@@ -79,7 +79,7 @@ def traced_permeability(job: FlowJob, slip_length: Any, voxel: Any, memory_limit
             while solving JAX reports as an error of its own.
     """
     edge = voxel if is_traced({0: voxel}) else job.edge
-    slip = slip_length
+    slip: Any = slip_length
     if not is_traced({0: slip_length}):
         text = isinstance(slip_length, str)
         slip = parse_quantity(slip_length, "m", "slip_length") if text else float(slip_length or 0.0)
