@@ -86,8 +86,8 @@ class CutCell:
                 cure="check the sign of the distance",
             )
         self.strain = strains(self.grid, self._distances, self._middle)
-        self.pieces = wall_pieces(self.grid, self._distances, self._middle, self.strain)
         every = [open_faces(self.grid, self._distances, axis) for axis in range(self.grid.dim)]
+        self.pieces = wall_pieces(self.grid, self._distances, self._middle, self.strain, every)
         self._faces, self.isolated = _through(self.grid, every, self._middle.share)
         self.wall_area = float(self.pieces.areas.sum())
         self.labels = tuple(np.unique(self.pieces.labels).tolist())
