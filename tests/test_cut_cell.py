@@ -143,7 +143,7 @@ def test_a_pipe_is_of_second_order(slip):
     [(0.0, 0.05717041928, 0.045), (0.1, 0.09373920899, 0.025), (1.0, 0.4022186133, 0.004)],
 )
 def test_a_duct_with_slip_is_of_second_order(slip, exact, most):
-    # 2 x 1, tests/reference/exact_channel_pipe_duct_slip.csv; 4 and 8 voxels across, a quarter is second order.
+    # 2 x 1, tests/reference/exact_channel_pipe_duct_slip.csv; 4 and 8 voxels across.
     errors = []
     for count in (16, 32):
         geometry = Duct((0.5, 0.25), (1.0, 1.0, 2 / count), 2)
@@ -156,7 +156,7 @@ def test_a_duct_with_slip_is_of_second_order(slip, exact, most):
 
 
 def test_areas_close_the_fluid_of_voxels_that_two_walls_cut():
-    """Walls between the voxels' faces: half a voxel's rounding of 8 parts is left of each edge's two walls."""
+    """Walls between the voxels' faces, where parts of a voxel round the place of an edge."""
     cell = CutCell(Duct((0.45, 0.23), (1.0, 1.0, 2 / 16), 2), (16, 16, 2))
     assert cell.wall_area == pytest.approx(2 * (0.45 + 0.23) * 2 / 16, rel=5e-3)
 

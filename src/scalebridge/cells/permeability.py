@@ -92,8 +92,7 @@ def permeability(
             voxels (`ImagePores`), for slip and for the derivative by it on any image.
         rtol: wanted relative error of the tensor, of the solver alone.
         max_steps: limit of iterations.
-        fields: whether to keep velocity (m^2, of a unit force and viscosity) and pressure (m), of walls on
-            the voxels' faces.
+        fields: whether to keep velocity (m^2, of a unit force and viscosity) and pressure (m), in voxels.
         read_options: further arguments of `scalebridge.io.read.read_volume`, for a path.
         memory_limit: bytes that the job may need; the machine's free memory unless given.
         progress: whether to draw a bar; on a terminal unless given.
@@ -162,7 +161,7 @@ def permeability(
     job.refuse_impossible(memory_limit)
     clock.lap("preparing")
     if walls == "smooth":
-        return smooth_permeability(job, clock, throw=throw)
+        return smooth_permeability(job, clock, fields=fields, progress=progress, throw=throw)
     model = job.model()
     with metered(1, "permeability", progress) as meter:
         tangent = flow_tangent(model, job.axes, meter)

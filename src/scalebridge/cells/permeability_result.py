@@ -12,6 +12,7 @@ from scalebridge.core.provenance import Provenance, Stopwatch, installed_version
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.units import DARCY
+from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.upscaling.tangent import Tangent
 
@@ -140,11 +141,16 @@ def flow_provenance(job: FlowJob, clock: Stopwatch) -> Provenance:
 def flow_inputs(job: FlowJob) -> dict[str, dict[str, Any]]:
     """Return pores and slip length as plain data."""
     length = "m" if job.image.voxel is not None else "voxel edges"
-    share = sum(job.image.fractions[label] for label in job.pores)
     return {
-        "pore": {"name": "labels", "value": list(job.pores), "unit": "1", "fraction": share},
+        "pore": pore_entry(job.image, job.pores),
         "slip length": {"value": job.settings.slip_length, "unit": length},
     }
+
+
+def pore_entry(image: VoxelImage, pores: tuple[int, ...]) -> dict[str, Any]:
+    """Return the pores' labels and their share as plain data."""
+    share = sum(image.fractions[label] for label in pores)
+    return {"name": "labels", "value": list(pores), "unit": "1", "fraction": share}
 
 
 def flow_notes(job: FlowJob, value: np.ndarray, narrow: float) -> list[str]:

@@ -15,7 +15,9 @@ from scalebridge.grids.image_walls import ImagePores
 from scalebridge.grids.walls import PoreGeometry
 
 
-def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upscaled:
+def smooth_permeability(
+    job: FlowJob, clock: Stopwatch, *, fields: bool, progress: bool | None, throw: bool
+) -> Upscaled:
     """Answer a job of `permeability` with walls="smooth".
 
     The pores through which something can flow become a signed distance (`ImagePores`), and the walls cut the
@@ -24,6 +26,8 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
     Args:
         job: the job, which was not refused.
         clock: started with the job.
+        fields: whether to keep velocities and pressures.
+        progress: whether to draw a bar; on a terminal unless given.
         throw: whether to raise when the solver does not converge.
 
     Errors, limits and cost are those of `geometry_permeability`; a mirrored image is solved with its
@@ -39,8 +43,12 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
         rtol=settings.rtol,
         max_steps=settings.max_steps,
         halved=settings.budget in ("standard", "full"),
+        fields=fields,
+        progress=progress,
         throw=throw,
     )
+    inside = tuple(slice(n) for n in job.image.shape)  # of a mirrored image the first of its reflections
+    kept = {name: field[(..., *inside)] for name, field in found.fields.items()}
     moved = pores.shift / job.edge
     parts = {} if settings.budget == "none" else found.uncertainty
     return replace(
@@ -50,6 +58,7 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
         stats={**found.stats, "percolating": list(job.connected.directions)},
         provenance=replace(flow_provenance(job, clock), elapsed=found.provenance.elapsed),
         inputs=flow_inputs(job),
+        fields=kept,
         subject=job.image,
         notes=(
             "Walls are smooth surfaces and not the voxels' steps, which were smoothed over two voxels; walls "

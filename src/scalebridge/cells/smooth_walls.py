@@ -16,6 +16,8 @@ from scalebridge.core.provenance import Provenance, Stopwatch, installed_version
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import ALGEBRAIC, Contribution, Upscaled
+from scalebridge.engine.progress import metered
+from scalebridge.grids.cut_fields import voxel_pressures, voxel_velocities
 from scalebridge.grids.cut_recession import recession_slope
 from scalebridge.grids.cut_system import CutCell, SlipLength
 from scalebridge.grids.staggered import StaggeredSystem
@@ -23,6 +25,7 @@ from scalebridge.grids.walls import PoreGeometry
 from scalebridge.solvers.saddle_minres import Stop
 from scalebridge.upscaling.tangent import Tangent
 
+_AXES = "xyz"
 _LEAST = 8  # voxels along each axis of the halved grid
 
 
@@ -35,6 +38,8 @@ def geometry_permeability(
     rtol: float = 1e-4,
     max_steps: int = 2000,
     halved: bool = True,
+    fields: bool = False,
+    progress: bool | None = False,
     throw: bool = True,
 ) -> Upscaled:
     """Compute the permeability of pores whose walls are surfaces, with Navier's slip on them.
@@ -53,6 +58,9 @@ def geometry_permeability(
         max_steps: limit of iterations.
         halved: whether to solve on half as many voxels too, which tells the part of the voxels in the
             uncertainty and an extrapolated tensor in `stats`.
+        fields: whether to keep velocity (m^2, of a unit force and viscosity, the mean over a voxel's pores
+            and solid) and pressure (m) in the voxels.
+        progress: whether to draw a bar; None draws on a terminal.
         throw: whether to raise when the solver does not converge; otherwise `outcome` says so.
 
     Returns:
@@ -82,7 +90,9 @@ def geometry_permeability(
     model = _model(cell, slip_length, stop)
     model.system(None)  # refuses before anything long
     clock.lap("preparing")
-    tangent = flow_tangent(model, list(range(cell.grid.dim)))
+    with metered(1, "permeability", progress) as meter:
+        tangent = flow_tangent(model, list(range(cell.grid.dim)), meter)
+        meter.next_case()
     clock.lap("solving")
     parts, stats = _halved(cell, slip_length, stop, tangent) if halved else ({}, {})
     clock.lap("error budget")
@@ -120,6 +130,7 @@ def geometry_permeability(
             **stats,
         },
         provenance=_provenance(cell, slip_length, rtol, clock),
+        fields=_voxel_fields(cell, tangent) if fields else {},
         inputs={"slip length": {"value": _plain(slip_length), "unit": "m"}},
     )
 
@@ -207,6 +218,15 @@ def _recession(cell: CutCell, slip_length: SlipLength, tangent: Tangent) -> np.n
     velocities, pressures = (np.stack([field[part] for field in _fields(tangent)]) for part in (0, 1))
     edge = min(cell.grid.spacing)
     return recession_slope(cell, slip_length, velocities * edge**2, pressures * edge)
+
+
+def _voxel_fields(cell: CutCell, tangent: Tangent) -> dict[str, np.ndarray]:
+    velocities, pressures = (np.stack([field[part] for field in _fields(tangent)]) for part in (0, 1))
+    edge, kept = min(cell.grid.spacing), {}
+    flows = voxel_velocities(cell, velocities, pressures) * edge**2
+    for axis, pressure in enumerate(voxel_pressures(cell, velocities, pressures) * edge):
+        kept[f"velocity_{_AXES[axis]}"], kept[f"pressure_{_AXES[axis]}"] = flows[axis], pressure
+    return kept
 
 
 def _halved(

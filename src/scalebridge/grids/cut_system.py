@@ -146,6 +146,20 @@ class CutCell:
         p[self._divergence[1]] = np.transpose(pressures)
         return x, p[self._keeper]
 
+    @property
+    def open_shares(self) -> np.ndarray:
+        """Open share of the upper faces across each axis, (dim, voxels)."""
+        return np.stack([load.reshape(self.grid.dim, -1)[a] for a, load in enumerate(self._loads)]) / (
+            self.grid.voxel_volume
+        )
+
+    @property
+    def wet(self) -> np.ndarray:
+        """Which voxels hold fluid through which something flows, (voxels,)."""
+        carried = np.zeros(self.grid.size, dtype=bool)
+        carried[self._divergence[1]] = True
+        return carried[self._keeper]
+
     def opening_growth(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the voxels whose upper face across an axis a wall cuts, and how its open area grows."""
         opening = self._distances.boxes((axis,), flat=(axis,))
