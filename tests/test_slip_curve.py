@@ -142,7 +142,7 @@ def test_the_command_line_draws_it(tmp_path):
     curve = json.loads(told.stdout)["stats"]["slip curve"]
     assert curve["slip lengths"] == pytest.approx([0.0, 2e-7, 1e-6])
     text = page.read_text(encoding="utf-8")
-    assert "K(p)/K of nitrogen at 1 bar" in text
+    assert "nitrogen, 1 bar" in text
     assert "concave along the slip curve" in text
     assert "Dotted: the tangent at no slip" in text
     wrong = invoke("permeability", image, *options, "--slip-curve", "0.2 um; 1 um")

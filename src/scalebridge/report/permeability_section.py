@@ -65,7 +65,7 @@ def make_permeability_section(result: Upscaled, number: int) -> Section:
         phases=pore_table(result),
         blocks=[b for b in _blocks(result, key, flat if volumes else flat[1:]) if b.pictures or b.table],
     )
-    told = {"Pores", "Slip length"}  # by the table beside
+    told = {"Pores", "Slip length", "Slip curve"}  # by the table beside, and by the curve
     return replace(section, asked=[pair for pair in section.asked if pair[0] not in told])
 
 
@@ -235,7 +235,7 @@ def _gas_rows(result: Upscaled) -> list[Row]:
         ratios = np.diagonal(gas.along(curve)) / np.where(still > 0, still, 1.0)
         shown = zip(ratios, still, strict=True)
         cells = (typeset_number(float(ratio), 4) if k > 0 else MISSING for ratio, k in shown)
-        rows.append(Row((f"K(p)/K of {name} at {typeset_number(bar, 2)} bar", *cells)))
+        rows.append(Row((f"{name}, {typeset_number(bar, 2)} bar", *cells)))
     return rows
 
 
@@ -257,6 +257,6 @@ def slip_table(result: Upscaled, slope: np.ndarray | None) -> Table | None:
     caption = "Gases at 25 °C: K(p) = K (1 + b/p) (Klinkenberg)"
     along = _gas_rows(result)
     if along:
-        caption += ", and K(p) over K along the curve"
+        caption += "; at a pressure K(p)/K along the curve"
     rows += along
     return Table(caption, ("", *names), rows)
