@@ -21,10 +21,13 @@ import math
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 from benchmarks.table import markdown
-from scalebridge.cells.gas_slip import gas_slip
-from scalebridge.core.units import DARCY
+from scalebridge.cells.gas_slip import GasSlip, gas_slip
+from scalebridge.cells.permeability import permeability
+from scalebridge.cells.slip_curve import SlipCurve, curve_of
+from scalebridge.core.units import DARCY, parse_quantity
 
 _DECADES = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5)  # mD
 
@@ -42,6 +45,44 @@ def read_pairs(path: Path, gas: str, liquid: str, porosity: str) -> dict[str, np
 def shape_number(permeability: float, slope: float) -> float:
     """Return C of a pore structure from its permeability and the derivative by the slip length."""
     return slope / math.sqrt(permeability)
+
+
+def rock_curve(path: Path, voxel: str, crop: list[int], longest: float, rtol: float) -> SlipCurve:
+    """Return K(slip length) of a crop of a segmented rock, 0 in the pores, on smooth walls.
+
+    Args:
+        path: the image, TIFF.
+        voxel: edge of a voxel with its unit.
+        crop: low corner and edge in voxels, (x, y, z, edge).
+        longest: the longest slip length, m; the others are a quarter and a half of it.
+        rtol: relative error of each tensor.
+    """
+    *corner, edge = crop
+    volume = np.transpose(tifffile.imread(path), (2, 1, 0)) == 0
+    pores = np.ascontiguousarray(volume[tuple(slice(low, low + edge) for low in corner)])
+    found = permeability(
+        pores,
+        voxel=voxel,
+        walls="smooth",
+        slip_curve=[longest / 4, longest / 2, longest],
+        rtol=rtol,
+        budget="none",
+    )
+    for check in found.checks:
+        print(check)
+    return curve_of(found)
+
+
+def curve_table(curve: SlipCurve, gas: GasSlip) -> str:
+    """Return K(p)/K of a gas along the curve and by Klinkenberg, at pressures that the curve reaches."""
+    rows, still = [], np.diagonal(curve.values[0])
+    b = gas.klinkenberg(still, np.diagonal(curve.slopes[0]))
+    for share in (0.05, 0.125, 0.25, 0.5, 1.0):
+        pressure = gas.slip_length * gas.pressure / (share * curve.lengths[-1])
+        ratio = np.diagonal(gas.along(curve, pressure)) / still
+        told = [f"{value:.4f}" for value in (float(np.mean(ratio)), float(np.mean(1 + b / pressure)))]
+        rows.append([f"{pressure / 1e5:.3g}", f"{share * curve.lengths[-1] * 1e9:.3g}", *told])
+    return markdown(("p, bar", "slip length, nm", "K(p)/K, curve", "1 + b/p"), rows)
 
 
 def predicted(liquid: np.ndarray, number: np.ndarray | float, length: float) -> np.ndarray:
@@ -106,6 +147,10 @@ def main() -> None:
     parser.add_argument(
         "--image-number", type=float, help="C of an image: (dK/dslip) / sqrt(K), from `permeability`"
     )
+    parser.add_argument("--image", type=Path, help="a segmented rock, TIFF, 0 in the pores: its C is taken")
+    parser.add_argument("--voxel", default="3 um", help="edge of its voxels")
+    parser.add_argument("--crop", type=int, nargs=4, default=[0, 0, 0, 64], help="low corner and edge")
+    parser.add_argument("--longest", default="2 um", help="longest slip length of its curve")
     chosen = parser.parse_args()
     pairs = read_pairs(chosen.pairs, *chosen.columns)
     gas = gas_slip(chosen.gas, pressure=chosen.pressure)
@@ -115,6 +160,14 @@ def main() -> None:
     }
     if chosen.image_number is not None:
         numbers["the image"] = chosen.image_number
+    if chosen.image is not None:
+        longest = parse_quantity(chosen.longest, "m", "--longest")
+        curve = rock_curve(chosen.image, chosen.voxel, chosen.crop, longest, 1e-3)
+        still, rise = np.diagonal(curve.values[0]), np.diagonal(curve.slopes[0])
+        numbers["the rock"] = shape_number(float(still.mean()), float(rise.mean()))
+        b = gas.klinkenberg(still, rise) / 1e5
+        print(f"\nK, mD: {still / DARCY * 1e3}; b of {gas.gas}, bar: {b}; C = {numbers['the rock']:.3f}")
+        print(f"\n{curve_table(curve, gas)}\n")
     table, notes = compared(pairs, numbers, gas.slip_length)
     print(f"{gas}\n\n{table}\n")
     for note in notes:

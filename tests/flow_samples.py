@@ -56,6 +56,7 @@ def permeability_result(shape=(12, 16, 20), voxel=VOXEL, fields=True, curve=True
         stats["slip curve"] = {
             "slip lengths": slips.tolist(),
             "values": [v.tolist() for v in values],
+            "slopes": [(slope / (1 + s / area**0.5) ** 2).tolist() for s in slips],
             "slope": slope.tolist(),
         }
     return Upscaled(

@@ -228,3 +228,75 @@ def test_a_temperature_means_nothing_to_a_conductivity(noise):
     found = invoke("rve", noise, *PHASES, "--temperature", "300")
     assert found.exit_code != 0
     assert "leave it out" in found.output
+
+
+# -------------------------------------------------------------------------------------- permeability of boxes
+
+FLOW = ("--of", "permeability", "--pore", "0", "--voxel", "2 um")
+
+
+@pytest.fixture
+def rock(tmp_path):
+    """Grains on a lattice, and some more between them: boxes differ little."""
+    grains = np.zeros((16, 16), np.uint8)
+    grains[1::4, 1::4] = 1
+    grains[3::4, 1::4] = np.random.default_rng(5).random((4, 4)) < 0.4
+    return save(tmp_path, grains)
+
+
+def test_a_study_of_the_permeability_is_that_of_the_face(rock, tmp_path):
+    out, page = tmp_path / "study.json", tmp_path / "study.html"
+    options = ("--sizes", "4, 8", "--wanted", "95 %", "--engine", "serial", "--rtol", "1e-3")
+    found = invoke("rve", rock, *FLOW, *options, "--out", out, "--report", page)
+    assert found.exit_code == 0, found.output
+    assert "Permeability of subvolumes, m²" in found.stdout
+    told = json.loads(out.read_text())
+    study = sb.permeability_rve_study(
+        str(rock), pore=0, voxel="2 um", sizes=[4, 8], wanted=0.95, engine="serial"
+    )
+    assert [row["scalar"]["mean"] for row in told["sizes"]] == [s.scalar.mean for s in study.sizes]
+    text = page.read_text(encoding="utf-8")
+    assert "Representative volume of image.npy" in text
+    assert "The pores" in text or "pore" in text
+
+
+def test_a_case_of_the_permeability_of_boxes_is_answered_once(rock, tmp_path):
+    (tmp_path / "case.toml").write_text(
+        """task = "permeability-rve"
+pore = 0
+[image]
+file = "image.npy"
+voxel = "2 um"
+[study]
+sizes = [4, 8]
+wanted = 0.95
+engine = "serial"
+[output]
+json = "study.json"
+"""
+    )
+    first = invoke("run", tmp_path / "case.toml")
+    assert first.exit_code == 0, first.output
+    assert "Nothing to do" in invoke("run", tmp_path / "case.toml").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--phase", "0=1 W/m/K"), "leave it out"),
+        (("--scheme", "finite-volume"), "leave it out"),
+        (("--dtype", "float32"), "leave it out"),
+        (("--boundary", "uniform-flux"), "sealed"),
+        (("--pore", "7"), "inspect"),
+        (("--sizes", "400"), "400"),
+    ],
+)
+def test_options_that_a_study_of_the_permeability_has_not(rock, options, says):
+    found = invoke("rve", rock, *FLOW, *options)
+    assert found.exit_code != 0
+    assert says in found.output
+
+
+def test_pores_mean_nothing_to_a_conductivity_and_are_needed_for_flow(rock):
+    assert "leave it out" in invoke("rve", rock, *PHASES, "--pore", "0").output
+    assert "--pore" in invoke("rve", rock, "--of", "permeability", "--voxel", "2 um").output

@@ -66,6 +66,25 @@ def test_a_mirrored_image_is_its_doubled_one():
     np.testing.assert_allclose(found.value, whole.value, atol=1e-3 * np.abs(whole.value).max())
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "mirrored"])
+def test_fields_have_the_answer_as_their_mean(boundary):
+    found = sb.permeability(
+        cylinder(16),
+        voxel="2 um",
+        walls="smooth",
+        boundary=boundary,
+        fields=True,
+        budget="none",
+        progress=True,
+    )
+    velocity = found.fields["velocity_x"]
+    assert velocity.shape == (2, 16, 16)
+    # Mean velocities err by the root of the solver's 1e-4, and are a first look at the stationary form.
+    assert velocity[0].mean() == pytest.approx(found.value[0, 0], rel=1e-2)
+    assert np.all(velocity[:, 7:9, 7:9] == 0.0)  # in the middle of the solid
+    assert found.fields["pressure_y"].shape == (16, 16)
+
+
 def test_a_geometry_is_asked_like_an_image():
     """In metres: a spacing of 10 um."""
     pores = cylinder_array("square", SHARE, edge=10e-6)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scalebridge.cells.slip_curve import SlipCurve
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
 from scalebridge.core.units import positive_quantity
@@ -77,6 +78,35 @@ class GasSlip:
         if np.ndim(permeability) == 0:
             return apparent_permeability(permeability, self.klinkenberg(permeability, slope), used)
         return np.asarray(permeability) + np.asarray(slope) * self.slip_length * (self.pressure / used)
+
+    def along(self, curve: SlipCurve, pressure: Any = None) -> np.ndarray:
+        """Permeability for the gas at pressures, from the whole curve K(slip length) and not its tangent.
+
+        Args:
+            curve: of the pores, in m^2 and m (`curve_of`).
+            pressure: Pa, one or several; that of the gas unless given.
+
+        Returns:
+            (..., dim, dim), m^2.
+
+        Raises:
+            InputError: a pressure that is not positive, or so low that the gas slips beyond the curve.
+
+        Limits: as `gas_slip`: of first order in the mean free path, so that beyond a Knudsen number of 0.1
+            the curve is right for a slip length and no longer for the gas.
+        """
+        used = np.asarray(self.pressure if pressure is None else pressure, float)
+        slips = self.slip_length * self.pressure / np.where(used > 0, used, 1.0)
+        longest = curve.lengths[-1]
+        if not np.all(used > 0) or np.any(slips > longest):
+            raise InputError(
+                "pressure",
+                got=f"{used.tolist()} Pa",
+                wanted=f"at least {self.slip_length * self.pressure / longest:.4g} Pa, at which the gas "
+                f"slips by {longest:.4g} m, the end of the curve",
+                cure="ask for higher pressures, or permeability() for a longer slip_curve",
+            )
+        return curve.at(slips)
 
     @property
     def passed(self) -> bool:

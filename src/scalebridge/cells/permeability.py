@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from scalebridge.cells.image_input import Threshold, as_given
+from scalebridge.cells.flow_checks import flow_checks
+from scalebridge.cells.image_input import SHAPE_ONLY, Threshold, as_given, as_image
 from scalebridge.cells.permeability_budget import assess_flow
 from scalebridge.cells.permeability_job import (
     FlowBoundary,
@@ -21,16 +22,19 @@ from scalebridge.cells.permeability_job import (
     refuse_unknown_size,
 )
 from scalebridge.cells.permeability_result import (
-    flow_checks,
     flow_fields,
     flow_inputs,
     flow_notes,
     flow_provenance,
     flow_spec,
     flow_stats,
+    job_curve,
     slip_slope,
 )
 from scalebridge.cells.permeability_smooth import smooth_permeability, surface_permeability
+from scalebridge.cells.permeability_traced import traced_permeability, traced_surface
+from scalebridge.cells.phases import is_traced
+from scalebridge.cells.slip_curve import curve_lengths
 from scalebridge.cells.stokes import flow_tangent
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import require_converged, worst_outcome
@@ -48,6 +52,7 @@ def permeability(
     voxel: str | Sequence[str] | None = None,
     threshold: Threshold = None,
     slip_length: str | float | None = None,
+    slip_curve: Sequence[str | float] | None = None,
     boundary: FlowBoundary = "periodic",
     walls: FlowWalls = "voxel",
     rtol: float = 1e-4,
@@ -70,7 +75,7 @@ def permeability(
         image: a VoxelImage, an integer or boolean array with axes (x, y) or (x, y, z), or a path; or pores
             with surfaces for walls, edges in metres, from `grids.pore_shapes` and `grids.minimal_surfaces`.
         cells: number of voxels along each axis for such pores, one number or one for each; of the other
-            arguments they take `slip_length`, `rtol`, `max_steps`, `budget` and `throw`.
+            arguments they take `slip_length`, `slip_curve`, `rtol`, `max_steps`, `budget` and `throw`.
         pore: label or labels of the pores, or their names. Not needed for an array of booleans, which is
             True in the pores (as PoreSpy and OpenPNM have it).
         voxel: edge length of a voxel with its unit ("3 um"), or one an axis; overrules the file. "cubic" says
@@ -78,6 +83,8 @@ def permeability(
         threshold: for grey images, the threshold or thresholds, "otsu", or a table with `value`.
         slip_length: Navier's slip length on walls, "50 nm" (a number of voxel edges with voxel="cubic"); with
             walls="voxel" only where they are planes along the image's axes.
+        slip_curve: further slip lengths at which the tensor is wanted, for its curve in `stats["slip curve"]`
+            (`curve_of`), with zero among them; each is solved, and checked together.
         boundary: "periodic"; for samples that are not periodic "mirrored" (reflected along every axis), or
             "sealed": pressures on the two faces across each direction and no slip on the sides, as in a core
             holder, which is too low for a small sample.
@@ -85,8 +92,7 @@ def permeability(
             voxels (`ImagePores`), for slip and for the derivative by it on any image.
         rtol: wanted relative error of the tensor, of the solver alone.
         max_steps: limit of iterations.
-        fields: whether to keep velocity (m^2, of a unit force and viscosity) and pressure (m), of walls on
-            the voxels' faces.
+        fields: whether to keep velocity (m^2, of a unit force and viscosity) and pressure (m), in voxels.
         read_options: further arguments of `scalebridge.io.read.read_volume`, for a path.
         memory_limit: bytes that the job may need; the machine's free memory unless given.
         progress: whether to draw a bar; on a terminal unless given.
@@ -96,6 +102,10 @@ def permeability(
             threshold's standard deviation, by solving again with it higher and lower.
         study: an RVE study of the image (`permeability_rve_study`), whose spread is the sample size's part.
             Neither it nor a threshold's standard deviation is taken in with smooth walls.
+
+    `slip_length` (in metres), and `voxel` as the edge of a cubic voxel in metres, may be traced by JAX: the
+    value then has derivatives (`jax.grad`, `jax.jvp`) by them, and no checks. Where walls are is no input of
+    that kind; only their recession has a derivative, of smooth walls, in the result.
 
     Returns:
         an `Upscaled` whose value is the (dim, dim) tensor in m^2; its derivative by the slip length where
@@ -112,7 +122,7 @@ def permeability(
 
     Cost: some 10 iterations to 1 %, 20 to 1e-4, whatever the size; a few products with sparse matrices each;
     about 2 kB a pore voxel in 3-D. The standard budget adds a third of the work, and two solves for each
-    threshold with a standard deviation.
+    threshold with a standard deviation; a slip curve a solve a slip length.
 
     Source: Harlow & Welch, Phys. Fluids 8 (1965) 2182 (grid); Paige & Saunders, SIAM J. Numer. Anal. 12
     (1975) 617 (method); Cahouet & Chabard, Int. J. Numer. Meth. Fluids 8 (1988) 869 (preconditioner).
@@ -128,7 +138,16 @@ def permeability(
     """
     clock = Stopwatch()
     settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget, walls)
+    if is_traced({"slip": slip_length, "voxel": voxel}):
+        if isinstance(image, PoreGeometry):
+            return traced_surface(image, cells, slip_length, settings)
+        size = SHAPE_ONLY if is_traced({"voxel": voxel}) else voxel
+        plain = as_image(image, voxel=size, threshold_at=threshold, read_options=read_options)
+        refuse_unknown_size(plain, size)
+        job = FlowJob(plain, pore_labels(pore, plain, image), settings)
+        return traced_permeability(job, slip_length, voxel, memory_limit)
     if isinstance(image, PoreGeometry):
+        settings = replace(settings, slip_curve=curve_lengths(slip_curve, "m"))
         return surface_permeability(image, cells, slip_length, settings, throw=throw)
     if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
         refuse_memory(image.shape, 0, memory_limit)
@@ -136,12 +155,13 @@ def permeability(
     known = cast("VoxelImage", given.image)  # interfaces stay sharp
     refuse_unknown_size(known, voxel)
     slip = parse_slip(slip_length, known)
-    settings = replace(settings, slip_length=slip)
+    curve = curve_lengths(slip_curve, "1" if known.voxel is None else "m")
+    settings = replace(settings, slip_length=slip, slip_curve=curve)
     job = FlowJob(known, pore_labels(pore, known, image), settings)
     job.refuse_impossible(memory_limit)
     clock.lap("preparing")
     if walls == "smooth":
-        return smooth_permeability(job, clock, throw=throw)
+        return smooth_permeability(job, clock, fields=fields, progress=progress, throw=throw)
     model = job.model()
     with metered(1, "permeability", progress) as meter:
         tangent = flow_tangent(model, job.axes, meter)
@@ -153,9 +173,13 @@ def permeability(
     if throw:
         require_converged(outcome, "permeability")
     value, narrow = np.asarray(tangent.value), job.narrow_share()
-    checks, slope = flow_checks(job, model, tangent), slip_slope(job, model, tangent)
-    stats = flow_stats(job, model, tangent, narrow)
+    slope, stats = slip_slope(job, model, tangent), flow_stats(job, model, tangent, narrow)
+    checks = flow_checks(job, model, tangent, slope)
     kept = flow_fields(job, model, tangent) if fields else {}
+    if settings.slip_curve:
+        found = job_curve(job, (value, cast("np.ndarray", slope)))
+        stats["slip curve"] = found.to_stats()
+        checks += found.checks(rtol)
     clock.lap("deriving")
     return Upscaled(
         spec=flow_spec(job),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -30,7 +30,7 @@ _PORE_BYTES = 2600.0  # a pore voxel in 3-D with three load cases; 1900 to 2000 
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """Every option of a permeability job that can change its numbers; the slip length in voxel edges or m."""
+    """Every option of a permeability job that can change its numbers; slip lengths in voxel edges or m."""
 
     boundary: FlowBoundary = "periodic"
     slip_length: float = 0.0
@@ -38,6 +38,7 @@ class FlowSettings:
     max_steps: int = 2000
     budget: FlowBudget = "standard"
     walls: FlowWalls = "voxel"
+    slip_curve: tuple[float, ...] = ()
 
     def __post_init__(self):
         one_of("boundary", self.boundary, get_args(FlowBoundary))
@@ -117,6 +118,10 @@ class FlowJob:
             return ("periodic",) * self.dim
         return tuple("open" if found == axis else other for found in range(self.dim))
 
+    def with_slip(self, length: float) -> "FlowJob":
+        """Return the same job at another slip length."""
+        return replace(self, settings=replace(self.settings, slip_length=length))
+
     def system(self, axis: int) -> StaggeredSystem:
         """Assemble the discrete system for a load along an axis, in voxel edges."""
         slip = self.settings.slip_length / self.edge
@@ -163,10 +168,11 @@ class FlowJob:
             self._refuse_smooth(memory_limit)
             return
         refuse_memory(self.image.shape, int(np.count_nonzero(self.flowing)), memory_limit)
-        if self.settings.slip_length > 0.0 and not self.planes:
+        longest = max(self.settings.slip_length, *self.settings.slip_curve, 0.0)
+        if longest > 0.0 and not self.planes:
             raise InputError(
                 "slip_length",
-                got=f"{self.settings.slip_length!r} on walls that follow voxel faces",
+                got=f"{longest!r} on walls that follow voxel faces",
                 wanted="no slip, or walls that are planes along the image's axes: a staircase of voxels "
                 "holds the fluid back at each step, and the effect of slip on it does not converge",
                 cure="pass walls='smooth' (cut cells, whose walls are smoothed), ask `geometry_permeability` "

@@ -1,21 +1,22 @@
-"""What comes with a permeability: checks, the derivative by the slip length, fields, origin, notes."""
+"""What comes with a permeability: the derivative by the slip length, fields, origin, notes."""
 
 import itertools
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from scalebridge.cells.permeability_job import FlowJob
-from scalebridge.cells.stokes import StokesCell
-from scalebridge.core.checks import Check
+from scalebridge.cells.slip_curve import Point, SlipCurve, solved_curve
+from scalebridge.cells.stokes import StokesCell, flow_tangent
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.units import DARCY
+from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.upscaling.tangent import Tangent
 
 _AXES = "xyz"
-_SYMMETRY = 1e-8  # relative; the stationary form is symmetric up to rounding
 
 
 def flow_spec(job: FlowJob) -> Spec:
@@ -38,71 +39,26 @@ def slip_slope(job: FlowJob, model: StokesCell, tangent: Tangent) -> np.ndarray 
     return found
 
 
-def flow_checks(job: FlowJob, model: StokesCell, tangent: Tangent) -> list[Check]:
-    """Return what was preserved, measured."""
-    value, answers = np.asarray(tangent.value), np.asarray(tangent.from_answers)
-    rtol, root = job.settings.rtol, job.settings.rtol**0.5
-    scale = float(np.max(np.abs(value))) or 1.0
-    asked = [r for r in tangent.responses if r is not None]
-    power = np.zeros_like(value)
-    power[np.ix_(job.axes, job.axes)] = model.dissipations([r.fields for r in asked])
-    lowest = float(np.min(np.linalg.eigvalsh(value[np.ix_(job.axes, job.axes)])))
-    residual = max(float(r.stats["residuals"][r.stats["steps"]]) for r in asked)
-    return [
-        Check(
-            "algebraic error",
-            tangent.algebraic_error,
-            rtol,
-            meaning="estimated relative error of the tensor's diagonal when the solver stopped",
-        ),
-        Check(
-            "balance of momentum",
-            residual,
-            root,
-            meaning="residual of the balances relative to the load, in the norm of the preconditioner; the "
-            "error of the tensor goes with its square",
-        ),
-        Check(
-            "balance of volume",
-            max(float(r.stats["outflow"]) for r in asked),
-            root,
-            meaning="what flows out of cells, in the same norm",
-        ),
-        Check(
-            "mean velocity against dissipation",
-            float(np.max(np.abs(answers - power))) / scale,
-            2 * root,
-            meaning="<w_i . e_j> against <2 D(w_i) : D(w_j)>: the power of the mean force is what viscosity "
-            "and walls take; either has an error of first order in the fields', the answer of second",
-        ),
-        Check(
-            "symmetry",
-            float(np.max(np.abs(value - value.T))) / scale,
-            _SYMMETRY,
-            meaning="reciprocity of the tensor, in its stationary form",
-        ),
-        Check(
-            "reciprocity of mean velocities",
-            float(np.max(np.abs(answers - answers.T))) / scale,
-            2 * root,
-            meaning="the same of the mean velocities alone, of first order",
-        ),
-        Check(
-            "positive definite",
-            lowest / scale,
-            -_SYMMETRY if _winds_less(job) else 0.0,
-            "at least",
-            meaning="smallest principal value among the axes along which pores connect",
-        ),
-        Check(
-            "percolation", float(len(job.axes)), job.dim, "at least", meaning="axes along which pores connect"
-        ),
-    ]
+def job_curve(job: FlowJob, known: Point) -> SlipCurve:
+    """Solve a job whose walls are planes for every slip length of its curve.
+
+    Args:
+        job: the job.
+        known: its own permeability and slope.
+    """
+    return solved_curve(
+        job.settings.slip_curve,
+        lambda length: plane_point(job.with_slip(length)),
+        {job.settings.slip_length: known},
+    )
 
 
-def _winds_less(job: FlowJob) -> bool:
-    """Whether the pores wind around in fewer independent directions than axes, as one oblique channel."""
-    return job.settings.boundary == "periodic" and len(job.connected.winding) < len(job.axes)
+def plane_point(job: FlowJob) -> Point:
+    """Solve a job whose walls are planes: its permeability and the derivative by the slip length."""
+    model = job.model()
+    tangent = flow_tangent(model, job.axes)
+    require_converged(worst_outcome(tangent.codes), "permeability")
+    return np.asarray(tangent.value), cast("np.ndarray", slip_slope(job, model, tangent))
 
 
 def flow_fields(job: FlowJob, model: StokesCell, tangent: Tangent) -> dict[str, np.ndarray]:
@@ -185,11 +141,16 @@ def flow_provenance(job: FlowJob, clock: Stopwatch) -> Provenance:
 def flow_inputs(job: FlowJob) -> dict[str, dict[str, Any]]:
     """Return pores and slip length as plain data."""
     length = "m" if job.image.voxel is not None else "voxel edges"
-    share = sum(job.image.fractions[label] for label in job.pores)
     return {
-        "pore": {"name": "labels", "value": list(job.pores), "unit": "1", "fraction": share},
+        "pore": pore_entry(job.image, job.pores),
         "slip length": {"value": job.settings.slip_length, "unit": length},
     }
+
+
+def pore_entry(image: VoxelImage, pores: tuple[int, ...]) -> dict[str, Any]:
+    """Return the pores' labels and their share as plain data."""
+    share = sum(image.fractions[label] for label in pores)
+    return {"name": "labels", "value": list(pores), "unit": "1", "fraction": share}
 
 
 def flow_notes(job: FlowJob, value: np.ndarray, narrow: float) -> list[str]:

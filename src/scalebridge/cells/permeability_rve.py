@@ -9,6 +9,7 @@ import numpy as np
 from scalebridge.cells.image_input import Threshold, as_image
 from scalebridge.cells.permeability import permeability
 from scalebridge.cells.permeability_job import FlowBoundary, FlowSettings, pore_labels, refuse_memory
+from scalebridge.cells.permeability_result import pore_entry
 from scalebridge.cells.rve_boxes import Boxes, BoxQuestion, Cut, study_boxes
 from scalebridge.core.errors import ImageError, PhaseError
 from scalebridge.core.provenance import Stopwatch
@@ -107,14 +108,7 @@ def permeability_rve_study(
         Spec("permeability", "1" if given.voxel is None else "m^2", (given.dim, given.dim), symmetric=True),
         _point_variance(given, pores, boxes, options),
         settings=settings.to_dict(),
-        inputs={
-            "pore": {
-                "name": "labels",
-                "value": list(pores),
-                "unit": "1",
-                "fraction": sum(given.fractions[label] for label in pores),
-            }
-        },
+        inputs={"pore": pore_entry(given, pores)},
         notes=(_NOTES[boundary],),
     )
     return study_boxes(given, cut, boxes, question, clock)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from scalebridge.cells.permeability_job import FlowJob, FlowSettings
 from scalebridge.cells.permeability_result import boundary_notes, flow_inputs, flow_provenance, flow_spec
@@ -15,7 +15,9 @@ from scalebridge.grids.image_walls import ImagePores
 from scalebridge.grids.walls import PoreGeometry
 
 
-def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upscaled:
+def smooth_permeability(
+    job: FlowJob, clock: Stopwatch, *, fields: bool, progress: bool | None, throw: bool
+) -> Upscaled:
     """Answer a job of `permeability` with walls="smooth".
 
     The pores through which something can flow become a signed distance (`ImagePores`), and the walls cut the
@@ -24,25 +26,30 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
     Args:
         job: the job, which was not refused.
         clock: started with the job.
+        fields: whether to keep velocities and pressures.
+        progress: whether to draw a bar; on a terminal unless given.
         throw: whether to raise when the solver does not converge.
 
     Errors, limits and cost are those of `geometry_permeability`; a mirrored image is solved with its
     reflections, 2^dim as many voxels.
     """
-    settings, edges = job.settings, job.image.voxel or job.image.aspect
-    mirrored = tuple(range(job.dim)) if settings.boundary == "mirrored" else ()
-    pores = ImagePores(job.flowing, edges, mirrored=mirrored)
-    cells = [n * (2 if mirrored else 1) for n in job.image.shape]
+    settings = job.settings
+    pores, cells = smooth_pores(job)
     found = geometry_permeability(
         pores,
         cells,
         slip_length=settings.slip_length,
+        slip_lengths=settings.slip_curve,
         rtol=settings.rtol,
         max_steps=settings.max_steps,
         halved=settings.budget in ("standard", "full"),
+        fields=fields,
+        progress=progress,
         throw=throw,
     )
-    moved = pores.shift / min(edges)
+    inside = tuple(slice(n) for n in job.image.shape)  # of a mirrored image the first of its reflections
+    kept = {name: field[(..., *inside)] for name, field in found.fields.items()}
+    moved = pores.shift / job.edge
     parts = {} if settings.budget == "none" else found.uncertainty
     return replace(
         found,
@@ -51,6 +58,7 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
         stats={**found.stats, "percolating": list(job.connected.directions)},
         provenance=replace(flow_provenance(job, clock), elapsed=found.provenance.elapsed),
         inputs=flow_inputs(job),
+        fields=kept,
         subject=job.image,
         notes=(
             "Walls are smooth surfaces and not the voxels' steps, which were smoothed over two voxels; walls "
@@ -58,6 +66,13 @@ def smooth_permeability(job: FlowJob, clock: Stopwatch, *, throw: bool) -> Upsca
             *boundary_notes(job),
         ),
     )
+
+
+def smooth_pores(job: FlowJob) -> tuple[ImagePores, list[int]]:
+    """Return the pores of a job with smooth walls, and the number of voxels along each axis."""
+    mirrored = tuple(range(job.dim)) if job.settings.boundary == "mirrored" else ()
+    pores = ImagePores(job.flowing, job.image.voxel or job.image.aspect, mirrored=mirrored)
+    return pores, [n * (2 if mirrored else 1) for n in job.image.shape]
 
 
 def surface_permeability(
@@ -80,6 +95,22 @@ def surface_permeability(
     Raises:
         InputError: no number of voxels, and as `geometry_permeability`.
     """
+    refuse_no_cells(cells)
+    slip = parse_quantity(slip_length, "m", "slip_length") if isinstance(slip_length, str) else slip_length
+    return geometry_permeability(
+        geometry,
+        cast("int | Sequence[int]", cells),
+        slip_length=0.0 if slip is None else slip,
+        slip_lengths=settings.slip_curve,
+        rtol=settings.rtol,
+        max_steps=settings.max_steps,
+        halved=settings.budget in ("standard", "full"),
+        throw=throw,
+    )
+
+
+def refuse_no_cells(cells: int | Sequence[int] | None) -> None:
+    """Refuse a geometry without a number of voxels."""
     if cells is None:
         raise InputError(
             "cells",
@@ -87,13 +118,3 @@ def surface_permeability(
             wanted="the number of voxels along each axis: a geometry has none of its own",
             cure="pass cells=64",
         )
-    slip = parse_quantity(slip_length, "m", "slip_length") if isinstance(slip_length, str) else slip_length
-    return geometry_permeability(
-        geometry,
-        cells,
-        slip_length=0.0 if slip is None else slip,
-        rtol=settings.rtol,
-        max_steps=settings.max_steps,
-        halved=settings.budget in ("standard", "full"),
-        throw=throw,
-    )

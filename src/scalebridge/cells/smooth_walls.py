@@ -1,20 +1,23 @@
 """The permeability of pores with smooth walls, known as a distance, with slip: walls cut the voxels."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from scalebridge.cells.flow_checks import definite_check, shared_checks
 from scalebridge.cells.permeability_job import FlowSettings
+from scalebridge.cells.slip_curve import Point, solved_curve
 from scalebridge.cells.stokes import StokesCell, flow_tangent
-from scalebridge.core.checks import Check
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.results import require_converged, worst_outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import ALGEBRAIC, Contribution, Upscaled
+from scalebridge.engine.progress import metered
+from scalebridge.grids.cut_fields import voxel_pressures, voxel_velocities
 from scalebridge.grids.cut_recession import recession_slope
 from scalebridge.grids.cut_system import CutCell, SlipLength
 from scalebridge.grids.staggered import StaggeredSystem
@@ -22,7 +25,7 @@ from scalebridge.grids.walls import PoreGeometry
 from scalebridge.solvers.saddle_minres import Stop
 from scalebridge.upscaling.tangent import Tangent
 
-_SYMMETRY = 1e-8  # relative; the stationary form is symmetric up to rounding
+_AXES = "xyz"
 _LEAST = 8  # voxels along each axis of the halved grid
 
 
@@ -31,9 +34,12 @@ def geometry_permeability(
     cells: int | Sequence[int],
     *,
     slip_length: float | Mapping[int, float] = 0.0,
+    slip_lengths: Sequence[float] = (),
     rtol: float = 1e-4,
     max_steps: int = 2000,
     halved: bool = True,
+    fields: bool = False,
+    progress: bool | None = False,
     throw: bool = True,
 ) -> Upscaled:
     """Compute the permeability of pores whose walls are surfaces, with Navier's slip on them.
@@ -46,10 +52,15 @@ def geometry_permeability(
             minimal surface, or `ImagePores` of a segmented image.
         cells: number of voxels along each axis, one number or one for each.
         slip_length: in metres, from 0 to infinity; one, or one for each label of the walls.
+        slip_lengths: ascending and finite, the same on all walls; the tensor's curve over them is then
+            in `stats["slip curve"]`.
         rtol: wanted relative error of the tensor, of the solver alone.
         max_steps: limit of iterations.
         halved: whether to solve on half as many voxels too, which tells the part of the voxels in the
             uncertainty and an extrapolated tensor in `stats`.
+        fields: whether to keep velocity (m^2, of a unit force and viscosity, the mean over a voxel's pores
+            and solid) and pressure (m) in the voxels.
+        progress: whether to draw a bar; None draws on a terminal.
         throw: whether to raise when the solver does not converge; otherwise `outcome` says so.
 
     Returns:
@@ -79,7 +90,9 @@ def geometry_permeability(
     model = _model(cell, slip_length, stop)
     model.system(None)  # refuses before anything long
     clock.lap("preparing")
-    tangent = flow_tangent(model, list(range(cell.grid.dim)))
+    with metered(1, "permeability", progress) as meter:
+        tangent = flow_tangent(model, list(range(cell.grid.dim)), meter)
+        meter.next_case()
     clock.lap("solving")
     parts, stats = _halved(cell, slip_length, stop, tangent) if halved else ({}, {})
     clock.lap("error budget")
@@ -88,15 +101,25 @@ def geometry_permeability(
         require_converged(outcome, "permeability")
     value = np.asarray(tangent.value)
     scale = np.sqrt(np.abs(np.outer(np.diagonal(value), np.diagonal(value))))
+    slope, power = _slopes(cell, model, tangent), model.dissipations(_fields(tangent))
+    checks = [
+        *shared_checks(tangent, power, slope, rtol),
+        definite_check(value, -rtol, "smallest principal value; zero across channels that run one way"),
+    ]
+    if len(slip_lengths):
+        known = {} if isinstance(slip_length, Mapping) else {float(slip_length): (value, slope)}
+        curve = solved_curve(slip_lengths, lambda length: _point(cell, length, stop), known)
+        stats["slip curve"] = curve.to_stats()
+        checks += curve.checks(rtol)
     algebraic = Contribution(tangent.algebraic_error * scale, "the solver's own estimate")
     return Upscaled(
         spec=Spec("permeability", "m^2", value.shape, symmetric=True),
         value=value,
         derivatives={
-            "slip length": _slopes(cell, model, tangent),
+            "slip length": slope,
             "recession of walls": _recession(cell, slip_length, tangent),
         },
-        checks=tuple(_checks(model, tangent, rtol)),
+        checks=tuple(checks),
         uncertainty={ALGEBRAIC: algebraic, **parts},
         outcome=outcome,
         stats={
@@ -107,6 +130,7 @@ def geometry_permeability(
             **stats,
         },
         provenance=_provenance(cell, slip_length, rtol, clock),
+        fields=_voxel_fields(cell, tangent) if fields else {},
         inputs={"slip length": {"value": _plain(slip_length), "unit": "m"}},
     )
 
@@ -134,15 +158,27 @@ def slip_curve(
         >>> bool(values[1, 0, 0] < values[0, 0, 0] + 0.025 * slopes[0, 0, 0])  # concave
         True
     """
-    cell, stop = CutCell(geometry, cells), _stop(rtol, max_steps)
-    values, slopes = [], []
-    for slip_length in slip_lengths:
-        model = _model(cell, slip_length, stop)
-        tangent = flow_tangent(model, list(range(cell.grid.dim)))
-        require_converged(worst_outcome(tangent.codes), "permeability")
-        values.append(np.asarray(tangent.value))
-        slopes.append(_slopes(cell, model, tangent))
+    solve = slip_solver(geometry, cells, rtol=rtol, max_steps=max_steps)
+    values, slopes = zip(*map(solve, slip_lengths), strict=True)
     return np.array(values), np.array(slopes)
+
+
+def slip_solver(
+    geometry: PoreGeometry, cells: int | Sequence[int], *, rtol: float = 1e-4, max_steps: int = 2000
+) -> Callable[[float], Point]:
+    """Cut the walls once, and return what solves for permeability and slope at a slip length.
+
+    Arguments, limits and errors are those of `geometry_permeability`.
+    """
+    cell, stop = CutCell(geometry, cells), _stop(rtol, max_steps)
+    return lambda slip_length: _point(cell, slip_length, stop)
+
+
+def _point(cell: CutCell, slip_length: SlipLength, stop: Stop) -> Point:
+    model = _model(cell, slip_length, stop)
+    tangent = flow_tangent(model, list(range(cell.grid.dim)))
+    require_converged(worst_outcome(tangent.codes), "permeability")
+    return np.asarray(tangent.value), _slopes(cell, model, tangent)
 
 
 def _model(cell: CutCell, slip_length: SlipLength, stop: Stop) -> StokesCell:
@@ -184,6 +220,15 @@ def _recession(cell: CutCell, slip_length: SlipLength, tangent: Tangent) -> np.n
     return recession_slope(cell, slip_length, velocities * edge**2, pressures * edge)
 
 
+def _voxel_fields(cell: CutCell, tangent: Tangent) -> dict[str, np.ndarray]:
+    velocities, pressures = (np.stack([field[part] for field in _fields(tangent)]) for part in (0, 1))
+    edge, kept = min(cell.grid.spacing), {}
+    flows = voxel_velocities(cell, velocities, pressures) * edge**2
+    for axis, pressure in enumerate(voxel_pressures(cell, velocities, pressures) * edge):
+        kept[f"velocity_{_AXES[axis]}"], kept[f"pressure_{_AXES[axis]}"] = flows[axis], pressure
+    return kept
+
+
 def _halved(
     cell: CutCell, slip_length: SlipLength, stop: Stop, tangent: Tangent
 ) -> tuple[dict[str, Contribution], dict[str, Any]]:
@@ -196,38 +241,6 @@ def _halved(
     step = (fine - np.asarray(rough)) / 3  # errors of second order: a quarter remains of the coarse one's
     method = "a third of the difference from half as many voxels, whose error is four times as large"
     return {"voxel size": Contribution(np.abs(step), method)}, {"extrapolated": (fine + step).tolist()}
-
-
-def _checks(model: StokesCell, tangent: Tangent, rtol: float) -> list[Check]:
-    value, answers = np.asarray(tangent.value), np.asarray(tangent.from_answers)
-    scale, root = float(np.max(np.abs(value))), rtol**0.5
-    gap = float(np.max(np.abs(answers - model.dissipations(_fields(tangent))))) / scale
-    lowest = float(np.linalg.eigvalsh(value)[0])
-    return [
-        Check(
-            "algebraic error", tangent.algebraic_error, rtol, meaning="the solver's estimate when it stopped"
-        ),
-        Check(
-            "mean velocity against dissipation",
-            gap,
-            2 * root,
-            meaning="<w_i . e_j> against the power that viscosity and walls take; either is of first order "
-            "in the fields' error, the answer of second",
-        ),
-        Check(
-            "symmetry",
-            float(np.max(np.abs(value - value.T))) / scale,
-            _SYMMETRY,
-            meaning="reciprocity of the tensor, in its stationary form",
-        ),
-        Check(
-            "positive definite",
-            lowest / scale,
-            -rtol,
-            "at least",
-            meaning="smallest principal value; zero across channels that run one way",
-        ),
-    ]
 
 
 def _provenance(cell: CutCell, slip_length: SlipLength, rtol: float, clock: Stopwatch) -> Provenance:

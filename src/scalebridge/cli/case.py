@@ -10,7 +10,7 @@ from pydantic_core import core_schema
 
 from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Table
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
-from scalebridge.cli.flow_case import PermeabilityCase
+from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.text_values import value_from
 
@@ -154,6 +154,7 @@ Case = (
     | InterfaceCase
     | StiffnessRveCase
     | PermeabilityCase
+    | PermeabilityRveCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -163,6 +164,7 @@ TASKS: dict[str, type[Case]] = {
     "stiffness-rve": StiffnessRveCase,
     "interface": InterfaceCase,
     "permeability": PermeabilityCase,
+    "permeability-rve": PermeabilityRveCase,
 }
 
 

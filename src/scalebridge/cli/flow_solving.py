@@ -28,7 +28,7 @@ def answer_flow_case(
         typer.Exit: with the exit code, unless every check passed.
     """
     settings = case.solve.model_dump()
-    FlowSettings(**{**settings, "slip_length": 0.0})  # the slip length waits for the voxels' size
+    FlowSettings(**{**settings, "slip_length": 0.0, "slip_curve": ()})  # they wait for the voxels' size
     outputs = outputs_of(case.output, folder, case.title)
     outputs.check((folder / case.image.file, *inputs))
     image = read_image(case.image, folder)

@@ -83,6 +83,7 @@ class Property(StrEnum):
 
     conductivity = "conductivity"
     stiffness = "stiffness"
+    permeability = "permeability"
 
 
 class CardUnits(StrEnum):
@@ -290,6 +291,14 @@ SlipLength = Annotated[
         "--slip-length",
         metavar="LENGTH",
         help="Navier's slip length on the walls, '50 nm'; for walls along the image's axes.",
+    ),
+]
+SlipCurve = Annotated[
+    str | None,
+    typer.Option(
+        "--slip-curve",
+        metavar="LENGTH,LENGTH,...",
+        help="Further slip lengths, '50 nm, 100 nm, 200 nm': the curve of the tensor over them.",
     ),
 ]
 FlowBoundary_ = Annotated[

@@ -12,6 +12,7 @@ def permeability(
     voxel: options.Voxel = None,
     threshold: options.Threshold = None,
     slip_length: options.SlipLength = None,
+    slip_curve: options.SlipCurve = None,
     boundary: options.FlowBoundary_ = options.FlowBoundary.periodic,
     walls: options.FlowWalls_ = options.FlowWalls.voxel,
     budget: options.Budget_ = options.Budget.standard,
@@ -57,6 +58,7 @@ def permeability(
             "pore": pores_from(pore),
             "solve": {
                 "slip_length": slip_length,
+                "slip_curve": slip_curve.split(",") if slip_curve else None,
                 "boundary": boundary.value,
                 "walls": walls.value,
                 "budget": budget.value,

@@ -47,6 +47,11 @@ def run(
 
             study_stiffness_case(loaded, file.parent, **options)
             return
+        if loaded.task == "permeability-rve":
+            from scalebridge.cli.studying import study_permeability_case
+
+            study_permeability_case(loaded, file.parent, **options)
+            return
         if loaded.task == "interface":
             from scalebridge.cli.interface_solving import answer_interface_case
 

@@ -23,9 +23,11 @@ def rve(
             "--phase",
             metavar="LABEL=VALUE",
             help=f"Conductivity of a label, repeated: {PHASE_FORM}. For example '0=0.6 W/m/K'. 0 insulates. "
-            "With --of stiffness its material: '0=young=3 GPa, poisson=0.35', '1=void'.",
+            "With --of stiffness its material: '0=young=3 GPa, poisson=0.35', '1=void'; for permeability "
+            "see --pore.",
         ),
     ] = None,
+    pore: options.Pore = None,
     phases_table: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +53,8 @@ def rve(
     scheme: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="hexahedra or finite-volume; of stiffness hexahedra, b-bar or reduced."
+            metavar="NAME",
+            help="hexahedra or finite-volume; of stiffness hexahedra, b-bar or reduced; none of flow.",
         ),
     ] = "hexahedra",
     boundary: Annotated[
@@ -59,7 +62,8 @@ def rve(
         typer.Option(
             metavar="NAME",
             help="What lies beyond a subvolume: mirrored, periodic, uniform-gradient or uniform-flux; of "
-            "stiffness periodic, uniform-strain or uniform-stress.  [default: mirrored; periodic]",
+            "stiffness periodic, uniform-strain or uniform-stress; of permeability mirrored, periodic or "
+            "sealed.  [default: mirrored; periodic]",
         ),
     ] = None,
     temperature: options.Temperature = None,
@@ -84,7 +88,7 @@ def rve(
     progress: options.Progress = None,
     debug: options.Debug = False,
 ) -> None:
-    """Find from subvolumes of an image how large a sample has to be for its conductivity or stiffness.
+    """Find from subvolumes of an image how large a sample has to be for what is asked of it.
 
     The image is cut into boxes of several sizes, each is solved, and from their spread follow the integral
     range, the error that the image's own size leaves, and the size for a wanted error. With --store a run
@@ -93,11 +97,18 @@ def rve(
     with refusals(debug):
         from pathlib import Path
 
+        from scalebridge.cli import studying
         from scalebridge.cli.solving import case_from
-        from scalebridge.cli.studying import study_case, study_stiffness_case
 
-        elastic = of is options.Property.stiffness
-        _refuse_others(of.value, phases_table=phases_table, temperature=temperature, dtype=dtype.value)
+        _refuse_others(
+            of.value,
+            phase=phase,
+            phases_table=phases_table,
+            pore=pore,
+            scheme=scheme,
+            temperature=temperature,
+            dtype=dtype.value,
+        )
         described = image_table(
             image,
             voxel=voxel,
@@ -110,18 +121,17 @@ def rve(
         )
         tables: dict[str, Any] = {
             "image": described,
-            "phases": materials_from(phase or []) if elastic else phases_from(phase or []),
-            "phases_table": phases_table,
+            **_constituents(of, phase, phases_table, pore),
             "study": {
                 "sizes": sizes_from(sizes),
                 "realisations": realisations,
                 "wanted": share_from(wanted, "--wanted"),
-                "scheme": scheme,
+                "scheme": None if of is options.Property.permeability else scheme,
                 "boundary": boundary,
                 "temperature": temperature,
                 "rtol": rtol,
                 "max_steps": max_steps,
-                "dtype": None if elastic else dtype.value,
+                "dtype": dtype.value if of is options.Property.conductivity else None,
                 "seed": seed,
                 "engine": engine,
                 "workers": workers,
@@ -129,17 +139,41 @@ def rve(
             },
             "output": {"json": out, "report": report},
         }
-        case = case_from(tables, "stiffness-rve" if elastic else "rve")
-        (study_stiffness_case if elastic else study_case)(case, Path(), as_json=as_json, progress=progress)
+        task, study = {
+            "conductivity": ("rve", studying.study_case),
+            "stiffness": ("stiffness-rve", studying.study_stiffness_case),
+            "permeability": ("permeability-rve", studying.study_permeability_case),
+        }[of.value]
+        study(case_from(tables, task), Path(), as_json=as_json, progress=progress)
+
+
+def _constituents(
+    of: options.Property, phase: list[str] | None, phases_table: str | None, pore: list[str] | None
+) -> dict[str, Any]:
+    """Return the tables of what the labels are."""
+    if of is options.Property.permeability:
+        from scalebridge.cli.flow_solving import pores_from
+
+        return {"pore": pores_from(pore)}
+    given = phase or []
+    elastic = of is options.Property.stiffness
+    return {
+        "phases": materials_from(given) if elastic else phases_from(given),
+        "phases_table": phases_table,
+    }
 
 
 def _refuse_others(of: str, **given: Any) -> None:
     """Refuse options that mean nothing for what is asked."""
     from scalebridge.core.errors import InputError
 
-    theirs = {"conductivity": ("temperature",), "stiffness": ("phases_table", "dtype")}
-    for name in theirs[of]:
-        if given[name] not in (None, "float64"):
+    others = {
+        "conductivity": ("temperature", "pore"),
+        "stiffness": ("phases_table", "dtype", "pore"),
+        "permeability": ("phase", "phases_table", "scheme", "temperature", "dtype"),
+    }
+    for name in others[of]:
+        if given[name] not in (None, [], "float64", "hexahedra"):
             raise InputError(
                 f"--{name.replace('_', '-')}",
                 got=f"{given[name]} with --of {of}",

@@ -12,7 +12,7 @@ from scalebridge.cells.image_input import SHAPE_ONLY, as_image
 from scalebridge.cli.case import ConductivityCase, ElasticCase, OutputTable, RveCase
 from scalebridge.cli.case_tables import ImageTable, StudyOutputTable
 from scalebridge.cli.elastic_case import ElasticOutputTable, StiffnessRveCase
-from scalebridge.cli.flow_case import FlowOutputTable, PermeabilityCase
+from scalebridge.cli.flow_case import FlowOutputTable, PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.outputs import Outputs
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import installed_versions
@@ -21,7 +21,7 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import crop
 from scalebridge.io.table import read_phase_table
 
-_WITHOUT_PHASES = ("interface", "permeability")
+_WITHOUT_PHASES = ("interface", "permeability", "permeability-rve")
 _ELASTIC = ("stiffness", "expansion", "stiffness-rve")
 
 
@@ -168,7 +168,12 @@ def _label(label: Any) -> str:
 
 
 def request_of(
-    case: ConductivityCase | RveCase | ElasticCase | StiffnessRveCase | PermeabilityCase,
+    case: ConductivityCase
+    | RveCase
+    | ElasticCase
+    | StiffnessRveCase
+    | PermeabilityCase
+    | PermeabilityRveCase,
     image: VoxelImage,
     phases: dict[Any, Any],
     settings: dict[str, Any],

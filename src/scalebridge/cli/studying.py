@@ -10,12 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from scalebridge.cells.conductivity_rve import conductivity_rve_study
+from scalebridge.cells.image_input import SHAPE_ONLY
+from scalebridge.cells.permeability_job import pore_labels
+from scalebridge.cells.permeability_rve import permeability_rve_study
 from scalebridge.cells.stiffness_rve import stiffness_rve_study
 from scalebridge.cli.answering import leave, tell_finished
 from scalebridge.cli.case import RveCase
 from scalebridge.cli.elastic_case import StiffnessRveCase
 from scalebridge.cli.elastic_printing import material_rows
 from scalebridge.cli.elastic_texts import placed_materials
+from scalebridge.cli.flow_case import PermeabilityRveCase
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import check_rows, input_rows
 from scalebridge.cli.solving import finished, outputs_of, read_image, read_phases, request_of
@@ -80,8 +84,34 @@ def study_stiffness_case(
     _conclude(ask, outputs, request, as_json=as_json, resume=resume)
 
 
+def study_permeability_case(
+    case: PermeabilityRveCase,
+    folder: Path,
+    *,
+    inputs: tuple[Path, ...] = (),
+    as_json: bool = False,
+    progress: bool | None = None,
+    resume: bool = False,
+) -> None:
+    """Do the same for a case of task "permeability-rve".
+
+    Raises:
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    outputs, settings = _places(case, folder, inputs)
+    image = read_image(case.image, folder)
+    pores = pore_labels(case.pore, image, None)
+    request = request_of(case, image, dict.fromkeys(pores, "pore"), _decisive(settings))
+    voxel = SHAPE_ONLY if case.image.voxel == SHAPE_ONLY else None
+
+    def ask() -> RveStudy:
+        return permeability_rve_study(image, pore=pores, voxel=voxel, progress=progress, **settings)
+
+    _conclude(ask, outputs, request, as_json=as_json, resume=resume)
+
+
 def _places(
-    case: RveCase | StiffnessRveCase, folder: Path, inputs: tuple[Path, ...]
+    case: RveCase | StiffnessRveCase | PermeabilityRveCase, folder: Path, inputs: tuple[Path, ...]
 ) -> tuple[Outputs, dict[str, Any]]:
     """Settle where results go, and refuse an engine or a store that cannot be."""
     outputs = outputs_of(case.output, folder, case.title)

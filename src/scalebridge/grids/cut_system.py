@@ -86,8 +86,8 @@ class CutCell:
                 cure="check the sign of the distance",
             )
         self.strain = strains(self.grid, self._distances, self._middle)
-        self.pieces = wall_pieces(self.grid, self._distances, self._middle, self.strain)
         every = [open_faces(self.grid, self._distances, axis) for axis in range(self.grid.dim)]
+        self.pieces = wall_pieces(self.grid, self._distances, self._middle, self.strain, every)
         self._faces, self.isolated = _through(self.grid, every, self._middle.share)
         self.wall_area = float(self.pieces.areas.sum())
         self.labels = tuple(np.unique(self.pieces.labels).tolist())
@@ -145,6 +145,20 @@ class CutCell:
         x[self._kept] = np.transpose(velocities)
         p[self._divergence[1]] = np.transpose(pressures)
         return x, p[self._keeper]
+
+    @property
+    def open_shares(self) -> np.ndarray:
+        """Open share of the upper faces across each axis, (dim, voxels)."""
+        return np.stack([load.reshape(self.grid.dim, -1)[a] for a, load in enumerate(self._loads)]) / (
+            self.grid.voxel_volume
+        )
+
+    @property
+    def wet(self) -> np.ndarray:
+        """Which voxels hold fluid through which something flows, (voxels,)."""
+        carried = np.zeros(self.grid.size, dtype=bool)
+        carried[self._divergence[1]] = True
+        return carried[self._keeper]
 
     def opening_growth(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the voxels whose upper face across an axis a wall cuts, and how its open area grows."""

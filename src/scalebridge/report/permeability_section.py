@@ -1,10 +1,12 @@
 """A permeability made ready for the page."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 
 from scalebridge.cells.gas_slip import gas_slip
+from scalebridge.cells.slip_curve import curve_of
 from scalebridge.core.units import DARCY
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.canvas import Picture
@@ -33,6 +35,7 @@ from scalebridge.report.wording import headline, unbroken, verdict_sentence
 
 _COLOURS = {True: "#4a78b5", False: "#8a7f72"}  # pore, solid
 _GASES = ("helium", "nitrogen", "carbon dioxide")
+_BARS = (10.0, 1.0, 0.1)
 
 
 def is_permeability(result: Upscaled) -> bool:
@@ -62,7 +65,7 @@ def make_permeability_section(result: Upscaled, number: int) -> Section:
         phases=pore_table(result),
         blocks=[b for b in _blocks(result, key, flat if volumes else flat[1:]) if b.pictures or b.table],
     )
-    told = {"Pores", "Slip length"}  # by the table beside
+    told = {"Pores", "Slip length", "Slip curve"}  # by the table beside, and by the curve
     return replace(section, asked=[pair for pair in section.asked if pair[0] not in told])
 
 
@@ -219,6 +222,23 @@ def _slip_block(result: Upscaled, key: str) -> Block:
     return Block(f"{key}-slip-block", "Slip", lead, pictures, slip_table(result, slope))
 
 
+def _gas_rows(result: Upscaled) -> list[Row]:
+    """K(p)/K of gases at pressures at which they slip no farther than the curve goes."""
+    if result.unit != "m^2" or not result.stats.get("slip curve"):
+        return []
+    curve, rows = curve_of(result), []
+    still = np.diagonal(curve.values[0])
+    for name, bar in itertools.product(_GASES, _BARS):
+        gas = gas_slip(name, pressure=bar * 1e5)
+        if gas.slip_length > curve.lengths[-1]:
+            continue
+        ratios = np.diagonal(gas.along(curve)) / np.where(still > 0, still, 1.0)
+        shown = zip(ratios, still, strict=True)
+        cells = (typeset_number(float(ratio), 4) if k > 0 else MISSING for ratio, k in shown)
+        rows.append(Row((f"{name}, {typeset_number(bar, 2)} bar", *cells)))
+    return rows
+
+
 def slip_table(result: Upscaled, slope: np.ndarray | None) -> Table | None:
     """The derivative by the slip length, and Klinkenberg's pressure of some gases at 25 degrees Celsius."""
     if slope is None:
@@ -235,4 +255,8 @@ def slip_table(result: Upscaled, slope: np.ndarray | None) -> Table | None:
             cells = (MISSING if shut else typeset_number(float(b), 4) for b, shut in shown)
             rows.append(Row((f"b of {gas}, bar", *cells)))
     caption = "Gases at 25 °C: K(p) = K (1 + b/p) (Klinkenberg)"
+    along = _gas_rows(result)
+    if along:
+        caption += "; at a pressure K(p)/K along the curve"
+    rows += along
     return Table(caption, ("", *names), rows)

@@ -5,6 +5,7 @@ import math
 
 from scalebridge.report.figures_rve import draw_answers, draw_law
 from scalebridge.report.looks import looks_of, subject_name
+from scalebridge.report.permeability_section import flow_looks, is_permeability, pore_table
 from scalebridge.report.sections import Block, Section, escape_json, subject_pictures
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items, phase_table
 from scalebridge.report.typeset import MISSING, typeset_length, typeset_number, typeset_unit
@@ -20,7 +21,8 @@ def make_study_section(study: RveStudy, number: int) -> Section:
         number: its number on the page, from 1.
     """
     key, result = f"result-{number}", study.upscaled()
-    looks = looks_of(result)
+    flow = is_permeability(result)
+    looks = flow_looks(result) if flow else looks_of(result)
     flat, volumes = subject_pictures(result, looks, key)
     shown, unit, meaning = study_headline(study)
     text = study.to_json(indent=None)
@@ -39,7 +41,7 @@ def make_study_section(study: RveStudy, number: int) -> Section:
         inset=volumes[1:],
         legend=list(looks.values()),
         asked=asked_items(result),
-        phases=phase_table(result, looks),
+        phases=pore_table(result) if flow else phase_table(result, looks),
         blocks=[block for block in _blocks(study, key) if block.pictures or block.table],
         notes=study.notes,
         origin=origin_items(result),
