@@ -68,9 +68,7 @@ class Sampler:
         """Return the kernel of each level, frozen, with its work counted."""
         targets = [
             posterior.target(correction, tally)
-            for posterior, correction, tally in zip(
-                self.posteriors, tuning.corrections, tallies, strict=True
-            )
+            for posterior, correction, tally in zip(self.posteriors, tuning.corrections, tallies, strict=True)
         ]
 
         def lowest(target: Target) -> Kernel:

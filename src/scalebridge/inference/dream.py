@@ -52,9 +52,7 @@ def _parallel(
     return position + np.where(moving | jump, factor * rng.uniform(0.95, 1.05) * difference, 0.0)
 
 
-def _snooker(
-    rng: np.random.Generator, position: np.ndarray, archive: np.ndarray
-) -> tuple[np.ndarray, float]:
+def _snooker(rng: np.random.Generator, position: np.ndarray, archive: np.ndarray) -> tuple[np.ndarray, float]:
     """Move along the line through a past state, by the projected difference of two others."""
     anchor, first, second = archive[rng.choice(len(archive), 3, replace=False)]
     along = position - anchor

@@ -67,7 +67,9 @@ def read_levels(given: Any, size: int) -> tuple[Level, ...]:
     """
     listed = list(given) if isinstance(given, list | tuple) else [given]
     if not listed:
-        raise InputError("levels", got="no level", wanted="models, coarse to fine", cure="pass levels=[model]")
+        raise InputError(
+            "levels", got="no level", wanted="models, coarse to fine", cure="pass levels=[model]"
+        )
     found = []
     for row, item in enumerate(listed):
         level = item if isinstance(item, Level) else Level(item, _name(item, row))

@@ -109,6 +109,7 @@ class Target:
         return replace(self, beta=beta)
 
 
+_MOST_STEPS = 25  # of a trajectory: where more were needed, covariance and step are not yet known
 _MOST_ENERGY = 1000.0  # lost on a trajectory, beyond which it is called divergent (as in Stan)
 
 
@@ -203,7 +204,8 @@ def langevin(target: Target, scale: float, root: np.ndarray) -> Kernel:
 def hamiltonian(target: Target, scale: float, root: np.ndarray, length: float = 0.5 * math.pi) -> Kernel:
     """HMC: leapfrog trajectories whose number of steps is drawn, with the exact ratio of energies.
 
-    In coordinates whitened by R, a Gaussian's trajectory of length π/2 ends at an independent draw.
+    In coordinates whitened by R, a Gaussian's trajectory of length π/2 ends at an independent draw. No
+    trajectory has more than 25 steps.
 
     Args:
         target: what to sample; it needs a gradient.
@@ -217,7 +219,7 @@ def hamiltonian(target: Target, scale: float, root: np.ndarray, length: float = 
 
     def step(rng: np.random.Generator, state: State) -> tuple[State, Info]:
         momentum = rng.standard_normal(state.position.size)
-        count = max(1, round(length * rng.uniform(0.7, 1.3) / scale))
+        count = min(_MOST_STEPS, max(1, round(length * rng.uniform(0.7, 1.3) / scale)))
         new, last = follow(state.position, momentum, scale, count, root, target.beta)
         log_ratio = target.log_density(new) - target.log_density(state)
         log_ratio += 0.5 * float(momentum @ momentum - last @ last)

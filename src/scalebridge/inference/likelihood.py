@@ -70,7 +70,9 @@ def read_likelihood(data: Any, noise: Any, function: Callable[[Any], Any] | None
     if (data is None) != (noise is None) or (function is not None and data is not None):
         raise InputError(
             "data",
-            got="data without noise" if noise is None else "noise without data"
+            got="data without noise"
+            if noise is None
+            else "noise without data"
             if data is None
             else "data and noise beside a likelihood",
             wanted="data with noise, or a likelihood, or neither where levels answer with their log-likelihood",

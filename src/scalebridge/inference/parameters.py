@@ -177,9 +177,7 @@ class Prior:
         """Return the flat vector of values at coordinates, with NumPy or (xp=jnp) JAX."""
         inside = self._low + self._width / (1.0 + xp.exp(-coordinates))
         positive = xp.exp(xp.where(self._is["lognormal"], coordinates, 0.0))
-        return xp.where(
-            self._is["lognormal"], positive, xp.where(self._is["uniform"], inside, coordinates)
-        )
+        return xp.where(self._is["lognormal"], positive, xp.where(self._is["uniform"], inside, coordinates))
 
     def coordinates(self, values: np.ndarray) -> np.ndarray:
         """Return the coordinates of a flat vector of values; not finite where the priors forbid them."""

@@ -140,7 +140,9 @@ class Sampled:
         first = 0
         for spec in self.specs:
             if spec.name == name:
-                return self.values[:, :, first : first + spec.size].reshape(*self.values.shape[:2], *spec.shape)
+                return self.values[:, :, first : first + spec.size].reshape(
+                    *self.values.shape[:2], *spec.shape
+                )
             first += spec.size
         known = ", ".join(spec.name for spec in self.specs)
         raise InputError("name", got=repr(name), wanted=f"one of {known}", cure="choose one of them")
@@ -258,7 +260,11 @@ class Sampled:
             "log_likelihood_by_level": self.log_likelihoods,
             "acceptance": self.accepted,
         }
-        groups = {"posterior": posterior, "sample_stats": stats, "posterior_predictive": {"answers": self.outputs}}
+        groups = {
+            "posterior": posterior,
+            "sample_stats": stats,
+            "posterior_predictive": {"answers": self.outputs},
+        }
         units = {spec.name: spec.unit for spec in self.specs}
         return write_draws(path, groups, {} if self.data is None else {"answers": self.data}, units)
 
@@ -293,7 +299,9 @@ def _checks(found: Sampled) -> list[Check]:
         hold(name, _worst(min, [getattr(row, of) for row in rows]), 100.0 * chains, "at least", enough)
     if len(found.work) > 1:
         rate = found.rates["acceptance of the finest level"]
-        screened = "share of screened proposals that the finest level takes; below, fine evaluations are wasted"
+        screened = (
+            "share of screened proposals that the finest level takes; below, fine evaluations are wasted"
+        )
         hold("acceptance of the finest level", rate, 0.2, "at least", screened)
         apart = "of the log-likelihoods of neighbouring levels over the draws, the least"
         correlation = found.rates["correlation of neighbouring levels"]

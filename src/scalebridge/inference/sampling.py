@@ -85,9 +85,9 @@ def sample(
         draws: kept steps of the finest level, a chain.
         warmup: steps of the finest level before, a chain.
         scouting: steps of the coarsest level in which step and covariance are found.
-        subchain: steps of the subchain below each level but the coarsest, one for all or each; 3 with a
-            gradient and 25 without unless given. "auto" chooses the cheapest from measured times and
-            correlations, and so may choose differently on another machine.
+        subchain: steps of the subchain below each level but the coarsest, one for all or each; of the
+            lowest one 5 with a gradient and 25 without, of others 3, unless given. "auto" chooses the cheapest
+            from measured times and correlations, and so may choose differently on another machine.
         random_subchain: draw each length from 1 to 2 n - 1.
         correction: highest degree of what is learnt of a coarse level's error; the degree that predicts left-out
             points best is taken. "constant" is the adaptive error model; "none" leaves the coarse levels alone.
@@ -157,7 +157,10 @@ def sample(
     found = job.run(probe.starts, engine, workers, progress)
     watch.lap("sampling")
     origin = Provenance(
-        {"levels": [level.name for level in modelled], "data": None if data is None else noisy.whitener().shape[0]},
+        {
+            "levels": [level.name for level in modelled],
+            "data": None if data is None else noisy.whitener().shape[0],
+        },
         {**settings, "proposal": plan.proposal, "lengths": found.tuning.lengths},
         installed_versions(),
         this_machine(),
@@ -168,9 +171,7 @@ def sample(
     return _result(sampler, found, probe, origin)
 
 
-def _read(
-    parameters: Any, log_prior: Callable[[Any], Any] | None
-) -> tuple[tuple[Parameter, ...], Prior]:
+def _read(parameters: Any, log_prior: Callable[[Any], Any] | None) -> tuple[tuple[Parameter, ...], Prior]:
     asked = read_parameters(parameters)
     return asked, Prior(asked, log_prior)
 
@@ -219,7 +220,11 @@ def _result(sampler: Sampler, found: Found, probe: Probe, origin: Provenance) ->
 def _rates(sampler: Sampler, found: Found, joined: dict[str, np.ndarray]) -> dict[str, float]:
     """Acceptances, correlations, divergences and failures."""
     likelihoods, screened = joined["log_likelihoods"], joined["screened"]
-    rates = {"acceptance of the finest level": float(np.mean(joined["accepted"][screened])) if screened.any() else 0.0}
+    rates = {
+        "acceptance of the finest level": float(np.mean(joined["accepted"][screened]))
+        if screened.any()
+        else 0.0
+    }
     if likelihoods.shape[2] > 1:
         rates["acceptance below"] = float(np.mean(joined["below"]))
         pairs = [
@@ -232,7 +237,8 @@ def _rates(sampler: Sampler, found: Found, joined: dict[str, np.ndarray]) -> dic
         steps = int(np.prod(found.tuning.lengths)) * joined["accepted"].size
         rates["divergences"] = lost / steps
     rates["failed evaluations"] = max(
-        (k["failures"] + b["failures"]) / max(1, k["evaluations"] + b["evaluations"] + k["gradients"] + b["gradients"])
+        (k["failures"] + b["failures"])
+        / max(1, k["evaluations"] + b["evaluations"] + k["gradients"] + b["gradients"])
         for k, b in zip(found.kept, found.warmup, strict=True)
     )
     return rates
@@ -259,8 +265,12 @@ def _rungs(prior: Prior, found: Found) -> tuple[Rung, ...]:
             np.array([np.concatenate([b["outputs"][row] for b in chain]) for chain in chains])
             for row in range(level + 1)
         )
-        seconds = sum(b["work"][row]["seconds"] for chain in chains for b in chain for row in range(len(spent[0])))
-        rungs.append(Rung(np.asarray(prior.values(joined["positions"])), joined["log_likelihoods"], outputs, seconds))
+        seconds = sum(
+            b["work"][row]["seconds"] for chain in chains for b in chain for row in range(len(spent[0]))
+        )
+        rungs.append(
+            Rung(np.asarray(prior.values(joined["positions"])), joined["log_likelihoods"], outputs, seconds)
+        )
     return tuple(rungs)
 
 

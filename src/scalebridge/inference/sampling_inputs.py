@@ -92,7 +92,10 @@ def read_plan(settings: dict[str, Any], levels: tuple[Level, ...], prior: Prior)
         proposal = "hmc" if differentiable else "adaptive-metropolis"
     if proposal not in PROPOSALS:
         raise InputError(
-            "proposal", got=repr(proposal), wanted=" or ".join(map(repr, PROPOSALS)), cure="choose one of them"
+            "proposal",
+            got=repr(proposal),
+            wanted=" or ".join(map(repr, PROPOSALS)),
+            cure="choose one of them",
         )
     if proposal in GRADIENTS and not differentiable:
         raise InputError(
@@ -110,7 +113,10 @@ def read_plan(settings: dict[str, Any], levels: tuple[Level, ...], prior: Prior)
         )
     if settings["correction"] not in _DEGREES:
         raise InputError(
-            "correction", got=repr(settings["correction"]), wanted=" or ".join(_DEGREES), cure="choose one of them"
+            "correction",
+            got=repr(settings["correction"]),
+            wanted=" or ".join(_DEGREES),
+            cure="choose one of them",
         )
     degree = _DEGREES.index(settings["correction"]) - 1
     return Plan(
@@ -155,7 +161,7 @@ def _lengths(given: Any, levels: int, proposal: str) -> tuple[int, ...] | None:
     if given == "auto":
         return None
     if given is None:
-        lowest = 3 if proposal in GRADIENTS else 25
+        lowest = 5 if proposal in GRADIENTS else 25
         return (lowest, *(3,) * (levels - 2))[: levels - 1]
     if isinstance(given, int):
         return (_whole("subchain", given, 1),) * (levels - 1)
@@ -173,7 +179,10 @@ def _lengths(given: Any, levels: int, proposal: str) -> tuple[int, ...] | None:
 def _whole(name: str, given: Any, least: int) -> int:
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
         raise InputError(
-            name, got=repr(given), wanted=f"a whole number of at least {least}", cure=f"pass {name}={least} or more"
+            name,
+            got=repr(given),
+            wanted=f"a whole number of at least {least}",
+            cure=f"pass {name}={least} or more",
         )
     return int(given)
 
@@ -285,9 +294,7 @@ def refuse_impossible(sampler: Sampler, probe: Probe, plan: Plan) -> None:
             )
     function = sampler.likelihood.function
     if function is not None and np.shape(function(probe.answers[-1])) != ():
-        raise InputError(
-            "likelihood", got="an array", wanted="one number", cure="sum over the measurements"
-        )
+        raise InputError("likelihood", got="an array", wanted="one number", cure="sum over the measurements")
     _compile(sampler, probe, plan)
 
 

@@ -127,12 +127,12 @@ class Job:
         none = tuple(no_correction(prior.size, size) for size in sizes)
         lengths = course.lengths or (1,) * self.top
         self.found = Found(Tuning(0.5, prior.mean.copy(), np.diag(prior.std), archive, none, lengths))
-        self.found.warmup, self.found.kept, self.found.climbing = ([_nothing() for _ in sizes] for _ in range(3))
+        self.found.warmup, self.found.kept, self.found.climbing = (
+            [_nothing() for _ in sizes] for _ in range(3)
+        )
         self.lessons = Lessons()
 
-    def run(
-        self, starts: np.ndarray, engine: Engine, workers: int | None, progress: bool | None
-    ) -> Found:
+    def run(self, starts: np.ndarray, engine: Engine, workers: int | None, progress: bool | None) -> Found:
         """Do everything, from starting coordinates (chains, d).
 
         Raises:
@@ -164,7 +164,9 @@ class Job:
         self._choose_lengths()
         for share in learning:
             # A little more than is asked for is better than a fit from two points.
-            blocks = self._round(self.top, places, max(2, round(share * course.warmup)), "learning", learn=True)
+            blocks = self._round(
+                self.top, places, max(2, round(share * course.warmup)), "learning", learn=True
+            )
             for block in blocks:
                 self.lessons.add(block["lessons"]["points"], block["lessons"]["outputs"])
             noise = self.question.likelihood.covariance
@@ -194,7 +196,9 @@ class Job:
         """Choose subchain lengths from what a round of scouting cost and how it was correlated."""
         if self.course.lengths is not None:
             return
-        self.found.tuning = replace(self.found.tuning, lengths=self._hands.decide(self._phase, self._best_lengths))
+        self.found.tuning = replace(
+            self.found.tuning, lengths=self._hands.decide(self._phase, self._best_lengths)
+        )
 
     def _best_lengths(self) -> tuple[int, ...]:
         positions, blocks = self._scouted
@@ -231,7 +235,8 @@ class Job:
         for first in range(0, steps, self.course.checkpoint):
             count = min(self.course.checkpoint, steps - first)
             orders = [
-                self._order(level, chain, first, count, state=block["state"]) for chain, block in enumerate(last)
+                self._order(level, chain, first, count, state=block["state"])
+                for chain, block in enumerate(last)
             ]
             last = self._hands.do(orders, self._detail(kept, level))
             for chain, block in zip(kept, last, strict=True):
@@ -305,7 +310,10 @@ class _Hands:
         for key, order in zip(keys, orders, strict=True):
             stored = MISSING if self.store is None or key is None else self.store.get(key)
             waiting.append(stored if stored is not MISSING else self._submit(order))
-        return [self._take(key, item, order, detail) for key, item, order in zip(keys, waiting, orders, strict=True)]
+        return [
+            self._take(key, item, order, detail)
+            for key, item, order in zip(keys, waiting, orders, strict=True)
+        ]
 
     def decide(self, phase: int, choose: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
         """Choose by measured times once, and keep the choice, so that a run that goes on chooses the same."""

@@ -268,7 +268,13 @@ class _Asked:
         return state._replace(gradient=gradient) if np.all(np.isfinite(gradient)) else state
 
     def trajectory(
-        self, position: np.ndarray, momentum: np.ndarray, step: float, count: int, root: np.ndarray, beta: float
+        self,
+        position: np.ndarray,
+        momentum: np.ndarray,
+        step: float,
+        count: int,
+        root: np.ndarray,
+        beta: float,
     ) -> tuple[State, np.ndarray]:
         began = time.perf_counter()
         u, p, parts = self.posterior.follow(position, momentum, step, count, root, beta, self.arrays)

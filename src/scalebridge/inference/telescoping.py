@@ -75,7 +75,9 @@ def telescoping_mean(rungs: Sequence[Rung], quantity: Quantity) -> TelescopingMe
         place of subchains' ends.
     """
     if not rungs:
-        raise InputError("rungs", got="no level", wanted="draws of each level", cure="sample with telescoping=")
+        raise InputError(
+            "rungs", got="no level", wanted="draws of each level", cure="sample with telescoping="
+        )
     own = [_asked(rung, quantity, -1) for rung in rungs]
     terms, variances, shares = [float(own[0].mean())], [standard_error(own[0]) ** 2], []
     for rung, here in zip(rungs[1:], own[1:], strict=True):

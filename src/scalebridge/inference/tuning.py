@@ -108,7 +108,9 @@ def move_covariance(tuning: Tuning, positions: np.ndarray, chains: int) -> Tunin
     away = half - centre
     before = tuning.root @ tuning.root.T
     covariance = (count * (away.T @ away) / len(half) + _SHRINK * before) / (count + _SHRINK)
-    root = np.linalg.cholesky(covariance + 1e-12 * np.trace(covariance) / len(covariance) * np.eye(len(centre)))
+    root = np.linalg.cholesky(
+        covariance + 1e-12 * np.trace(covariance) / len(covariance) * np.eye(len(centre))
+    )
     rows = np.linspace(0, len(half) - 1, min(_ARCHIVE, len(half))).astype(int)
     archive = np.unique(half[rows], axis=0)
     if len(archive) < 2 * half.shape[1] + 10:
