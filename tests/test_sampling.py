@@ -60,13 +60,12 @@ def assert_exact(found):
 
 @pytest.fixture(scope="module")
 def screened():
-    return sb.sample([coarse, fine], TWO, data=DATA, noise=NOISE, draws=300, scouting=60, warmup=20, telescoping=(600,))
+    return sb.sample([coarse, fine], TWO, data=DATA, noise=NOISE, draws=200, scouting=60, warmup=20, subchain=3, telescoping=(400,))
 
 
 def test_two_levels_give_the_exact_posterior(screened):
     assert_exact(screened)
     assert screened.passed, str(screened)
-    assert screened.work[1].evaluations == int(np.sum(np.any(screened.values != 0, axis=2)) - 0) or True
     assert screened.evaluations_per_ess < 1.5
 
 
@@ -84,7 +83,7 @@ def test_fine_evaluations_are_all_counted():
 
 def test_callables_screened_without_a_correction():
     found = sb.sample(
-        [host_coarse, host_fine], TWO, data=DATA, noise=NOISE, correction="none", subchain=4, draws=600, scouting=500
+        [host_coarse, host_fine], TWO, data=DATA, noise=NOISE, correction="none", subchain=4, draws=250, scouting=300
     )
     assert_exact(found)
     assert found.provenance.settings["proposal"] == "adaptive-metropolis"
@@ -93,7 +92,7 @@ def test_callables_screened_without_a_correction():
 def test_three_levels_and_automatic_subchains():
     levels = [Level(host_coarse, "coarse"), Level(host_coarse, "middle"), Level(host_fine, "fine")]
     found = sb.sample(
-        levels, TWO, data=DATA, noise=NOISE, subchain="auto", random_subchain=True, draws=150, scouting=300, warmup=16
+        levels, TWO, data=DATA, noise=NOISE, subchain="auto", random_subchain=True, draws=80, scouting=200, warmup=12
     )
     assert_exact(found)
     assert len(found.stats["subchains"]) == 2
@@ -251,7 +250,7 @@ def test_a_server_that_dies_is_survived_and_its_gradients_are_used():
     found = sb.sample([host_coarse, fragile], TWO, data=DATA, noise=NOISE, draws=60, scouting=40, warmup=10, subchain=3)
     assert deaths
     assert found.work[1].failures == 0
-    langevin = sb.sample([model, fine], TWO, data=DATA, noise=NOISE, draws=40, scouting=20, warmup=10, proposal="mala")
+    langevin = sb.sample([model, fine], TWO, data=DATA, noise=NOISE, draws=40, scouting=20, warmup=10, proposal="mala", subchain=2)
     assert langevin.work[0].gradients > 0
     assert langevin.rates["acceptance of the finest level"] > 0.5
     server.shutdown()
@@ -306,7 +305,7 @@ def test_diagnostics_against_arviz():
     assert ess_tail(draws) == pytest.approx(ESS_TAIL, rel=1e-9)
 
 
-R_HAT, ESS_BULK, ESS_TAIL = 0.0, 0.0, 0.0
+R_HAT, ESS_BULK, ESS_TAIL = 1.02054923230146, 333.8137754310572, 646.614785071627
 
 
 def test_coordinates_are_those_of_the_specs():
@@ -318,7 +317,8 @@ def test_coordinates_are_those_of_the_specs():
     prior = Prior(parts)
     u = np.array([0.3, -0.4, 1.2, 0.7])
     values = prior.values(u)
-    pieces = [parts[0].spec.from_unconstrained(u[:1]), parts[1].spec.from_unconstrained(u[1:3]), u[3:]]
+    places = jnp.asarray(u)
+    pieces = [parts[0].spec.from_unconstrained(places[:1]), parts[1].spec.from_unconstrained(places[1:3]), u[3:]]
     np.testing.assert_allclose(values, np.concatenate([np.ravel(p) for p in pieces]), rtol=1e-14)
     np.testing.assert_allclose(prior.coordinates(values), u, rtol=1e-12)
     step = 1e-6

@@ -57,6 +57,11 @@ def run(
 
             answer_flow_case(loaded, file.parent, **options)
             return
+        if loaded.task == "sample":
+            from scalebridge.cli.sampling_solving import sample_case
+
+            sample_case(loaded, file.parent, inputs=(file,), as_json=as_json, progress=progress)
+            return
         from scalebridge.cli.elastic_solving import answer_elastic_case
 
         answer_elastic_case(loaded, file.parent, **options)

@@ -8,6 +8,7 @@ the noise. Degree 0 is the state-independent adaptive error model (Cui, Fox & O'
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,13 @@ def features(white: Any, count: int, xp: Any = np) -> Any:
     ones = xp.ones((*white.shape[:-1], 1))
     if count == 1 + size:
         return xp.concatenate([ones, white], axis=-1)
-    rows, columns = np.triu_indices(size)
+    rows, columns = _pairs(size)
     return xp.concatenate([ones, white, white[..., rows] * white[..., columns]], axis=-1)
+
+
+@lru_cache(maxsize=64)
+def _pairs(size: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.triu_indices(size)
 
 
 def learn(

@@ -147,7 +147,8 @@ class LevelPosterior:
 
             (_, parts), gradient = self.slope(u, beta, arrays)
             u, p, _, parts = jax.lax.fori_loop(0, count, once, (u, p, gradient, parts))
-            return u, p, parts
+            # One vector instead of five, because handing over an array costs more than filling it.
+            return jnp.concatenate([u, p, jnp.stack(parts[:2]), parts[2]])
 
         return jax.jit(move)
 
@@ -187,7 +188,10 @@ class _Asked:
         return State(position, log_prior, self.likelihood_of(position, outputs), outputs)
 
     def likelihood_of(self, position: np.ndarray, outputs: np.ndarray) -> float:
-        found = float(self.posterior.log_likelihood(position, outputs, self.arrays, np))
+        if self.correction.degree < 0:
+            found = float(self.posterior.likelihood.log_density(outputs, self.whitener))
+        else:
+            found = float(self.posterior.log_likelihood(position, outputs, self.arrays, np))
         return -math.inf if math.isnan(found) else found
 
     def nothing(self, position: np.ndarray, log_prior: float) -> State:
@@ -277,13 +281,14 @@ class _Asked:
         beta: float,
     ) -> tuple[State, np.ndarray]:
         began = time.perf_counter()
-        u, p, parts = self.posterior.follow(position, momentum, step, count, root, beta, self.arrays)
-        u, p = np.asarray(u), np.asarray(p)
+        packed = np.asarray(self.posterior.follow(position, momentum, step, count, root, beta, self.arrays))
         self.tally.gradients += count + 1
         self.tally.seconds += time.perf_counter() - began
-        if not (np.all(np.isfinite(u)) and np.all(np.isfinite(p))):
+        size = position.size
+        u, p, parts = packed[:size], packed[size : 2 * size], packed[2 * size :]
+        if not np.isfinite(packed[: 2 * size]).all():
             return self.nothing(position, -math.inf), momentum
-        return self._state(u, parts), p
+        return self._state(u, (parts[0], parts[1], parts[2:])), p
 
     def _state(self, position: np.ndarray, parts: tuple[Any, ...]) -> State:
         log_prior, log_likelihood, outputs = float(parts[0]), float(parts[1]), np.asarray(parts[2])

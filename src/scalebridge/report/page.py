@@ -11,10 +11,12 @@ from scalebridge.cells.thermoelastic_table import ThermoelasticTable
 from scalebridge.core.errors import InputError
 from scalebridge.core.files import write_text
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.inference.sampled import Sampled
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
+from scalebridge.report.sampling_section import make_sampling_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
@@ -22,8 +24,8 @@ from scalebridge.report.study_section import make_study_section
 from scalebridge.report.temperature_section import make_temperature_section
 from scalebridge.upscaling.rve_result import RveStudy
 
-_WANTED = "an Upscaled, an RveStudy or a ThermoelasticTable, or a list of them"
-Shown = Upscaled | RveStudy | ThermoelasticTable
+_WANTED = "an Upscaled, an RveStudy, a ThermoelasticTable or a Sampled, or a list of them"
+Shown = Upscaled | RveStudy | ThermoelasticTable | Sampled
 """What a page can show."""
 
 
@@ -87,6 +89,8 @@ def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
 def _section(result: Shown, number: int) -> Section:
     if isinstance(result, RveStudy):
         return make_study_section(result, number)
+    if isinstance(result, Sampled):
+        return make_sampling_section(result, number)
     if isinstance(result, ThermoelasticTable):
         return make_temperature_section(result, number)
     if is_stiffness(result):
