@@ -60,7 +60,17 @@ def assert_exact(found):
 
 @pytest.fixture(scope="module")
 def screened():
-    return sb.sample([coarse, fine], TWO, data=DATA, noise=NOISE, draws=200, scouting=60, warmup=20, subchain=3, telescoping=(400,))
+    return sb.sample(
+        [coarse, fine],
+        TWO,
+        data=DATA,
+        noise=NOISE,
+        draws=200,
+        scouting=60,
+        warmup=20,
+        subchain=3,
+        telescoping=(400,),
+    )
 
 
 def test_two_levels_give_the_exact_posterior(screened):
@@ -76,14 +86,23 @@ def test_fine_evaluations_are_all_counted():
         calls.append(1)
         return host_fine(theta)
 
-    found = sb.sample([host_coarse, counted], TWO, data=DATA, noise=NOISE, draws=50, scouting=100, warmup=10, subchain=2)
+    found = sb.sample(
+        [host_coarse, counted], TWO, data=DATA, noise=NOISE, draws=50, scouting=100, warmup=10, subchain=2
+    )
     # Beside what is counted, a model is tried once by the tracer, which it refuses.
     assert len(calls) - 1 == found.work[1].evaluations + found.work[1].warmup
 
 
 def test_callables_screened_without_a_correction():
     found = sb.sample(
-        [host_coarse, host_fine], TWO, data=DATA, noise=NOISE, correction="none", subchain=4, draws=250, scouting=300
+        [host_coarse, host_fine],
+        TWO,
+        data=DATA,
+        noise=NOISE,
+        correction="none",
+        subchain=4,
+        draws=250,
+        scouting=300,
     )
     assert_exact(found)
     assert found.provenance.settings["proposal"] == "adaptive-metropolis"
@@ -92,7 +111,15 @@ def test_callables_screened_without_a_correction():
 def test_three_levels_and_automatic_subchains():
     levels = [Level(host_coarse, "coarse"), Level(host_coarse, "middle"), Level(host_fine, "fine")]
     found = sb.sample(
-        levels, TWO, data=DATA, noise=NOISE, subchain="auto", random_subchain=True, draws=80, scouting=200, warmup=12
+        levels,
+        TWO,
+        data=DATA,
+        noise=NOISE,
+        subchain="auto",
+        random_subchain=True,
+        draws=80,
+        scouting=200,
+        warmup=12,
     )
     assert_exact(found)
     assert len(found.stats["subchains"]) == 2
@@ -137,8 +164,9 @@ def quick(theta):
     return np.array((MATRIX * 0.8 + 0.1) @ np.asarray(theta))
 
 levels = [quick, slow]
-found = sb.sample(levels, {"a": "normal(0, 1)", "b": "normal(0, 1)"}, data=[1.0, -0.6, 0.9], noise=0.4, draws=40,
-                  scouting=40, warmup=10, subchain=3, store=sys.argv[1], checkpoint=5, seed=3, progress=False)
+found = sb.sample(levels, {"a": "normal(0, 1)", "b": "normal(0, 1)"}, data=[1.0, -0.6, 0.9], noise=0.4,
+                  draws=40, scouting=40, warmup=10, subchain=3, store=sys.argv[1], checkpoint=5, seed=3,
+                  progress=False)
 np.save(sys.argv[3], found.values)
 """
 
@@ -164,7 +192,15 @@ def test_killed_and_resumed_chains_equal_uninterrupted_ones_bitwise(tmp_path):
 
 
 def test_a_store_is_used_again_and_a_changed_model_is_not_taken_for_the_old_one(tmp_path):
-    options = {"data": DATA, "noise": NOISE, "draws": 16, "scouting": 20, "warmup": 10, "store": tmp_path, "subchain": "auto"}
+    options = {
+        "data": DATA,
+        "noise": NOISE,
+        "draws": 16,
+        "scouting": 20,
+        "warmup": 10,
+        "store": tmp_path,
+        "subchain": "auto",
+    }
     once = sb.sample([host_coarse, host_fine], TWO, **options)
     again = sb.sample([host_coarse, host_fine], TWO, **options)
     assert once.stats["blocks reused"] == 0
@@ -180,7 +216,9 @@ def test_failures_are_rejections_that_are_counted_and_repeated_ones_stop(tmp_pat
             raise ArithmeticError("no convergence")
         return host_fine(theta)
 
-    found = sb.sample([host_coarse, moody], TWO, data=DATA, noise=NOISE, draws=60, scouting=200, warmup=10, subchain=3)
+    found = sb.sample(
+        [host_coarse, moody], TWO, data=DATA, noise=NOISE, draws=60, scouting=200, warmup=10, subchain=3
+    )
     assert found.work[1].failures > 10
     assert np.all(found["a"] <= EXACT_MEAN[0] + 0.5 * EXACT_STD[0])
     assert "ArithmeticError: no convergence" in found.work[1].messages[0]
@@ -195,7 +233,16 @@ def test_failures_are_rejections_that_are_counted_and_repeated_ones_stop(tmp_pat
         return host_fine(theta)
 
     with pytest.raises(TaskError, match=r"5 times in a row, the last time with the parameters \["):
-        sb.sample([host_coarse, dying], TWO, data=DATA, noise=NOISE, patience=5, store=tmp_path, scouting=20, draws=50)
+        sb.sample(
+            [host_coarse, dying],
+            TWO,
+            data=DATA,
+            noise=NOISE,
+            patience=5,
+            store=tmp_path,
+            scouting=20,
+            draws=50,
+        )
     assert "ConnectionError: gone" in (tmp_path / "failure.txt").read_text()
 
 
@@ -205,7 +252,12 @@ def test_where_the_prior_is_zero_no_model_runs():
         return host_fine(theta)
 
     found = sb.sample(
-        bounded, TWO, data=DATA, noise=NOISE, log_prior=lambda v: jnp.where(v[0] > 0.1, 0.0, -jnp.inf), draws=200
+        bounded,
+        TWO,
+        data=DATA,
+        noise=NOISE,
+        log_prior=lambda v: jnp.where(v[0] > 0.1, 0.0, -jnp.inf),
+        draws=200,
     )
     assert found.work[0].failures == 0
     assert np.min(found["a"]) > 0.1
@@ -215,7 +267,9 @@ def test_umbridge_densities_over_http():
     import csv
 
     rows = Path(__file__).parent / "reference" / "umbridge_analytic_points.csv"
-    served = {name: Served(lambda x, f=density: [float(f(x, np))], 2, 1) for name, density in DENSITIES.items()}
+    served = {
+        name: Served(lambda x, f=density: [float(f(x, np))], 2, 1) for name, density in DENSITIES.items()
+    }
     with serving(served) as url, rows.open() as stream:
         for row in csv.DictReader(stream):
             model = UmBridgeModel(url, row["benchmark"])
@@ -247,10 +301,22 @@ def test_a_server_that_dies_is_survived_and_its_gradients_are_used():
         return model(np.asarray(theta))
 
     fragile.calls = 0
-    found = sb.sample([host_coarse, fragile], TWO, data=DATA, noise=NOISE, draws=60, scouting=40, warmup=10, subchain=3)
+    found = sb.sample(
+        [host_coarse, fragile], TWO, data=DATA, noise=NOISE, draws=60, scouting=40, warmup=10, subchain=3
+    )
     assert deaths
     assert found.work[1].failures == 0
-    langevin = sb.sample([model, fine], TWO, data=DATA, noise=NOISE, draws=40, scouting=20, warmup=10, proposal="mala", subchain=2)
+    langevin = sb.sample(
+        [model, fine],
+        TWO,
+        data=DATA,
+        noise=NOISE,
+        draws=40,
+        scouting=20,
+        warmup=10,
+        proposal="mala",
+        subchain=2,
+    )
     assert langevin.work[0].gradients > 0
     assert langevin.rates["acceptance of the finest level"] > 0.5
     server.shutdown()
@@ -261,20 +327,24 @@ def test_a_server_that_dies_is_survived_and_its_gradients_are_used():
 
 
 def test_a_program_as_a_level():
-    code = "import sys; a, b = map(float, open(sys.argv[1])); open(sys.argv[2], 'w').write(f'{a + b}\\n{a - b}')"
+    code = (
+        "import sys; a, b = map(float, open(sys.argv[1])); open(sys.argv[2], 'w').write(f'{a + b}\\n{a - b}')"
+    )
     model = CommandModel([sys.executable, "-c", code, "{input}", "{output}"], name="adder")
     np.testing.assert_allclose(model(np.array([3.0, 1.5])), [4.5, 1.5])
     with pytest.raises(RuntimeError, match="ended with code 1"):
         CommandModel([sys.executable, "-c", "1/0", "{input}"])(np.zeros(2))
     with pytest.raises(RuntimeError, match="longer than"):
-        CommandModel([sys.executable, "-c", "import time; time.sleep(9)", "{input}"], timeout=0.2)(np.zeros(2))
+        CommandModel([sys.executable, "-c", "import time; time.sleep(9)", "{input}"], timeout=0.2)(
+            np.zeros(2)
+        )
 
 
 def test_draws_as_netcdf(screened, tmp_path):
     path = screened.save_draws(tmp_path / "draws.nc")
     with h5py.File(path) as file:
         stored = file["posterior/a"]
-        assert [dim.label or list(dim)[0] for dim in stored.dims] == ["chain", "draw"]
+        assert [dim.label or next(iter(dim)) for dim in stored.dims] == ["chain", "draw"]
         np.testing.assert_array_equal(stored[()], screened["a"])
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("h5netcdf")
@@ -318,7 +388,11 @@ def test_coordinates_are_those_of_the_specs():
     u = np.array([0.3, -0.4, 1.2, 0.7])
     values = prior.values(u)
     places = jnp.asarray(u)
-    pieces = [parts[0].spec.from_unconstrained(places[:1]), parts[1].spec.from_unconstrained(places[1:3]), u[3:]]
+    pieces = [
+        parts[0].spec.from_unconstrained(places[:1]),
+        parts[1].spec.from_unconstrained(places[1:3]),
+        u[3:],
+    ]
     np.testing.assert_allclose(values, np.concatenate([np.ravel(p) for p in pieces]), rtol=1e-14)
     np.testing.assert_allclose(prior.coordinates(values), u, rtol=1e-12)
     step = 1e-6

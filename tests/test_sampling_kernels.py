@@ -97,7 +97,9 @@ def wrongly_screened(below, target, length):
 def test_a_wrong_acceptance_ratio_is_found_out(problem):
     coarse = density_target(problem.wrong)
     with pytest.raises(AssertionError, match=problem.name):
-        check_kernel(lambda t: wrongly_screened(PROPOSALS["random-walk"](coarse), t, 2), problem, chains=200, steps=20)
+        check_kernel(
+            lambda t: wrongly_screened(PROPOSALS["random-walk"](coarse), t, 2), problem, chains=200, steps=20
+        )
 
 
 def test_a_langevin_step_without_its_correction_is_found_out():

@@ -223,6 +223,7 @@ def _probe(
         "green of forces": green(grid.forces(uniform, u, None)),
     }
 
+
 def check_kernel(
     make: Callable[[Target], Kernel],
     problem: DensityProblem,
@@ -235,7 +236,8 @@ def check_kernel(
 
     Chains start from exact draws, so that after any number of steps of a right kernel they are exact draws,
     independent of each other: a Kolmogorov-Smirnov test of every coordinate (by Rosenblatt's transformation),
-    and a test of mean and variance, need no burn-in. All of it fails by chance once in some ten thousand seeds.
+    and a test of mean and variance, need no burn-in. All of it fails by chance once in some ten thousand
+    seeds.
 
     Args:
         make: makes the kernel from its target.

@@ -10,7 +10,8 @@ from scalebridge.cli.exits import refusals
 
 def sample(
     case: Annotated[
-        str, typer.Argument(metavar="CASE.toml", help="Case file of task 'sample'; its paths are relative to it.")
+        str,
+        typer.Argument(metavar="CASE.toml", help="Case file of task 'sample'; its paths are relative to it."),
     ],
     *,
     as_json: options.Json = False,
@@ -19,8 +20,8 @@ def sample(
 ) -> None:
     """Sample a posterior: coarse models screen proposals, the finest decides, so that the draws are exact.
 
-    Models are functions in a Python file, programs, or UM-Bridge servers. With a store in the case file a run that
-    was stopped goes on where it was. `scalebridge schema` says what a case may contain.
+    Models are functions in a Python file, programs, or UM-Bridge servers. With a store in the case file a
+    run that was stopped goes on where it was. `scalebridge schema` says what a case may contain.
     """
     with refusals(debug):
         from pathlib import Path
@@ -34,6 +35,9 @@ def sample(
         loaded = load_case(file)
         if not isinstance(loaded, SampleCase):
             raise CaseError(
-                f"task ({file.name})", got=repr(loaded.task), wanted="'sample'", cure=f"scalebridge run {file}"
+                f"task ({file.name})",
+                got=repr(loaded.task),
+                wanted="'sample'",
+                cure=f"scalebridge run {file}",
             )
         sample_case(loaded, file.parent, inputs=(file,), as_json=as_json, progress=progress)

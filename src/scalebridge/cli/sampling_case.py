@@ -66,7 +66,9 @@ class SampleTable(Table):
     patience: int | None = Field(default=None, description="failures in a row after which to stop")
     engine: str | None = Field(default=None, description="'serial', 'local', 'dask', or a Dask address")
     workers: int | None = None
-    store: str | None = Field(default=None, description="folder of finished blocks, relative to the case file")
+    store: str | None = Field(
+        default=None, description="folder of finished blocks, relative to the case file"
+    )
     checkpoint: int | None = Field(default=None, description="steps in a block")
 
 

@@ -143,7 +143,9 @@ def _read_table(file: Path) -> tuple[list[float], list[float] | None]:
         found = [float(row["value"]) for row in rows]
         return found, [float(row["std"]) for row in rows] if "std" in rows[0] else None
     except (TypeError, ValueError) as error:
-        raise FileFormatError("data.file", got=str(error), wanted="numbers", cure="correct the file") from error
+        raise FileFormatError(
+            "data.file", got=str(error), wanted="numbers", cure="correct the file"
+        ) from error
 
 
 def _level(table: LevelTable, row: int, folder: Path) -> Any:
@@ -161,7 +163,10 @@ def _function(place: str, argument: str, folder: Path) -> Callable[..., Any]:
     file = (folder / path).resolve()
     if not name or not file.is_file():
         raise InputError(
-            argument, got=repr(place), wanted="'file.py:function' of a file that is there", cure="check the path"
+            argument,
+            got=repr(place),
+            wanted="'file.py:function' of a file that is there",
+            cure="check the path",
         )
     module = f"_scalebridge_case_{file.stem}"
     spec = importlib.util.spec_from_file_location(module, file)
@@ -178,7 +183,10 @@ def _function(place: str, argument: str, folder: Path) -> Callable[..., Any]:
     if not callable(found):
         names = [key for key, value in vars(loaded).items() if callable(value) and not key.startswith("_")]
         raise InputError(
-            argument, got=f"no function '{name}'", wanted=f"a function of '{path}'", cure=nearest_hint(name, names)
+            argument,
+            got=f"no function '{name}'",
+            wanted=f"a function of '{path}'",
+            cure=nearest_hint(name, names),
         )
     return found
 

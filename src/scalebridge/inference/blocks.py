@@ -108,11 +108,12 @@ def run_block(sampler: Sampler, order: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         sampler: the question, made ready.
-        order: plain data: chain, phase, first (step), steps, top (level that the chain is of), tuning, state or
-            position, known (positions and answers by level), recording.
+        order: plain data: chain, phase, first (step), steps, top (level that the chain is of), tuning, state
+            or position, known (positions and answers by level), recording.
 
     Returns:
-        plain data: positions, densities and answers by level, what happened, the work, lessons, the last state.
+        plain data: positions, densities and answers by level, what happened, the work, lessons, the last
+        state.
     """
     top, plan = order["top"], sampler.plan
     known = order["known"] or [([], [])] * len(sampler.posteriors)

@@ -18,8 +18,8 @@ class CommandModel:
 
     The command runs in an empty folder of its own, without a shell. `{input}` is a text file with one value a
     line, which the program reads; `{output}` is the file to which it writes one answer a line. Without
-    `{output}` its standard output is read. An exit code that is not zero, too long a time, or an output that is
-    not numbers is a failed evaluation.
+    `{output}` its standard output is read. An exit code that is not zero, too long a time, or an output that
+    is not numbers is a failed evaluation.
 
     Args:
         command: "solver --in {input} --out {output}", or a list of its words.

@@ -2,9 +2,9 @@
 
     f(u) ≈ c(u) + B φ(w),      w = R⁻¹ (u - m)
 
-with φ the polynomials of degree 0, 1 or 2 in whitened coordinates, and the covariance of what is left added to
-the noise. Degree 0 is the state-independent adaptive error model (Cui, Fox & O'Sullivan, Water Resour. Res. 47
-(2011) W10521). Whatever is learnt, the last stage keeps the fine posterior exact.
+with φ the polynomials of degree 0, 1 or 2 in whitened coordinates, and the covariance of what is left added
+to the noise. Degree 0 is the state-independent adaptive error model (Cui, Fox & O'Sullivan, Water Resour.
+Res. 47 (2011) W10521). Whatever is learnt, the last stage keeps the fine posterior exact.
 """
 
 from dataclasses import dataclass

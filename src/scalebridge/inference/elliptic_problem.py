@@ -7,17 +7,12 @@ by cell-centred finite volumes with harmonic means on n x n cells; the answers a
 cells. Coarse grids are coarse models of fine ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import spsolve
-
-from scalebridge.core import precision as _precision  # noqa: F401
 
 MODES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2), (0, 3), (3, 0))
 """Wave numbers (i, j) of the field's ten modes."""
@@ -32,7 +27,7 @@ def mode_variances(modes: Sequence[tuple[int, int]] = MODES) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Grid:
+class EllipticGrid:
     """A grid of n x n cells, x first.
 
     Args:
@@ -50,7 +45,8 @@ class _Grid:
     observe: np.ndarray
 
     @classmethod
-    def of(cls, cells: int) -> "_Grid":
+    def of(cls, cells: int) -> "EllipticGrid":
+        """Make the grid of n x n cells."""
         centres = (np.arange(cells) + 0.5) / cells
         waves = [np.ones(cells), *(np.sqrt(2) * np.cos(m * np.pi * centres) for m in (1, 2, 3))]
         columns = [
@@ -75,36 +71,8 @@ def _interpolation(cells: int) -> np.ndarray:
     return table
 
 
-def elliptic_model(cells: int) -> Callable[[Any], Any]:
-    """Return the model on a grid as a JAX function, θ (10,) -> pressures (25,).
-
-    Args:
-        cells: cells along an edge; the dense solve costs the sixth power, so for coarse grids only.
-
-    Example:
-        >>> model = elliptic_model(8)
-        >>> model(jnp.zeros(10)).shape, round(float(model(jnp.zeros(10))[0]), 6)
-        ((25,), 0.9)
-    """
-    grid = _Grid.of(cells)
-    first, second = grid.pairs.T
-    sources, sinks = grid.ends
-
-    def model(theta: Any) -> Any:
-        conductivity = jnp.exp(jnp.asarray(grid.basis) @ theta)
-        faces = 2.0 / (1.0 / conductivity[first] + 1.0 / conductivity[second])
-        inflow, outflow = 2.0 * conductivity[sources], 2.0 * conductivity[sinks]
-        diagonal = jnp.zeros(cells**2).at[first].add(faces).at[second].add(faces)
-        diagonal = diagonal.at[sources].add(inflow).at[sinks].add(outflow)
-        matrix = jnp.diag(diagonal).at[first, second].add(-faces).at[second, first].add(-faces)
-        load = jnp.zeros(cells**2).at[sources].set(inflow)
-        return jnp.asarray(grid.observe) @ cho_solve(cho_factor(matrix), load)
-
-    return model
-
-
 class EllipticModel:
-    """The same model with a sparse solve, for fine grids.
+    """The model with a sparse solve, θ (10,) -> pressures (25,).
 
     Args:
         cells: cells along an edge.
@@ -112,7 +80,7 @@ class EllipticModel:
 
     def __init__(self, cells: int):
         self.name = f"{cells} x {cells}"
-        self._grid = _Grid.of(cells)
+        self._grid = EllipticGrid.of(cells)
 
     def __call__(self, theta: np.ndarray) -> np.ndarray:
         """Return the 25 pressures."""

@@ -46,8 +46,6 @@ class Level:
 
 
 def _can_be_traced(model: Callable[[Any], Any], size: int) -> bool:
-    if getattr(model, "__self__", None) is None and not hasattr(model, "__call__"):
-        return False
     try:
         found = jax.eval_shape(model, jax.ShapeDtypeStruct((size,), float))
     except Exception:  # whatever a function that was not written for JAX may raise

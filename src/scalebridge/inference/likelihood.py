@@ -75,7 +75,7 @@ def read_likelihood(data: Any, noise: Any, function: Callable[[Any], Any] | None
             else "noise without data"
             if data is None
             else "data and noise beside a likelihood",
-            wanted="data with noise, or a likelihood, or neither where levels answer with their log-likelihood",
+            wanted="data with noise, or a likelihood, or neither for levels that are log-likelihoods",
             cure="pass data=y, noise=0.01",
         )
     if data is None:

@@ -17,7 +17,7 @@ from scalebridge.core.units import parse_quantity
 
 Family = Literal["normal", "lognormal", "uniform", "flat"]
 _LOG_ROOT = 0.5 * math.log(2.0 * math.pi)
-_FORM = re.compile(r"\s*(\w+)\s*(?:\(([^)]*)\))?\s*(?:[*x×]\s*(\d+))?\s*")
+_FORM = re.compile(r"\s*(\w+)\s*(?:\(([^)]*)\))?\s*(?:[*x]\s*(\d+))?\s*")
 _WANTED = (
     "'normal(mean, std)', 'lognormal(median, sigma)', 'uniform(low, high)' or 'flat', with '* N' for a vector"
 )
@@ -30,8 +30,8 @@ class Parameter:
 
     Args:
         spec: name, unit, shape and support.
-        family: "normal" on the real line; "lognormal" on positive numbers; "uniform" on an interval; "flat" on
-            the real line, which is improper.
+        family: "normal" on the real line; "lognormal" on positive numbers; "uniform" on an interval; "flat"
+            on the real line, which is improper.
         centre: mean of a normal, median of a lognormal prior; 0 otherwise.
         spread: standard deviation of a normal prior, that of the logarithm of a lognormal one; 1 otherwise.
     """
@@ -47,8 +47,9 @@ def parameter(name: str, prior: str, unit: str = "1") -> Parameter:
 
     Args:
         name: its name.
-        prior: "normal(0, 1)", "lognormal(100 mD, 0.5)", "uniform(1 mm, 3 mm)", "flat"; "normal(0, 1) * 10" is a
-            vector of ten independent ones. The sigma of a lognormal prior is that of the natural logarithm.
+        prior: "normal(0, 1)", "lognormal(100 mD, 0.5)", "uniform(1 mm, 3 mm)", "flat"; "normal(0, 1) * 10"
+            is a vector of ten independent ones. The sigma of a lognormal prior is that of the natural
+            logarithm.
         unit: the SI unit that numbers with a unit are turned into.
 
     Raises:
@@ -145,8 +146,8 @@ class Prior:
 
     Args:
         parameters: the parameters.
-        log_density: logarithm of a further density of the values, a JAX function of the flat vector of values;
-            minus infinity forbids them.
+        log_density: logarithm of a further density of the values, a JAX function of the flat vector of
+            values; minus infinity forbids them.
     """
 
     def __init__(self, parameters: Sequence[Parameter], log_density: Callable[[Any], Any] | None = None):

@@ -328,8 +328,8 @@ def findings(found: Sampled) -> list[str]:
     asked = fine.evaluations + fine.gradients
     per_ess, warm = found.evaluations_per_ess, (asked + fine.warmup) / found.worst_ess
     said = [
-        f"{asked} evaluations of the finest level among the kept draws, {fine.warmup} before: {per_ess:.3g} per "
-        f"effective sample of the worst parameter, {warm:.3g} with the warm-up"
+        f"{asked} evaluations of the finest level among the kept draws, {fine.warmup} before: "
+        f"{per_ess:.3g} per effective sample of the worst parameter, {warm:.3g} with the warm-up"
     ]
     if len(found.work) > 1:
         rate = found.rates["acceptance of the finest level"]

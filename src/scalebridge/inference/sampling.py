@@ -68,29 +68,30 @@ def sample(
 
     Args:
         levels: models, coarse to fine, or a single one: JAX functions, Python callables, `UmBridgeModel`s or
-            `CommandModel`s, each values (n,) -> answers (m,) in SI. A function that JAX can trace is compiled;
-            wrap it in `Level(..., traced=False)` if it must not be.
+            `CommandModel`s, each values (n,) -> answers (m,) in SI. A function that JAX can trace is
+            compiled; wrap it in `Level(..., traced=False)` if it must not be.
         parameters: priors by name: "normal(0, 1)", "lognormal(100 mD, 0.5)" (median, sigma of ln),
-            "uniform(1, 3)", "flat", with "* 10" for a vector; or `Parameter`s. Chains move in the coordinates of
-            their `Spec`s, so that no bound can be crossed.
+            "uniform(1, 3)", "flat", with "* 10" for a vector; or `Parameter`s. Chains move in the
+            coordinates of their `Spec`s, so that no bound can be crossed.
         data: (m,) measurements. Without data, noise and likelihood, a level answers with its log-likelihood.
         noise: standard deviation of the measurements, one or m, or their (m, m) covariance.
         likelihood: log-likelihood of the answers, in place of Gaussian noise; a JAX function.
-        log_prior: logarithm of a further prior density of the values, a JAX function of the flat vector; where it
-            is minus infinity no model is run.
+        log_prior: logarithm of a further prior density of the values, a JAX function of the flat vector;
+            where it is minus infinity no model is run.
         proposal: of the coarsest level: "random-walk", "adaptive-metropolis", "pcn" (Gaussian priors),
-            "dream-z", "mala", "hmc" (which need a gradient). HMC where the coarsest level has a gradient, else
-            adaptive Metropolis.
+            "dream-z", "mala", "hmc" (which need a gradient). HMC where the coarsest level has a gradient,
+            else adaptive Metropolis.
         chains: number of chains, at least 2.
         draws: kept steps of the finest level, a chain.
         warmup: steps of the finest level before, a chain.
         scouting: steps of the coarsest level in which step and covariance are found.
         subchain: steps of the subchain below each level but the coarsest, one for all or each; of the
-            lowest one 5 with a gradient and 25 without, of others 3, unless given. "auto" chooses the cheapest
-            from measured times and correlations, and so may choose differently on another machine.
+            lowest one 5 with a gradient and 25 without, of others 3, unless given. "auto" chooses the
+            cheapest from measured times and correlations, and so may choose differently on another machine.
         random_subchain: draw each length from 1 to 2 n - 1.
-        correction: highest degree of what is learnt of a coarse level's error; the degree that predicts left-out
-            points best is taken. "constant" is the adaptive error model; "none" leaves the coarse levels alone.
+        correction: highest degree of what is learnt of a coarse level's error; the degree that predicts
+            left-out points best is taken. "constant" is the adaptive error model; "none" leaves the coarse
+            levels alone.
         tempering: replicas of the coarsest level at higher temperatures, for several peaks: how many, or the
             powers of the likelihood in falling order from 1.
         telescoping: further steps, a chain, of chains of the levels below the finest, for `telescoping_mean`.
@@ -174,6 +175,12 @@ def sample(
 def _read(parameters: Any, log_prior: Callable[[Any], Any] | None) -> tuple[tuple[Parameter, ...], Prior]:
     asked = read_parameters(parameters)
     return asked, Prior(asked, log_prior)
+
+
+def _told(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as they were used, without those that were not."""
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+    return {name: value for name, value in plain.items() if value not in (None, [])}
 
 
 def _result(sampler: Sampler, found: Found, probe: Probe, origin: Provenance) -> Sampled:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def powers_of(tempering: Any) -> tuple[float, ...]:
         return tuple(float(p) for p in np.geomspace(1.0, _COLDEST, tempering)) if tempering > 1 else (1.0,)
     if isinstance(tempering, Sequence) and not isinstance(tempering, str) and tempering:
         powers = [float(p) for p in tempering if isinstance(p, int | float)]
-        falling = all(a > b for a, b in zip(powers, powers[1:], strict=False))
+        falling = all(a > b for a, b in pairwise(powers))
         if len(powers) == len(tempering) and powers[0] == 1.0 and falling and powers[-1] > 0.0:
             return tuple(powers)
     raise InputError("tempering", got=repr(tempering), wanted=wanted, cure="pass tempering=4")
@@ -83,8 +84,8 @@ def read_plan(settings: dict[str, Any], levels: tuple[Level, ...], prior: Prior)
     """Read how to sample.
 
     Raises:
-        InputError: an unknown proposal or correction, or a proposal that the coarsest level or the priors do not
-            allow.
+        InputError: an unknown proposal or correction, or a proposal that the coarsest level or the priors do
+            not allow.
     """
     lowest, proposal = levels[0], settings["proposal"]
     differentiable = bool(lowest.traced) or lowest.gradient is not None
@@ -191,7 +192,8 @@ def probe_levels(sampler: Sampler, start: Any, course: Course) -> Probe:
     """Ask every level at the starting points: does it answer, with how many numbers, how fast.
 
     Raises:
-        InputError: starting values of a wrong shape or where the prior is zero, or a level that does not answer.
+        InputError: starting values of a wrong shape or where the prior is zero, or a level that does not
+            answer.
     """
     prior, plan = sampler.prior, sampler.plan
     given = _given_starts(start, course.chains, prior)
@@ -201,8 +203,8 @@ def probe_levels(sampler: Sampler, start: Any, course: Course) -> Probe:
     starts = given if given is not None else np.array([_allowed(prior, rng) for _ in range(course.chains)])
     for posterior in sampler.posteriors:
         level = posterior.level
-        found, said = None, ""
-        for tried in range(_TRIES):
+        found, said, tried = None, "", 0
+        for tried in range(1, _TRIES + 1):  # noqa: B007 (counted below)
             found, said = _first_answer(level, prior, starts[0])
             if found is not None or given is not None:
                 break
@@ -218,7 +220,7 @@ def probe_levels(sampler: Sampler, start: Any, course: Course) -> Probe:
         level.ask(prior.values(starts[0]))
         seconds.append(time.perf_counter() - began)
         answers.append(found)
-        asked.append(tried + 2)
+        asked.append(tried + 1)
     sizes = tuple(one.size for one in answers)
     return Probe(starts, sizes, tuple(answers), tuple(seconds), tuple(asked))
 

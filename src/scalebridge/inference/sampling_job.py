@@ -172,7 +172,7 @@ class Job:
             noise = self.question.likelihood.covariance
             moved = move_corrections(self.found.tuning, self.lessons, noise, self.question.plan.degree)
             self.found.tuning = moved
-            places = self._scout(places, max(size, course.scouting // 2))
+            places = self._scout(places, max(size, course.scouting // 4))
         self._choose_lengths()
         left = max(1, round((1.0 - sum(learning)) * course.warmup))
         return self._round(self.top, places, left, "settling")
@@ -354,8 +354,9 @@ class _Hands:
             return future.result()
         except self.crew.lost as error:
             raise TaskError(
-                f"a worker process ended before its chain did ({type(error).__name__}: {error}); finished blocks "
-                "are kept in the store, if there is one; use engine='serial' or fewer workers, and run it again"
+                f"a worker process ended before its chain did ({type(error).__name__}: {error}); finished "
+                "blocks are kept in the store, if there is one; use engine='serial' or fewer workers, and run "
+                "it again"
             ) from error
         except TaskError as error:
             if self.store is not None:

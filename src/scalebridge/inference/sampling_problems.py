@@ -1,7 +1,7 @@
 """Densities whose draws are known exactly, for tests, examples and benchmarks of samplers.
 
-The densities of two variables are those of the UM-Bridge benchmarks (Seelinger et al., J. Open Source Softw. 8
-(2023) 4748; analytic-banana, -donut, -funnel and -gaussian-mixture).
+The densities of two variables are those of the UM-Bridge benchmarks (Seelinger et al., J. Open Source Softw.
+8 (2023) 4748; analytic-banana, -donut, -funnel and -gaussian-mixture).
 """
 
 import math
@@ -129,7 +129,7 @@ def _uniform_mixture(x: np.ndarray) -> np.ndarray:
     )
 
 
-def _wide(x: Any, xp: Any = jnp) -> Any:  # noqa: ARG001 (as all densities)
+def _wide(x: Any, xp: Any = jnp) -> Any:
     """A round Gaussian at the wrong place: the deliberately wrong coarse model."""
     return -0.5 * ((x[..., 0] - 1.8) ** 2 / 3.0 + (x[..., 1] - 1.2) ** 2 / 4.0)
 
@@ -141,9 +141,10 @@ PROBLEMS = (
 )
 """Densities with exact draws, each with a wrong coarse one."""
 
+
 @lru_cache(maxsize=16)
 def density_target(log_density: Callable[..., Any], size: int = 2) -> Target:
-    """Return a density as kernels take it, on a flat prior: values by NumPy, gradients and trajectories by JAX.
+    """Return a density as kernels take it, on a flat prior: values by NumPy, the rest by JAX.
 
     Args:
         log_density: of (size,) points, with `jnp` or `np` as its second argument.

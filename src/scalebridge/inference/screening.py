@@ -1,8 +1,8 @@
 """Screened kernels: a subchain on a cheap model proposes, the expensive model decides.
 
-With a single step below it is delayed acceptance (Christen & Fox, J. Comput. Graph. Stat. 14 (2005) 795); with
-subchains, and with screened kernels below screened ones, multilevel delayed acceptance (Lykkegaard, Dodwell,
-Fox, Mingas & Scheichl, SIAM/ASA J. Uncertain. Quantif. 11 (2023) 1).
+With a single step below it is delayed acceptance (Christen & Fox, J. Comput. Graph. Stat. 14 (2005) 795);
+with subchains, and with screened kernels below screened ones, multilevel delayed acceptance (Lykkegaard,
+Dodwell, Fox, Mingas & Scheichl, SIAM/ASA J. Uncertain. Quantif. 11 (2023) 1).
 """
 
 import numpy as np
@@ -23,8 +23,8 @@ def screened(below: Kernel, target: Target, length: int, *, random_length: bool 
         below: the kernel on the cheaper model. Nothing in it may adapt.
         target: the density of the more expensive model.
         length: steps of the subchain.
-        random_length: draw the number of steps evenly from 1 to twice `length`, less one, before each subchain,
-            which breaks up periodicity.
+        random_length: draw the number of steps evenly from 1 to twice `length`, less one, before each
+            subchain, which breaks up periodicity.
     """
 
     def init(position: np.ndarray) -> State:

@@ -1,7 +1,7 @@
 """The posterior of each level as a kernel asks for it, with the work counted.
 
-The prior is asked first: where it is zero no model runs. A model that raises or answers with something that is
-not finite has a likelihood of zero there; that is counted, and shown in the result.
+The prior is asked first: where it is zero no model runs. A model that raises or answers with something that
+is not finite has a likelihood of zero there; that is counted, and shown in the result.
 """
 
 import math
@@ -154,7 +154,7 @@ class LevelPosterior:
 
     @cached_property
     def rest_slope(self) -> Any:
-        """The compiled gradient of log-prior plus sᵀ(correction), for models that bring their own gradient."""
+        """The compiled gradient of log-prior plus sensitivity x correction, where a model brings its own."""
 
         def rest(u: Any, sensitivity: Any, arrays: Any) -> Any:
             centre, inverse, weights, whitener = arrays

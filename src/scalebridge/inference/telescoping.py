@@ -3,8 +3,8 @@
     E_L[q_L] = E_0[q_0] + Σ_l (E_l[q_l] - E_{l-1}[q_{l-1}])
 
 Each term is taken from one chain, that of level l, whose draws stand for level l - 1 with the weights
-w = π_{l-1} / π_l, which the screened kernel knows already. So no term leans on a subchain having forgotten its
-start, and its two halves are correlated, so that their difference varies little.
+w = π_{l-1} / π_l, which the screened kernel knows already. So no term leans on a subchain having forgotten
+its start, and its two halves are correlated, so that their difference varies little.
 """
 
 import math

@@ -13,8 +13,8 @@ def tempered(kernel_of: Callable[[Target], Kernel], target: Target, powers: Sequ
     """Replicas sample prior times likelihood to a power, and neighbours swap places.
 
     A step moves all replicas, or (three times in ten) tries to swap one pair of neighbours, with probability
-    min(1, exp((β_i - β_j)(log L_j - log L_i))). Which of the two is drawn anew each time, so that the whole is
-    reversible and may stand below a screened kernel.
+    min(1, exp((β_i - β_j)(log L_j - log L_i))). Which of the two is drawn anew each time, so that the whole
+    is reversible and may stand below a screened kernel.
 
     Args:
         kernel_of: makes the kernel of a replica from its target.

@@ -141,8 +141,8 @@ def move_corrections(tuning: Tuning, lessons: Lessons, noise: np.ndarray | None,
 def best_length(steps: float, cost: float) -> int:
     """Return the subchain length J that gives most for its cost: least (1 + J c) coth(J / τ).
 
-    A chain whose correlation falls as exp(-2 n / τ) has an autocorrelation time of coth(J / τ) when every J-th
-    state is kept, and a kept state costs one fine evaluation and J coarse steps.
+    A chain whose correlation falls as exp(-2 n / τ) has an autocorrelation time of coth(J / τ) when every
+    J-th state is kept, and a kept state costs one fine evaluation and J coarse steps.
 
     Args:
         steps: τ, autocorrelation time of the cheaper level in its own steps.

@@ -1,7 +1,7 @@
 """Models on servers, by UM-Bridge's protocol: JSON over HTTP, with the standard library.
 
-A server that is gone is asked again for a while, with growing pauses, before an evaluation counts as failed; so
-one that is started again is survived.
+A server that is gone is asked again for a while, with growing pauses, before an evaluation counts as failed;
+so one that is started again is survived.
 
 Source: Seelinger et al., UM-Bridge: Uncertainty quantification and modeling bridge, J. Open Source Softw. 8
 (2023) 4748.

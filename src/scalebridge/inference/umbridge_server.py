@@ -31,7 +31,7 @@ class Served:
     gradient: Callable[[np.ndarray, np.ndarray], Any] | None = None
 
 
-class _Wrong(ValueError):
+class _QuestionError(ValueError):
     """A question that cannot be answered, with UM-Bridge's name for why."""
 
     def __init__(self, kind: str, said: str):
@@ -56,10 +56,10 @@ def make_server(
         raise InputError("models", got="none", wanted="models by name", cure="pass {'forward': Served(...)}")
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802 (named by the standard library)
+        def do_GET(self):
             self._say(*_reply(models, self.path, {}))
 
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             try:
                 question = json.loads(body or b"{}")
@@ -123,7 +123,7 @@ def _reply(models: Mapping[str, Served], path: str, question: dict[str, Any]) ->
         return 400, _error("ModelNotFound", f"there is no model {name!r}")
     try:
         return 200, _VERBS[verb](models[name], question)
-    except _Wrong as error:
+    except _QuestionError as error:
         return 400, _error(error.kind, str(error))
     except Exception as error:  # a model may raise what it likes; who asked is told
         return 500, _error("InternalError", f"{type(error).__name__}: {error}")
@@ -137,13 +137,13 @@ def _info(served: Served, _: dict[str, Any]) -> dict[str, Any]:
 def _evaluate(served: Served, question: dict[str, Any]) -> dict[str, Any]:
     found = np.asarray(served.model(_values(served, question)), dtype=float).ravel()
     if found.size != served.outputs:
-        raise _Wrong("InvalidOutput", f"{found.size} answers where {served.outputs} were promised")
+        raise _QuestionError("InvalidOutput", f"{found.size} answers where {served.outputs} were promised")
     return {"output": [found.tolist()]}
 
 
 def _gradient(served: Served, question: dict[str, Any]) -> dict[str, Any]:
     if served.gradient is None:
-        raise _Wrong("UnsupportedFeature", "this model has no gradient")
+        raise _QuestionError("UnsupportedFeature", "this model has no gradient")
     sensitivity = _numbers(question.get("sens"), served.outputs, "sens")
     return {
         "output": np.asarray(served.gradient(_values(served, question), sensitivity), dtype=float).tolist()
@@ -153,7 +153,7 @@ def _gradient(served: Served, question: dict[str, Any]) -> dict[str, Any]:
 def _values(served: Served, question: dict[str, Any]) -> np.ndarray:
     blocks = question.get("input")
     if not isinstance(blocks, list) or len(blocks) != 1:
-        raise _Wrong("InvalidInput", "input: one list of numbers in a list was wanted")
+        raise _QuestionError("InvalidInput", "input: one list of numbers in a list was wanted")
     return _numbers(blocks[0], served.inputs, "input")
 
 
@@ -163,7 +163,7 @@ def _numbers(given: Any, count: int, name: str) -> np.ndarray:
     except (TypeError, ValueError):
         found = np.zeros((0, 0))
     if found.shape != (count,):
-        raise _Wrong("InvalidInput", f"{name}: {count} numbers were wanted")
+        raise _QuestionError("InvalidInput", f"{name}: {count} numbers were wanted")
     return found
 
 

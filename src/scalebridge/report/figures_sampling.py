@@ -1,4 +1,4 @@
-"""Pictures of a sampled posterior: traces, marginal densities, what the coarse model knew, answers and data."""
+"""Pictures of a sampled posterior: traces, densities, what the coarse model knew, answers and data."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -44,7 +44,8 @@ def draw_marginals(found: Sampled, key: str) -> Picture:
         _small(axes, row.name, typeset_unit(row.unit))
         plain_ticks(axes, "x")
     said = "; ".join(
-        f"{row.name} {typeset_number(row.mean, 3)} ± {typeset_number(row.std, 2)}" for row in found.summary[:_MOST]
+        f"{row.name} {typeset_number(row.mean, 3)} ± {typeset_number(row.std, 2)}"
+        for row in found.summary[:_MOST]
     )
     caption = "Histograms of the draws, all chains. Line: mean. Shaded: from the 5 % to the 95 % quantile."
     return as_svg(figure, key, f"Posterior of each parameter: {said}.", caption)
@@ -70,7 +71,10 @@ def draw_traces(found: Sampled, key: str) -> Picture:
         plain_ticks(axes, "y")
     names = ", ".join(found.names[column] for column in worst)
     return as_svg(
-        figure, key, f"Chains of {names}.", "One colour a chain; chains that agree cannot be told from each other."
+        figure,
+        key,
+        f"Chains of {names}.",
+        "One colour a chain; chains that agree cannot be told from each other.",
     )
 
 
@@ -88,14 +92,16 @@ def draw_levels(found: Sampled, key: str) -> Picture:
     gap = coarse - fine
     axes.plot(fine, gap - np.median(gap), "o", color=ACCENT, markersize=2.4, alpha=0.45, markeredgewidth=0)
     axes.axhline(0.0, color=RULE, linewidth=1.0)
-    label_axes(axes, f"log-likelihood of {found.work[-1].name}", f"{found.work[-2].name} less {found.work[-1].name}")
+    label_axes(
+        axes, f"log-likelihood of {found.work[-1].name}", f"{found.work[-2].name} less {found.work[-1].name}"
+    )
     plain_ticks(axes, "x")
     plain_ticks(axes, "y")
     spread = typeset_number(float(np.std(gap)), 2)
     return as_svg(
         figure,
         key,
-        f"Difference of the log-likelihoods of neighbouring levels over the draws; standard deviation {spread}.",
+        f"Difference of the log-likelihoods of neighbouring levels; standard deviation {spread}.",
         f"What the coarse level still gets wrong, to a constant: standard deviation {spread}. "
         "A proposal is lost with about half that probability.",
     )
@@ -115,7 +121,14 @@ def draw_answers_and_data(found: Sampled, key: str) -> Picture | None:
     low, high = np.quantile(answers, (0.05, 0.95), axis=0)
     place = np.arange(found.data.size)
     axes.errorbar(
-        place, found.data, yerr=2 * found.noise, fmt="o", color=MUTED, markersize=3.5, elinewidth=1.0, capsize=2
+        place,
+        found.data,
+        yerr=2 * found.noise,
+        fmt="o",
+        color=MUTED,
+        markersize=3.5,
+        elinewidth=1.0,
+        capsize=2,
     )
     axes.vlines(place, low, high, color=ACCENT, linewidth=3.5, alpha=0.8)
     out = int(np.sum((found.data < low - 2 * found.noise) | (found.data > high + 2 * found.noise)))
@@ -130,7 +143,8 @@ def draw_answers_and_data(found: Sampled, key: str) -> Picture | None:
         figure,
         key,
         f"Measurements and answers; {out} of {found.data.size} measurements outside.",
-        "Dots: measurements with two standard deviations of the noise. Bars: answers of the finest level, 5 % to 95 %.",
+        "Dots: measurements with two standard deviations of the noise. Bars: answers of the finest level, "
+        "5 % to 95 %.",
     )
 
 

@@ -1,9 +1,9 @@
 """The report: one HTML file that needs nothing else."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -27,6 +27,13 @@ from scalebridge.upscaling.rve_result import RveStudy
 _WANTED = "an Upscaled, an RveStudy, a ThermoelasticTable or a Sampled, or a list of them"
 Shown = Upscaled | RveStudy | ThermoelasticTable | Sampled
 """What a page can show."""
+
+
+_OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
+    RveStudy: make_study_section,
+    ThermoelasticTable: make_temperature_section,
+    Sampled: make_sampling_section,
+}
 
 
 def write_report(
@@ -87,12 +94,13 @@ def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
 
 
 def _section(result: Shown, number: int) -> Section:
-    if isinstance(result, RveStudy):
-        return make_study_section(result, number)
-    if isinstance(result, Sampled):
-        return make_sampling_section(result, number)
-    if isinstance(result, ThermoelasticTable):
-        return make_temperature_section(result, number)
+    own = _OWN_SECTIONS.get(type(result))
+    if own is not None:
+        return own(result, number)
+    return _upscaled_section(cast("Upscaled", result), number)
+
+
+def _upscaled_section(result: Upscaled, number: int) -> Section:
     if is_stiffness(result):
         return make_stiffness_section(result, number)
     if is_permeability(result):

@@ -52,7 +52,19 @@ def make_sampling_section(found: Sampled, number: int) -> Section:
 
 def posterior_table(found: Sampled) -> Table:
     """The parameters: mean, spread, quantiles, and what the draws are worth."""
-    head = ("parameter", "unit", "mean", "± Monte Carlo", "std", "5 %", "50 %", "95 %", "bulk ESS", "tail ESS", "R-hat")
+    head = (
+        "parameter",
+        "unit",
+        "mean",
+        "± Monte Carlo",
+        "std",
+        "5 %",
+        "50 %",
+        "95 %",
+        "bulk ESS",
+        "tail ESS",
+        "R-hat",
+    )
     rows = [
         Row(
             (
@@ -112,6 +124,12 @@ def _blocks(found: Sampled, key: str) -> list[Block]:
             "Have the chains mixed?",
             "The parameters with the fewest effective samples.",
             [draw_traces(found, f"{key}-traces")],
+        ),
+        Block(
+            f"{key}-checks",
+            "Checks",
+            "What has to hold for the draws to stand for the posterior, as measured numbers.",
+            [],
             check_table(found.upscaled()),
         ),
         Block(
