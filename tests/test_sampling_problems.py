@@ -1,4 +1,4 @@
-"""Inverse problems of others: forward models reproduced, and posteriors that independent samplers agree on."""
+"""Inverse problems of others: forward models reproduced, posteriors that independent samplers agree on."""
 
 import csv
 import json
@@ -106,13 +106,11 @@ def test_two_independent_samplers_agree_on_the_membrane():
         **options,
     )
     alone = sb.sample([LaplaceModel()], parameters, draws=400, warmup=300, seed=2, **options)
-    for one, other in zip(screened.summary, alone.summary, strict=True):
-        gap = abs(
-            np.median(np.log(screened.values[..., one.name == np.array(screened.names)]))
-            - np.log(other.quantiles[1])
-        )
-        spread = np.std(np.log(alone.values[..., np.array(alone.names) == one.name]))
-        assert gap < 0.5 * spread, one.name
+    ours, theirs = (np.log(found["theta"].reshape(-1, 64)) for found in (screened, alone))
+    spread = theirs.std(axis=0)
+    # Half a posterior standard deviation of each logarithm: what chains of this length leave open.
+    assert np.max(np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) / spread) < 0.5
+    assert np.max(np.abs(np.log(ours.std(axis=0) / spread))) < 0.5
 
 
 def test_the_traced_grid_has_the_sparse_one_as_its_twin():

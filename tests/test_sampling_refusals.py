@@ -76,7 +76,7 @@ ROWS = [
     ),
     ("log_prior", {"log_prior": lambda v: -np.inf}),
     ("engine", {"engine": "cloud"}),
-    ("levels", {"engine": "local", "levels": [lambda theta: model(theta)]}),
+    ("levels", {"engine": "local", "levels": [lambda theta: 2 * model(theta)]}),
     ("store", {"store": __file__}),
 ]
 

@@ -261,7 +261,6 @@ def _rungs(prior: Prior, found: Found) -> tuple[Rung, ...]:
     """Chains of every level, if there are chains of the lower ones."""
     if not found.ladder:
         return ()
-    spent = [found.climbing, found.kept]
     rungs = []
     for level, chains in enumerate([*found.ladder, found.blocks]):
         joined = {
@@ -272,12 +271,9 @@ def _rungs(prior: Prior, found: Found) -> tuple[Rung, ...]:
             np.array([np.concatenate([b["outputs"][row] for b in chain]) for chain in chains])
             for row in range(level + 1)
         )
-        seconds = sum(
-            b["work"][row]["seconds"] for chain in chains for b in chain for row in range(len(spent[0]))
-        )
-        rungs.append(
-            Rung(np.asarray(prior.values(joined["positions"])), joined["log_likelihoods"], outputs, seconds)
-        )
+        seconds = float(sum(one["seconds"] for chain in chains for b in chain for one in b["work"]))
+        values = np.asarray(prior.values(joined["positions"]))
+        rungs.append(Rung(values, joined["log_likelihoods"], outputs, seconds))
     return tuple(rungs)
 
 

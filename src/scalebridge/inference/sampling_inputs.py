@@ -238,13 +238,13 @@ def _first_answer(level: Level, prior: Prior, place: np.ndarray) -> tuple[np.nda
 
 
 def _allowed(prior: Prior, rng: np.random.Generator) -> np.ndarray:
-    for _ in range(1000 * _TRIES):
+    for _ in range(100 * _TRIES):
         place = prior.draw(rng)
         if prior.log_density(place) > -math.inf:
             return place
     raise InputError(
         "log_prior",
-        got="a prior that forbids every one of 50000 draws",
+        got="a prior that forbids every one of 5000 draws",
         wanted="a prior that allows something",
         cure="correct log_prior, or pass start=",
     )
@@ -262,8 +262,8 @@ def _given_starts(start: Any, chains: int, prior: Prior) -> np.ndarray | None:
             cure="leave it out to start from draws of the prior",
         )
     places = np.array([prior.coordinates(row) for row in values])
-    bad = [row for row, place in enumerate(places) if not prior.log_density(place) > -math.inf]
-    if bad or not np.all(np.isfinite(places)):
+    allowed = np.all(np.isfinite(places)) and all(prior.log_density(place) > -math.inf for place in places)
+    if not allowed:
         raise InputError(
             "start",
             got="values where the prior is zero",

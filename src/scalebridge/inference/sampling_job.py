@@ -69,7 +69,7 @@ class Found:
 
     tuning: Tuning
     blocks: list[list[dict[str, Any]]] = field(default_factory=list)
-    ladder: list[list[dict[str, Any]]] = field(default_factory=list)
+    ladder: list[list[list[dict[str, Any]]]] = field(default_factory=list)
     warmup: list[dict[str, Any]] = field(default_factory=list)
     kept: list[dict[str, Any]] = field(default_factory=list)
     climbing: list[dict[str, Any]] = field(default_factory=list)

@@ -118,7 +118,7 @@ def _reply(models: Mapping[str, Served], path: str, question: dict[str, Any]) ->
         return 200, {"protocolVersion": PROTOCOL, "models": list(models)}
     if verb not in _VERBS:
         return 404, _error("UnsupportedFeature", f"there is no /{verb}")
-    name = question.get("name")
+    name = str(question.get("name"))
     if name not in models:
         return 400, _error("ModelNotFound", f"there is no model {name!r}")
     try:
