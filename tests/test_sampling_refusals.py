@@ -29,6 +29,8 @@ def broken(theta):
 ROWS = [
     ("parameters", {"parameters": {}}),
     ("parameters", {"parameters": "a"}),
+    ("parameters", {"parameters": {"chain": "normal(0, 1)"}}),
+    ("parameters", {"parameters": {"a/b": "normal(0, 1)"}}),
     ("parameters['a']", {"parameters": {"a": "normal(0)"}}),
     ("parameters['a']", {"parameters": {"a": "gauss(0, 1)"}}),
     ("parameters['a']", {"parameters": {"a": "normal(0, -1)"}}),

@@ -196,7 +196,7 @@ def langevin(target: Target, scale: float, root: np.ndarray) -> Kernel:
         # The way back needs this noise, in the same whitened coordinates.
         back = -(noise + drift) - 0.5 * scale * (root.T @ new.gradient)
         log_ratio = target.log_density(new) - target.log_density(here)
-        return accept(rng, here, new, log_ratio + 0.5 * (noise @ noise - back @ back))
+        return accept(rng, here, new, log_ratio + 0.5 * float(noise @ noise - back @ back))
 
     return Kernel(target.with_slope, step)
 

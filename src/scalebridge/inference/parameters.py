@@ -21,6 +21,7 @@ _FORM = re.compile(r"\s*(\w+)\s*(?:\(([^)]*)\))?\s*(?:[*x]\s*(\d+))?\s*")
 _WANTED = (
     "'normal(mean, std)', 'lognormal(median, sigma)', 'uniform(low, high)' or 'flat', with '* N' for a vector"
 )
+_TAKEN = ("chain", "draw")
 _FLAT_SPREAD = 1.0  # of starting points, where the prior has none
 
 
@@ -135,6 +136,14 @@ def read_parameters(given: Any) -> tuple[Parameter, ...]:
         got = "no parameter" if not found else f"the names {', '.join(names)}"
         cure = 'pass for example parameters={"k": "lognormal(2, 0.5)"}'
         raise InputError("parameters", got=got, wanted="a prior by name for each parameter", cure=cure)
+    for name in names:
+        if not name or "/" in name or name in _TAKEN:
+            raise InputError(
+                "parameters",
+                got=f"the name {name!r}",
+                wanted="a name without '/', other than 'chain' and 'draw', which files of draws need",
+                cure="choose another name",
+            )
     return tuple(found)
 
 

@@ -253,7 +253,7 @@ def _rates(sampler: Sampler, found: Found, joined: dict[str, np.ndarray]) -> dic
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     if np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
-        return 0.0
+        return float(np.ptp(first) == np.ptp(second))
     return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
 
 

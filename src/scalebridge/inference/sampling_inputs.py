@@ -55,6 +55,8 @@ class Probe:
             "covariance": likelihood.covariance,
             "answers": [np.array([float(f"{x:.{_DIGITS}g}") for x in one]) for one in self.answers],
             "starts": self.starts,
+            "densities": [float(sampler.prior.log_density(place)) for place in self.starts],
+            "likelihood": float(likelihood.log_density(self.answers[-1], likelihood.whitener())),
             "relative costs": list(self.seconds),
         }
 

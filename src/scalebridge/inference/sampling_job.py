@@ -355,8 +355,7 @@ class _Hands:
         except self.crew.lost as error:
             raise TaskError(
                 f"a worker process ended before its chain did ({type(error).__name__}: {error}); finished "
-                "blocks are kept in the store, if there is one; use engine='serial' or fewer workers, and run "
-                "it again"
+                "blocks are in the store, if there is one; use fewer workers, and run it again"
             ) from error
         except TaskError as error:
             if self.store is not None:
