@@ -55,13 +55,14 @@ def on_wrong_model(propose, problem, length, **options):
 @pytest.mark.parametrize("name", PROPOSALS)
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.name)
 def test_every_proposal_under_a_wrong_coarse_model(problem, name):
-    check_kernel(on_wrong_model(PROPOSALS[name], problem, 2), problem, chains=200, steps=5)
+    check_kernel(on_wrong_model(PROPOSALS[name], problem, 2), problem, chains=150, steps=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROPOSALS)
 def test_every_proposal_alone(name):
     problem = BY_NAME["mixture" if name == "dream-z" else "banana"]
-    check_kernel(PROPOSALS[name], problem, chains=200, steps=5)
+    check_kernel(PROPOSALS[name], problem, chains=150, steps=4)
 
 
 def test_three_levels_subchains_of_random_length_and_tempering():
@@ -72,7 +73,7 @@ def test_three_levels_subchains_of_random_length_and_tempering():
         lowest = tempered(PROPOSALS["random-walk"], coarse, (1.0, 0.3, 0.1))
         return screened(screened(lowest, middle, 2, random_length=True), target, 2)
 
-    check_kernel(make, problem, chains=200, steps=5)
+    check_kernel(make, problem, chains=150, steps=4)
 
 
 def test_tempering_alone():

@@ -64,8 +64,9 @@ def test_screening_makes_most_of_each_fine_evaluation():
         {"theta": "normal(0, 1) * 10"},
         data=data,
         noise=0.01,
-        draws=120,
-        scouting=150,
+        chains=2,
+        draws=100,
+        scouting=100,
         subchain=4,
     )
     # An error model alone takes more than 7 evaluations on the problem's 64 x 64 cells (subchains of 10).

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.core import precision as _precision  # noqa: F401
@@ -47,10 +48,15 @@ class Level:
 
 def _can_be_traced(model: Callable[[Any], Any], size: int) -> bool:
     try:
-        found = jax.eval_shape(model, jax.ShapeDtypeStruct((size,), float))
+        found = jax.eval_shape(lambda values: vector(model(values)), jax.ShapeDtypeStruct((size,), float))
     except Exception:  # whatever a function that was not written for JAX may raise
         return False
-    return isinstance(found, jax.ShapeDtypeStruct) and found.size > 0
+    return found.size > 0
+
+
+def vector(answer: Any) -> Any:
+    """Return a traced answer, an array or a list of numbers, as a vector."""
+    return jnp.ravel(jnp.asarray(answer))
 
 
 def read_levels(given: Any, size: int) -> tuple[Level, ...]:

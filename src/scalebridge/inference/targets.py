@@ -17,7 +17,7 @@ import numpy as np
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import TaskError
 from scalebridge.inference.correction import Correction
-from scalebridge.inference.forward import Level
+from scalebridge.inference.forward import Level, vector
 from scalebridge.inference.kernels import State, Target
 from scalebridge.inference.likelihood import Likelihood
 from scalebridge.inference.parameters import Prior
@@ -108,7 +108,7 @@ class LevelPosterior:
 
     def parts(self, coordinates: Any, arrays: tuple[Any, ...]) -> tuple[Any, Any, Any]:
         """Return log-prior, log-likelihood and answers, traced."""
-        outputs = jnp.ravel(self.level.model(self.prior.values(coordinates, jnp)))
+        outputs = vector(self.level.model(self.prior.values(coordinates, jnp)))
         log_likelihood = self.log_likelihood(coordinates, outputs, arrays, jnp)
         return self.prior.log_density(coordinates, jnp), log_likelihood, outputs
 
@@ -121,7 +121,7 @@ class LevelPosterior:
     @cached_property
     def forward(self) -> Any:
         """The compiled model, from coordinates to answers."""
-        return jax.jit(lambda u: jnp.ravel(self.level.model(self.prior.values(u, jnp))))
+        return jax.jit(lambda u: vector(self.level.model(self.prior.values(u, jnp))))
 
     @cached_property
     def slope(self) -> Any:
