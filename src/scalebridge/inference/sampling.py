@@ -25,7 +25,7 @@ from scalebridge.inference.sampling_inputs import (
 )
 from scalebridge.inference.sampling_job import Found, Job
 from scalebridge.inference.telescoping import Rung
-from scalebridge.inference.tuning import GRADIENTS, Proposal
+from scalebridge.inference.tuning import Proposal
 
 Degree = Literal["none", "constant", "linear", "quadratic"]
 
@@ -305,5 +305,4 @@ def _stats(found: Found) -> dict[str, Any]:
         "blocks reused": found.reused,
         "autocorrelation times": times,
         "last positions": [row[-1] for row in last],
-        "gradient proposals": list(GRADIENTS),
     }
