@@ -62,7 +62,9 @@ class Found:
         tuning: as it was frozen.
         blocks: kept blocks by chain.
         ladder: blocks by lower level and chain, of the telescoping estimator.
-        warmup: work by level before the kept draws, and of the kept ones `kept`.
+        warmup: work by level before the kept draws.
+        kept: the same for the kept draws.
+        climbing: the same for the chains of the lower levels.
         rounds: what each round of the warm-up found.
         reused: blocks that were found in the store.
     """
@@ -155,7 +157,7 @@ class Job:
 
     def _warm_up(self, starts: np.ndarray) -> list[dict[str, Any]]:
         """Return the last block of each chain, with everything frozen."""
-        course, size = self.course, 2 * self.course.chains
+        course = self.course
         if not self.top:
             places = self._scout(starts, course.warmup)
             return self._round(0, places, max(1, course.warmup // 4), "settling")
@@ -172,7 +174,7 @@ class Job:
             noise = self.question.likelihood.covariance
             moved = move_corrections(self.found.tuning, self.lessons, noise, self.question.plan.degree)
             self.found.tuning = moved
-            places = self._scout(places, max(size, course.scouting // 4))
+            places = self._scout(places, max(_FIRST_SCOUT, course.scouting // 4))
         self._choose_lengths()
         left = max(1, round((1.0 - sum(learning)) * course.warmup))
         return self._round(self.top, places, left, "settling")

@@ -38,6 +38,8 @@ class Tally:
         seconds: time in the model.
         messages: what the first failures said.
         record: coordinates and answers of everything asked, where that is wanted.
+        recording: whether it is wanted.
+        row: failures in a row so far.
     """
 
     patience: int = 50
