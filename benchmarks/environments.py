@@ -18,6 +18,7 @@ PEERS = {
     "fedoo": ("fedoo",),
     "peclet": ("peclet",),
     "transforms": ("transforms",),
+    "tinyDA": ("tinyda",),
 }
 
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from scalebridge.grids.polycrystals import random_polycrystal
     from scalebridge.grids.statistics import image_statistics
     from scalebridge.grids.thresholds import otsu_threshold, threshold
+    from scalebridge.inference.sampling import sample
     from scalebridge.io.cards import conductivity_card
     from scalebridge.io.elastic_cards import stiffness_card
     from scalebridge.io.fields import write_fields
@@ -177,6 +178,7 @@ _HOMES = {
         "otsu_threshold",
         "threshold",
     ),
+    "inference.sampling": ("sample",),
     "io.cards": ("conductivity_card",),
     "io.elastic_cards": ("stiffness_card",),
     "io.fields": ("write_fields",),
@@ -288,6 +290,7 @@ __all__ = [
     "relabel",
     "report",
     "response_along_path",
+    "sample",
     "sphere_lattice",
     "spheres_image",
     "square_inclusion",

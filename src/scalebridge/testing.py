@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+from scipy.special import ndtri
+from scipy.stats import kstest
 
 from scalebridge.core.estimate import Estimate
 from scalebridge.core.model import HostLinearModel, LinearModel, Model, Response
@@ -18,6 +20,9 @@ from scalebridge.core.spec import Spec
 from scalebridge.core.transfer import Transfer
 from scalebridge.grids.coefficients import PhaseCoefficients
 from scalebridge.grids.discretisation import Discretisation, GreenOperator
+from scalebridge.inference.kernels import Kernel, Target
+from scalebridge.inference.kernels import State as ChainState
+from scalebridge.inference.sampling_problems import DensityProblem, density_target
 from scalebridge.laws.path_law import PathLaw, State
 from scalebridge.upscaling.match import match_answers
 from scalebridge.upscaling.rotations import mandel_basis, mandel_rotation, spread_rotations
@@ -221,6 +226,72 @@ def _probe(
         "uniform forces": grid.forces(uniform, jnp.zeros_like(u), load),
         "green of forces": green(grid.forces(uniform, u, None)),
     }
+
+
+def check_kernel(
+    make: Callable[[Target], Kernel],
+    problem: DensityProblem,
+    *,
+    chains: int = 400,
+    steps: int = 10,
+    seed: int = 0,
+) -> float:
+    """A kernel keeps its protocol, and leaves the density of its target unchanged.
+
+    Chains start from exact draws, so that after any number of steps of a right kernel they are exact draws,
+    independent of each other: a Kolmogorov-Smirnov test of every coordinate (by Rosenblatt's transformation),
+    and a test of mean and variance, need no burn-in. All of it fails by chance once in some ten thousand
+    seeds.
+
+    Args:
+        make: makes the kernel from its target.
+        problem: the density, with its exact draws.
+        chains: number of exact draws.
+        steps: steps from each.
+        seed: of all random numbers.
+
+    Returns:
+        the share of steps that were accepted.
+    """
+    kernel = make(density_target(problem.log_density))
+    rng = np.random.default_rng(seed)
+    starts = problem.draw(rng, chains)
+    _check_protocol(kernel, starts[0].copy())
+    ends, moved = np.empty_like(starts), 0
+    for row, start in enumerate(starts):
+        state = kernel.init(start)
+        for _ in range(steps):
+            state, info = kernel.step(rng, state)
+            moved += info.accepted
+        ends[row] = state.position
+    for column in problem.uniform(ends).T:
+        assert kstest(column, "uniform").pvalue > 1e-5, f"{problem.name}: not its density any more"
+        normal = ndtri(np.clip(column, 1e-12, 1.0 - 1e-12))
+        # Standard errors of the mean of n standard normal numbers, and of their mean square.
+        assert abs(normal.mean()) < 4.5 / chains**0.5, f"{problem.name}: mean {normal.mean():.3g}"
+        spread = np.mean(normal**2) - 1.0
+        assert abs(spread) < 4.5 * (2.0 / chains) ** 0.5, f"{problem.name}: variance {spread:+.3g}"
+    share = moved / (chains * steps)
+    assert share > 0.02, f"{problem.name}: the kernel hardly moves"
+    return share
+
+
+def _check_protocol(kernel: Kernel, start: np.ndarray) -> None:
+    """The same generator gives the same step; states keep their form; nothing given is changed."""
+    before = start.copy()
+    state = kernel.init(start)
+    np.testing.assert_array_equal(state.position, before)
+    once, _ = kernel.step(np.random.default_rng(1), state)
+    again, info = kernel.step(np.random.default_rng(1), state)
+    assert type(once) is type(state) is ChainState
+    np.testing.assert_array_equal(once.position, again.position)
+    np.testing.assert_array_equal(start, before)
+    assert 0.0 <= info.probability <= 1.0
+    assert (once.below is None) == (state.below is None)
+    assert len(once.replicas) == len(state.replicas)
+    for _ in range(50):  # a state that was accepted is one that init would make
+        once, info = kernel.step(np.random.default_rng(int(1e6 * abs(once.position[0])) % 2**31), once)
+    np.testing.assert_allclose(once.log_density, kernel.init(once.position).log_density, rtol=1e-9)
 
 
 _respond = eqx.filter_jit(lambda model, load, state: model.respond(load, state))

@@ -12,6 +12,7 @@ from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Tab
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
 from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.interface_case import InterfaceCase
+from scalebridge.cli.sampling_case import SampleCase
 from scalebridge.cli.text_values import value_from
 
 
@@ -155,6 +156,7 @@ Case = (
     | StiffnessRveCase
     | PermeabilityCase
     | PermeabilityRveCase
+    | SampleCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -165,6 +167,7 @@ TASKS: dict[str, type[Case]] = {
     "interface": InterfaceCase,
     "permeability": PermeabilityCase,
     "permeability-rve": PermeabilityRveCase,
+    "sample": SampleCase,
 }
 
 

@@ -14,6 +14,7 @@ from scalebridge.cli.laminate import laminate
 from scalebridge.cli.permeability import permeability
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
+from scalebridge.cli.sample import sample
 from scalebridge.cli.schema import schema
 from scalebridge.cli.stiffness import stiffness
 
@@ -33,6 +34,7 @@ _VERBS = {
     interface: "Effective coefficients of phase fields, and flat interfaces.",
     laminate: "The conductivity of a stack of layers, exactly.",
     rve: "How large a sample has to be: subvolumes of an image.",
+    sample: "A posterior, with cheap models screening for an expensive one.",
     run: "Run a case file.",
     inspect: "What is in an image file.",
     check: "Solve problems with exact answers on this machine.",

@@ -1,11 +1,24 @@
 """scalebridge run: what a case file asks."""
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from scalebridge.cli import options
 from scalebridge.cli.exits import refusals
+
+_ANSWERS = {
+    "conductivity": ("answering", "answer_case"),
+    "interface": ("interface_solving", "answer_interface_case"),
+    "permeability": ("flow_solving", "answer_flow_case"),
+    "permeability-rve": ("studying", "study_permeability_case"),
+    "rve": ("studying", "study_case"),
+    "sample": ("sampling_solving", "sample_case"),
+    "stiffness-rve": ("studying", "study_stiffness_case"),
+}
+"""What answers a task; any other is elastic."""
+_KEEPS_ITS_OWN = ("sample",)  # tasks that go on from a store which their case names
 
 
 def run(
@@ -31,37 +44,8 @@ def run(
 
         file = Path(case)
         loaded = load_case(file)
-        options = {"inputs": (file,), "as_json": as_json, "progress": progress, "resume": not force}
-        if loaded.task == "rve":
-            from scalebridge.cli.studying import study_case
-
-            study_case(loaded, file.parent, **options)
-            return
-        if loaded.task == "conductivity":
-            from scalebridge.cli.answering import answer_case
-
-            answer_case(loaded, file.parent, **options)
-            return
-        if loaded.task == "stiffness-rve":
-            from scalebridge.cli.studying import study_stiffness_case
-
-            study_stiffness_case(loaded, file.parent, **options)
-            return
-        if loaded.task == "permeability-rve":
-            from scalebridge.cli.studying import study_permeability_case
-
-            study_permeability_case(loaded, file.parent, **options)
-            return
-        if loaded.task == "interface":
-            from scalebridge.cli.interface_solving import answer_interface_case
-
-            answer_interface_case(loaded, file.parent, **options)
-            return
-        if loaded.task == "permeability":
-            from scalebridge.cli.flow_solving import answer_flow_case
-
-            answer_flow_case(loaded, file.parent, **options)
-            return
-        from scalebridge.cli.elastic_solving import answer_elastic_case
-
-        answer_elastic_case(loaded, file.parent, **options)
+        told = {"inputs": (file,), "as_json": as_json, "progress": progress}
+        if loaded.task not in _KEEPS_ITS_OWN:
+            told["resume"] = not force
+        module, answer = _ANSWERS.get(loaded.task, ("elastic_solving", "answer_elastic_case"))
+        getattr(import_module(f"scalebridge.cli.{module}"), answer)(loaded, file.parent, **told)

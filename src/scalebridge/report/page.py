@@ -1,9 +1,9 @@
 """The report: one HTML file that needs nothing else."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -11,11 +11,13 @@ from scalebridge.cells.thermoelastic_table import ThermoelasticTable
 from scalebridge.core.errors import InputError
 from scalebridge.core.files import write_text
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.inference.sampled import Sampled
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
+from scalebridge.report.sampling_section import make_sampling_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
@@ -23,8 +25,8 @@ from scalebridge.report.study_section import make_study_section
 from scalebridge.report.temperature_section import make_temperature_section
 from scalebridge.upscaling.rve_result import RveStudy
 
-_WANTED = "an Upscaled, an RveStudy or a ThermoelasticTable, or a list of them"
-Shown = Upscaled | RveStudy | ThermoelasticTable
+_WANTED = "an Upscaled, an RveStudy, a ThermoelasticTable or a Sampled, or a list of them"
+Shown = Upscaled | RveStudy | ThermoelasticTable | Sampled
 """What a page can show."""
 _SECTIONS = (
     (is_stiffness, make_stiffness_section),
@@ -33,6 +35,13 @@ _SECTIONS = (
     (is_front, make_front_section),
     (is_expansion, make_expansion_section),
 )
+
+
+_OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
+    RveStudy: make_study_section,
+    ThermoelasticTable: make_temperature_section,
+    Sampled: make_sampling_section,
+}
 
 
 def write_report(
@@ -93,12 +102,11 @@ def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
 
 
 def _section(result: Shown, number: int) -> Section:
-    if isinstance(result, RveStudy):
-        return make_study_section(result, number)
-    if isinstance(result, ThermoelasticTable):
-        return make_temperature_section(result, number)
+    own = _OWN_SECTIONS.get(type(result))
+    if own is not None:
+        return own(result, number)
     made = next((make for known, make in _SECTIONS if known(result)), make_section)
-    return made(result, number)
+    return made(cast("Upscaled", result), number)
 
 
 def page_environment() -> Environment:
