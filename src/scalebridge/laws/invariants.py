@@ -60,8 +60,8 @@ def direction(tensor: Float[Array, " n"]) -> Float[Array, " n"]:
     """Unit tensor along a tensor, zero where there is none.
 
     Example:
-        >>> direction(jnp.array([3.0, 4.0])).tolist(), direction(jnp.zeros(2)).tolist()
-        ([0.6, 0.8], [0.0, 0.0])
+        >>> direction(jnp.array([0.0, 4.0])).tolist(), direction(jnp.zeros(2)).tolist()
+        ([0.0, 1.0], [0.0, 0.0])
     """
     size = magnitude(tensor)
     return tensor / jnp.where(size > 0.0, size, 1.0)

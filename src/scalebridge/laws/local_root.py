@@ -29,8 +29,8 @@ def decreasing_root(
         the root; NaN where there is no bracket, or anything came out as NaN.
 
     Example:
-        >>> float(decreasing_root(lambda x: 2.0 - x * x, jnp.asarray(2.0), jnp.asarray(1.0))) ** 2
-        2.0000000000000004
+        >>> round(float(decreasing_root(lambda x: 2.0 - x * x, jnp.asarray(2.0), jnp.asarray(1.0))), 12)
+        1.414213562373
     """
 
     def solve(function: Callable[[Array], Array], guess: Array) -> Array:

@@ -1,0 +1,200 @@
+"""What equilibrium asks of a box of voxels: strains at points, forces of stresses, products of stored tangents."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.grids import point_kernels, tangent_kernels
+from scalebridge.grids.elastic_hexahedra import ENGINEERING
+from scalebridge.grids.point_layout import PointLayout
+
+_UPPER = {n: np.triu_indices(n) for n in (6, 9)}
+
+
+def entry_places(size: int, symmetric: bool) -> np.ndarray:
+    """Return where among a point's numbers the entries of its tangent are, (size, size).
+
+    Example:
+        >>> entry_places(6, True)[:2, :3].tolist(), int(entry_places(9, False)[8, 8])
+        ([[0, 1, 2], [1, 6, 7]], 80)
+    """
+    if not symmetric:
+        return np.arange(size * size).reshape(size, size)
+    found = np.zeros((size, size), np.int64)
+    found[_UPPER[size]] = np.arange(len(_UPPER[size][0]))
+    return np.maximum(found, found.T)
+
+
+@dataclass(frozen=True)
+class StoredTangent:
+    """Tangents at all points.
+
+    Args:
+        numbers: flat, phase by phase (numbers, points).
+        table: (phases, numbers), of phases without points.
+        place: (n, n) where the entries are; None for compact tangents.
+        bulk: (phases,) bulk moduli of compact tangents.
+    """
+
+    numbers: np.ndarray
+    table: np.ndarray
+    place: np.ndarray | None = None
+    bulk: np.ndarray | None = None
+
+    def astype(self, dtype: np.dtype) -> "StoredTangent":
+        """Return the same in another precision; itself if it has it."""
+        if self.numbers.dtype == dtype:
+            return self
+        bulk = None if self.bulk is None else self.bulk.astype(dtype)
+        return StoredTangent(self.numbers.astype(dtype), self.table.astype(dtype), self.place, bulk)
+
+    def transposed(self) -> "StoredTangent":
+        """Return the tangent's transpose, of the same numbers."""
+        place = None if self.place is None else np.ascontiguousarray(self.place.T)
+        return StoredTangent(self.numbers, self.table, place, self.bulk)
+
+
+class PointOperators:
+    """Strains, forces and tangents at the points of a periodic box of voxels.
+
+    Args:
+        layout: where the points' numbers are.
+        spacing: length of a voxel's edges.
+        components: 6 for strains (Mandel), 9 for gradients.
+    """
+
+    def __init__(self, layout: PointLayout, spacing: Sequence[float], components: int):
+        self.layout, self.components = layout, components
+        self.spacing = tuple(float(edge) for edge in spacing)
+        x, y, z = layout.shape
+        self.nodes = (x, 3, y, z)
+        self.voxels = math.prod(layout.shape)
+
+    @property
+    def _threads(self) -> int:
+        return threads_for(24 * self.voxels)
+
+    def _runs(self) -> tuple[np.ndarray, ...]:
+        return self.layout.starts, self.layout.runs, self.layout.first, self.layout.counts
+
+    def mean_gradient(self, load: np.ndarray) -> np.ndarray:
+        """Return the mean gradients (..., 9) of mean strains (..., 6) or gradients (..., 9)."""
+        load = np.asarray(load, float)
+        if self.components == 9:
+            return np.ascontiguousarray(load)
+        plain = load / np.array([1, 1, 1, *[math.sqrt(2)] * 3])
+        return np.ascontiguousarray(plain[..., [0, 5, 4, 5, 1, 3, 4, 3, 2]])
+
+    def mean_answer(self, sums: np.ndarray) -> np.ndarray:
+        """Return mean stresses (..., 6), Mandel, or (..., 9) of the sums (..., 9) over the voxels."""
+        mean = sums / self.voxels
+        if self.components == 9:
+            return mean
+        pairs = np.stack(
+            [mean[..., 5] + mean[..., 7], mean[..., 2] + mean[..., 6], mean[..., 1] + mean[..., 3]], -1
+        )
+        return np.concatenate([mean[..., [0, 4, 8]], pairs / math.sqrt(2)], axis=-1)
+
+    def strains(self, u: np.ndarray, load: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return strains at the points, flat, phase by phase (components, points).
+
+        Args:
+            u: (x, 3, y, z) fluctuation.
+            load: mean strain (6,), Mandel, or gradient (9,).
+            out: where they go.
+        """
+        out = np.empty(self.components * self.layout.points) if out is None else out
+        in_slabs(
+            point_kernels.strains_at_points,
+            self.nodes[0],
+            u,
+            self.mean_gradient(load),
+            self._g(np.dtype(float)),
+            *self._runs(),
+            self.components,
+            out,
+            threads=self._threads,
+        )
+        return out
+
+    def forces(
+        self, u: np.ndarray, load: np.ndarray, stress: np.ndarray, elastic: np.ndarray, out: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Write the forces of the stresses; return the mean stress, and the means of trace^2 and square.
+
+        Args:
+            u, load: what the strain of phases without points comes from.
+            stress: flat, phase by phase (components, points).
+            elastic: (phases, 21), stiffness of phases without points, Mandel.
+            out: (x, 3, y, z).
+        """
+        edges = np.empty((self._threads, *self.nodes[1:]))
+        found = in_slabs(
+            point_kernels.forces_of_stress,
+            self.nodes[0],
+            u,
+            self.mean_gradient(load),
+            self._g(np.dtype(float)),
+            *self._runs(),
+            elastic,
+            self.components,
+            stress,
+            out,
+            edges,
+            threads=self._threads,
+        )
+        self._close(out[None], edges[:, None], len(found))
+        sums = sum(one[0] for one in found)
+        return self.mean_answer(sums), sum(one[1] for one in found) / self.voxels
+
+    def products(
+        self, tangent: StoredTangent, u: np.ndarray, loads: np.ndarray | None, out: np.ndarray
+    ) -> np.ndarray:
+        """Write the forces of tangents times the strains of several fields; return the mean stresses.
+
+        Args:
+            tangent: the tangents, in the fields' precision.
+            u: (fields, x, 3, y, z).
+            loads: (fields, 6 or 9), mean strains; None for none, and no means are returned.
+            out: as u.
+        """
+        fields, dtype = len(u), u.dtype
+        edges = np.empty((self._threads, *u.shape[:1], *self.nodes[1:]), dtype)
+        sums = np.zeros((self._threads, 0 if loads is None else fields, 9))
+        means = np.zeros((fields, 9), dtype)
+        if loads is not None:
+            means = self.mean_gradient(loads).astype(dtype)
+        shared = (u, means, self._g(dtype), *self._runs())
+        ends = (tangent.table, tangent.numbers, out, edges, sums)
+        if tangent.place is None:
+            kernel = tangent_kernels.compact_products
+            pieces = in_slabs(kernel, self.nodes[0], *shared, tangent.bulk, *ends, threads=self._threads)
+        else:
+            kernel = tangent_kernels.full_products
+            pieces = in_slabs(kernel, self.nodes[0], *shared, tangent.place, *ends, threads=self._threads)
+        self._close(out, edges, len(pieces))
+        return self.mean_answer(sums.sum(axis=0))
+
+    def _close(self, out: np.ndarray, edges: np.ndarray, pieces: int) -> None:
+        for piece in range(pieces):
+            out[:, ((piece + 1) * self.nodes[0] // pieces) % self.nodes[0]] += edges[piece]
+
+    def _g(self, dtype: np.dtype) -> np.ndarray:
+        return (1.0 / np.array(self.spacing)).astype(dtype)
+
+
+def packed(tangents: np.ndarray, symmetric: bool) -> np.ndarray:
+    """Turn tangents (n, n, ...) into the numbers that `StoredTangent` keeps, (numbers, ...).
+
+    Mandel's (6, 6) become those of plain stresses by strains with doubled shears.
+    """
+    size = len(tangents)
+    if size == 6:
+        scale = np.outer(ENGINEERING, ENGINEERING).reshape(6, 6, *[1] * (tangents.ndim - 2))
+        tangents = tangents / scale
+    if symmetric:
+        return np.ascontiguousarray(tangents[_UPPER[size]])
+    return np.ascontiguousarray(tangents.reshape(size * size, *tangents.shape[2:]))

@@ -1,0 +1,223 @@
+"""Compiled products of tangents that are stored at integration points, several fields in one pass over them.
+
+Three ways to keep a tangent at a point: compact, K 1x1 + s Idev + g n x n, eight numbers (s, g, n) and a bulk
+modulus a phase; the upper triangle, 21 (or 45 of a nominal stress by a gradient); the whole, 36 (81). Phases
+that own no points have their numbers once. Numbers are kept phase by phase as (number, point), so that
+rows of voxels of one phase are runs of memory. Gradients and forces are those of `grids/point_kernels.py`.
+"""
+
+import numpy as np
+
+from scalebridge.core.compiled import kernel, row_kernel
+from scalebridge.grids.point_kernels import (
+    add_means,
+    add_row_forces,
+    copy_planes,
+    places,
+    row_gradients,
+)
+
+
+@row_kernel
+def _copy_run(source, target):
+    for k in range(target.size):
+        target[k] = source[k]
+
+
+@row_kernel
+def _fill_run(value, target):
+    for k in range(target.size):
+        target[k] = value
+
+
+@kernel
+def _gather(numbers, table, run, first, counts, rows):
+    """Write a run's numbers to the rows (8 points, numbers, voxels)."""
+    z0, z1, phase, slot = run[0], run[1], run[2], run[3]
+    stride, size = 8 * counts[phase], rows.shape[1]
+    for point in range(8):
+        at = size * first[phase] + point * counts[phase] + slot
+        for n in range(size):
+            if first[phase] >= 0:
+                _copy_run(numbers[at + n * stride : at + n * stride + z1 - z0], rows[point, n, z0:z1])
+            else:
+                _fill_run(table[phase, n], rows[point, n, z0:z1])
+
+
+@row_kernel
+def _compact_row(xx, yx, zx, xy, yy, zy, xz, yz, zz, bulk, s, g, n1, n2, n3, n4, n5, n6, half, third, d_xx, d_yx, d_zx, d_xy, d_yy, d_zy, d_xz, d_yz, d_zz):  # fmt: skip  # noqa: E501
+    """Add compact tangents times strains of a point to the duals; `yx` is the derivative of y by x."""
+    for k in range(xx.size):
+        e1, e2, e3 = xx[k], yy[k], zz[k]
+        e4, e5, e6 = yz[k] + zy[k], xz[k] + zx[k], xy[k] + yx[k]
+        shear = s[k]
+        along = g[k] * (n1[k] * e1 + n2[k] * e2 + n3[k] * e3 + n4[k] * e4 + n5[k] * e5 + n6[k] * e6)
+        volume = (bulk[k] - third * shear) * (e1 + e2 + e3)
+        d_xx[k] += volume + shear * e1 + along * n1[k]
+        d_yy[k] += volume + shear * e2 + along * n2[k]
+        d_zz[k] += volume + shear * e3 + along * n3[k]
+        shear *= half
+        s4, s5, s6 = shear * e4 + along * n4[k], shear * e5 + along * n5[k], shear * e6 + along * n6[k]
+        d_yz[k] += s4
+        d_zy[k] += s4
+        d_xz[k] += s5
+        d_zx[k] += s5
+        d_xy[k] += s6
+        d_yx[k] += s6
+
+
+@kernel
+def _compact_points(rows, bulk, numbers, half, third, duals):
+    for point in range(8):
+        x, y, z = places(point)
+        t = numbers[point]
+        _compact_row(rows[x], rows[12 + x], rows[24 + x], rows[4 + y], rows[16 + y], rows[28 + y], rows[8 + z], rows[20 + z], rows[32 + z], bulk, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], half, third, duals[x], duals[12 + x], duals[24 + x], duals[4 + y], duals[16 + y], duals[28 + y], duals[8 + z], duals[20 + z], duals[32 + z])  # fmt: skip  # noqa: E501
+
+
+@kernel
+def compact_products(start, stop, piece, u, means, g, starts, runs, first, counts, bulks, table, numbers, out, edges, sums):  # fmt: skip  # noqa: E501
+    """Write forces of compact tangents times the strains of several fields.
+
+    Args:
+        start, stop, piece: slab of voxels of the first axis.
+        u, out: (fields, x, 3, y, z).
+        means: (fields, 9), mean gradients.
+        g: inverse spacings.
+        starts, runs, first, counts: see `PointLayout`.
+        bulks: (phases,).
+        table: (phases, 8), of phases without points.
+        numbers: (8 x points,), phase by phase (number, point).
+        edges: (pieces, fields, 3, y, z): what a slab adds to the next one's first nodes.
+        sums: (pieces, fields, 9), or no fields where they are not wanted: sums of the stresses, written.
+    """
+    fields, nodes_x, _, count_y, count_z = u.shape
+    m = np.zeros((8, count_z + 1), u.dtype)
+    rows, duals = np.zeros((36, count_z), u.dtype), np.zeros((36, count_z), u.dtype)
+    at_points, bulk = np.zeros((8, 8, count_z), u.dtype), np.zeros(count_z, u.dtype)
+    carry = np.zeros((2, fields, 3, count_y, count_z), u.dtype)
+    half, third = u.dtype.type(0.5), u.dtype.type(1 / 3)
+    for i in range(start, stop):
+        here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
+        following[:] = 0
+        for j in range(count_y):
+            row, j1 = i * count_y + j, (j + 1) % count_y
+            for n in range(starts[row], starts[row + 1]):
+                _gather(numbers, table, runs[n], first, counts, at_points)
+                _fill_run(bulks[runs[n, 2]], bulk[runs[n, 0] : runs[n, 1]])
+            for f in range(fields):
+                row_gradients(u[f, i], u[f, (i + 1) % nodes_x], j, j1, g, means[f], m, rows)
+                duals[:] = 0
+                _compact_points(rows, bulk, at_points, half, third, duals)
+                add_row_forces(duals, j, j1, g, m, here[f], following[f])
+                if sums.shape[1] > 0:
+                    add_means(duals, sums[piece, f])
+        for f in range(fields):
+            copy_planes(here[f], out[f, i])
+    for f in range(fields):
+        copy_planes(carry[(stop - start) % 2, f], edges[piece, f])
+
+
+@row_kernel
+def _add_three(a, b, c, x, y, z, out):
+    for k in range(out.size):
+        out[k] += a[k] * x[k] + b[k] * y[k] + c[k] * z[k]
+
+
+@row_kernel
+def _add_two_rows(a, b, out):
+    for k in range(out.size):
+        out[k] = a[k] + b[k]
+
+
+@row_kernel
+def _add_row(a, out):
+    for k in range(out.size):
+        out[k] += a[k]
+
+
+@kernel
+def _point_strain(rows, x, y, z, e):
+    """Rows of strain with doubled shears (6) or of gradient (9) at a point."""
+    if e.shape[0] == 9:
+        for c in range(3):
+            _copy_run(rows[12 * c + x], e[3 * c])
+            _copy_run(rows[12 * c + 4 + y], e[3 * c + 1])
+            _copy_run(rows[12 * c + 8 + z], e[3 * c + 2])
+        return
+    _copy_run(rows[x], e[0])
+    _copy_run(rows[16 + y], e[1])
+    _copy_run(rows[32 + z], e[2])
+    _add_two_rows(rows[20 + z], rows[28 + y], e[3])
+    _add_two_rows(rows[8 + z], rows[24 + x], e[4])
+    _add_two_rows(rows[4 + y], rows[12 + x], e[5])
+
+
+@kernel
+def _point_duals(s, x, y, z, duals):
+    """Add rows of stress of a point to the duals."""
+    if s.shape[0] == 9:
+        for c in range(3):
+            _add_row(s[3 * c], duals[12 * c + x])
+            _add_row(s[3 * c + 1], duals[12 * c + 4 + y])
+            _add_row(s[3 * c + 2], duals[12 * c + 8 + z])
+        return
+    _add_row(s[0], duals[x])
+    _add_row(s[1], duals[16 + y])
+    _add_row(s[2], duals[32 + z])
+    _add_row(s[3], duals[20 + z])
+    _add_row(s[3], duals[28 + y])
+    _add_row(s[4], duals[8 + z])
+    _add_row(s[4], duals[24 + x])
+    _add_row(s[5], duals[4 + y])
+    _add_row(s[5], duals[12 + x])
+
+
+@kernel
+def _full_points(rows, place, numbers, e, s, duals):
+    for point in range(8):
+        x, y, z = places(point)
+        t = numbers[point]
+        _point_strain(rows, x, y, z, e)
+        s[:] = 0
+        for a in range(place.shape[0]):
+            for b in range(0, place.shape[0], 3):
+                _add_three(
+                    t[place[a, b]], t[place[a, b + 1]], t[place[a, b + 2]], e[b], e[b + 1], e[b + 2], s[a]
+                )
+        _point_duals(s, x, y, z, duals)
+
+
+@kernel
+def full_products(start, stop, piece, u, means, g, starts, runs, first, counts, place, table, numbers, out, edges, sums):  # fmt: skip  # noqa: E501
+    """The same for tangents kept as an upper triangle or whole.
+
+    Args:
+        place: (6, 6) or (9, 9), where among a point's numbers an entry is; its transpose gives the product
+            with the transposed tangents.
+        table: (phases, numbers), of phases without points.
+        numbers: (numbers x points,), phase by phase (number, point).
+    """
+    fields, nodes_x, _, count_y, count_z = u.shape
+    m = np.zeros((8, count_z + 1), u.dtype)
+    rows, duals = np.zeros((36, count_z), u.dtype), np.zeros((36, count_z), u.dtype)
+    at_points = np.zeros((8, table.shape[1], count_z), u.dtype)
+    e, s = np.zeros((place.shape[0], count_z), u.dtype), np.zeros((place.shape[0], count_z), u.dtype)
+    carry = np.zeros((2, fields, 3, count_y, count_z), u.dtype)
+    for i in range(start, stop):
+        here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
+        following[:] = 0
+        for j in range(count_y):
+            row, j1 = i * count_y + j, (j + 1) % count_y
+            for n in range(starts[row], starts[row + 1]):
+                _gather(numbers, table, runs[n], first, counts, at_points)
+            for f in range(fields):
+                row_gradients(u[f, i], u[f, (i + 1) % nodes_x], j, j1, g, means[f], m, rows)
+                duals[:] = 0
+                _full_points(rows, place, at_points, e, s, duals)
+                add_row_forces(duals, j, j1, g, m, here[f], following[f])
+                if sums.shape[1] > 0:
+                    add_means(duals, sums[piece, f])
+        for f in range(fields):
+            copy_planes(here[f], out[f, i])
+    for f in range(fields):
+        copy_planes(carry[(stop - start) % 2, f], edges[piece, f])
