@@ -187,6 +187,7 @@ def _dataset(file: h5py.File, name: str, array: np.ndarray, count: int) -> h5py.
     return file.create_dataset(
         f"variables/{escaped}",
         (0, *shape),
+        dtype=np.float64,
         maxshape=(None, *shape),
         chunks=(rows, *(max(n, 1) for n in shape)),
     )

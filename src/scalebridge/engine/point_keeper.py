@@ -5,9 +5,11 @@ a load is committed at which it no longer holds, and has no memory of its own be
 """
 
 import abc
+import copy
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from scalebridge.engine.history_unit import BatchedUnit, HistoryUnit, LazyUnitAn
 from scalebridge.engine.point_store import PointStore
 
 _STATE, _HINT, _HINTED = "state/", "hint/", "hint?"
-_BLOCK_BYTES = 64 * 2**20
+_BLOCK_BYTES = 8 * 2**20
 _BATCH = 4096  # points of a batch: what vectorised laws need besides stays small
 Build = Callable[[], HistoryUnit]
 """Makes a unit: what is sent to other processes in its place."""
@@ -125,7 +127,11 @@ class PointKeeper(Keeper):
         self._elastic: LazyUnitAnswer | None = unit.elastic() if settings.lazy else None
         self._store: PointStore | None = None
         self._place = {int(number): place for place, number in enumerate(self.ids)}
-        self._pool = ThreadPoolExecutor(settings.threads or thread_count(), "scalebridge-points")
+        threads = max(1, min(settings.threads or thread_count(), len(self.ids)))
+        self._pool = ThreadPoolExecutor(threads, "scalebridge-points")
+        self._units: SimpleQueue[HistoryUnit] = SimpleQueue()
+        for thread in range(threads):  # one each: a unit may work in arrays of its own
+            self._units.put(copy.deepcopy(unit) if thread else unit)
 
     def evaluate(self, loads: np.ndarray, dt: float) -> Evaluation:
         count = len(self.ids)
@@ -139,7 +145,7 @@ class PointKeeper(Keeper):
         steps = 0.0
         for point, said in zip(asked, found, strict=True):
             codes[point] = int(said.outcome)
-            steps += float(said.stats.get("steps", 0))
+            steps += float(said.stats.get("krylov", 0))
             if codes[point] == 0:
                 answers[point], tangents[point] = said.answer, said.tangent
                 self._keep(point, said)
@@ -147,7 +153,7 @@ class PointKeeper(Keeper):
             answers,
             tangents,
             codes,
-            {"lazy": float(count - len(asked)), "solved": float(len(asked)), "steps": steps},
+            {"lazy": float(count - len(asked)), "solved": float(len(asked)), "micro steps": steps},
         )
 
     def commit(self) -> None:
@@ -198,7 +204,12 @@ class PointKeeper(Keeper):
         committed = None if self._store is None else self._store.committed(point)
         trial = None if self._store is None else self._store.trial(point)
         state = self._rest if committed is None else _part(committed, _STATE)
-        return self.unit.respond(load, state, dt, hint=_hint_of(trial if trial is not None else committed))
+        hint = _hint_of(trial if trial is not None else committed)
+        unit = self._units.get()
+        try:
+            return unit.respond(load, state, dt, hint=hint)
+        finally:
+            self._units.put(unit)
 
     def _keep(self, point: int, said: Any) -> None:
         values = {_STATE + name: np.asarray(array) for name, array in said.state.items()}
@@ -212,7 +223,7 @@ class PointKeeper(Keeper):
         """Return the store, made for the first shapes seen."""
         if self._store is None:
             each = 2 * 8 * sum(int(np.prod(shape)) for shape in shapes.values())
-            block = int(np.clip(_BLOCK_BYTES // max(each, 1), 1, 256))
+            block = int(np.clip(_BLOCK_BYTES // max(each, 1), 1, min(256, len(self.ids))))
             self._store = PointStore(shapes, len(self.ids), self.settings.budget, block)
         return self._store
 
@@ -239,7 +250,7 @@ class BatchedKeeper(Keeper):
         answers, tangents, codes = (np.concatenate([part[i] for part in parts]) for i in (0, 1, 3))
         names = self._store.committed
         self._store.trial = {name: np.concatenate([part[2][name] for part in parts]) for name in names}
-        return Evaluation(answers, tangents, codes, {"lazy": 0.0, "solved": float(len(loads)), "steps": 0.0})
+        return Evaluation(answers, tangents, codes, {"lazy": 0.0, "solved": float(len(loads)), "micro steps": 0.0})
 
     def commit(self) -> None:
         self._store.commit()

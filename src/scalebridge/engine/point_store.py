@@ -101,7 +101,7 @@ class PointStore:
 
     def _view(self, point: int, bank: int) -> dict[str, np.ndarray]:
         number, place = divmod(int(self.row[point]), self.block)
-        return {name: array[bank, place] for name, array in self._blocks[number].items()}
+        return {name: array[bank, place, ...] for name, array in self._blocks[number].items()}
 
     def _new_row(self) -> int:
         if not self._free:
