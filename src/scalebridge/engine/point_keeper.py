@@ -250,7 +250,9 @@ class BatchedKeeper(Keeper):
         answers, tangents, codes = (np.concatenate([part[i] for part in parts]) for i in (0, 1, 3))
         names = self._store.committed
         self._store.trial = {name: np.concatenate([part[2][name] for part in parts]) for name in names}
-        return Evaluation(answers, tangents, codes, {"lazy": 0.0, "solved": float(len(loads)), "micro steps": 0.0})
+        return Evaluation(
+            answers, tangents, codes, {"lazy": 0.0, "solved": float(len(loads)), "micro steps": 0.0}
+        )
 
     def commit(self) -> None:
         self._store.commit()

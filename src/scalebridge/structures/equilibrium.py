@@ -199,7 +199,7 @@ def equilibrate(
             return None, iteration
         done = trial.residual <= settings.rtol
         last = iteration == settings.max_iterations
-        say(iteration, factor, trial.residual, length, _word(done, last))
+        say(iteration, factor, trial.residual, length, word_of(done, last))
         if done or last:
             return (trial if done else None), iteration
         step = s.reduction.transform @ s.solver(trial.reduced_stiffness, trial.reduced)
@@ -210,7 +210,8 @@ def equilibrate(
     return None, settings.max_iterations
 
 
-def _word(done: bool, last: bool) -> str:
+def word_of(done: bool, last: bool) -> str:
+    """Return the word of the residual table for how an iteration ended."""
     return "converged" if done else "too many iterations" if last else ""
 
 

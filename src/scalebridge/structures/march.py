@@ -11,9 +11,18 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.results import Outcome
-from scalebridge.structures.equilibrium import Iteration, NewtonSettings, Structure, Trial, ask, equilibrate
+from scalebridge.structures.equilibrium import (
+    Iteration,
+    NewtonSettings,
+    Say,
+    Structure,
+    Trial,
+    ask,
+    equilibrate,
+)
 
-_EASY = 4  # corrections up to which the next increment may be longer
+EASY = 4
+"""Corrections up to which the next increment may be longer."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,8 @@ class Journey:
         trial: the last equilibrium.
         done: steps that are finished.
         share: of a step, that the next increment tries.
+        reach: m, length of a whole step of control by length; 0 before the first.
+        direction: (unknowns,) of the last increment, for control by length.
         records: of every committed increment.
         iterations: rows of the residual table.
         outcome: how it went.
@@ -78,6 +89,8 @@ class Journey:
     trial: Trial
     done: int = 0
     share: float = 1.0
+    reach: float = 0.0
+    direction: np.ndarray = field(default_factory=lambda: np.zeros(0))
     records: list[Record] = field(default_factory=list)
     iterations: list[Iteration] = field(default_factory=list)
     outcome: Outcome = Outcome.converged
@@ -85,13 +98,16 @@ class Journey:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint."""
         t = self.trial
-        return {"u": t.u, "across": t.across, "answers": t.answers, "tangents": t.tangents}
+        return {"u": t.u, "across": t.across, "answers": t.answers, "tangents": t.tangents} | {
+            "direction": self.direction
+        }
 
     def plain(self) -> dict[str, Any]:
         """Return the rest of a checkpoint as plain data."""
         return {
             "done": self.done,
             "share": self.share,
+            "reach": self.reach,
             "factor": self.trial.factor,
             "records": [asdict(record) for record in self.records],
             "iterations": [asdict(row) for row in self.iterations],
@@ -119,6 +135,8 @@ def take_up(structure: Structure, plain: dict[str, Any], arrays: dict[str, np.nd
         trial,
         plain["done"],
         plain["share"],
+        plain["reach"],
+        arrays["direction"],
         [Record(**record) for record in plain["records"]],
         [Iteration(**row) for row in plain["iterations"]],
     )
@@ -167,9 +185,9 @@ def _step(
             if journey.share < smallest:
                 return False
             continue
-        _commit(journey, found, corrections, share * settings.duration)
+        commit_increment(journey, found, corrections, share * settings.duration)
         reached = 1.0 if last else reached + share
-        if corrections <= _EASY:
+        if corrections <= EASY:
             journey.share = min(1.0, 2 * journey.share)
         every(journey)
     return True
@@ -182,13 +200,7 @@ def _increment(
     share: float,
     every_iteration: Callable[[Iteration], None],
 ) -> tuple[Trial | None, int]:
-    step, increment = journey.done + 1, len(journey.records) + 1
-
-    def say(iteration: int, at: float, residual: float, length: float, outcome: str) -> None:
-        row = Iteration(step, increment, iteration, at, float(residual), float(length), outcome)
-        journey.iterations.append(row)
-        every_iteration(row)
-
+    say = narrator(journey, every_iteration)
     found, corrections = equilibrate(journey.trial, factor, share * settings.duration, settings.newton, say)
     if found is None:
         engine = journey.trial.structure.engine
@@ -196,7 +208,27 @@ def _increment(
     return found, corrections
 
 
-def _commit(journey: Journey, found: Trial, corrections: int, dt: float) -> None:
+def narrator(journey: Journey, every_iteration: Callable[[Iteration], None]) -> Say:
+    """Return what writes a row of the residual table of the increment that begins."""
+    step, increment = journey.done + 1, len(journey.records) + 1
+
+    def say(iteration: int, at: float, residual: float, length: float, outcome: str) -> None:
+        row = Iteration(step, increment, iteration, at, float(residual), float(length), outcome)
+        journey.iterations.append(row)
+        every_iteration(row)
+
+    return say
+
+
+def commit_increment(journey: Journey, found: Trial, corrections: int, dt: float) -> None:
+    """Make an equilibrium the committed one, in the points and in the journey, and keep its record.
+
+    Args:
+        journey: carried along.
+        found: the equilibrium.
+        corrections: how many it took.
+        dt: s, since the last one.
+    """
     structure, before = found.structure, journey.trial
     structure.engine.commit(structure.engine.epoch)
     external, internal = works(before, found)

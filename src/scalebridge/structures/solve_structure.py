@@ -19,6 +19,7 @@ from scalebridge.core.units import positive_quantity
 from scalebridge.engine.checkpoint import latest_checkpoint
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.engine.point_engine import PointEngine, load_checkpoint
+from scalebridge.structures.arc_length import march_by_length
 from scalebridge.structures.assembly import Assembler
 from scalebridge.structures.conditions import (
     Conditions,
@@ -200,7 +201,7 @@ def _same(unit: HistoryUnit) -> HistoryUnit:
 
 
 def _walker(control: str) -> Any:
-    return {"factor": march}[control]
+    return {"factor": march, "arc": march_by_length}[control]
 
 
 def _begin(structure: Structure, log: Log, resume: bool) -> Journey:
