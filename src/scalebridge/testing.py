@@ -17,7 +17,9 @@ from scalebridge.core.spec import Spec
 from scalebridge.core.transfer import Transfer
 from scalebridge.grids.coefficients import PhaseCoefficients
 from scalebridge.grids.discretisation import Discretisation, GreenOperator
+from scalebridge.laws.path_law import PathLaw, State
 from scalebridge.upscaling.match import match_answers
+from scalebridge.upscaling.rotations import mandel_basis, mandel_rotation, spread_rotations
 
 _ROUNDING = 1e-12  # some thousand operations in float64 on numbers of order one
 
@@ -221,3 +223,185 @@ def _probe(
 
 
 _respond = eqx.filter_jit(lambda model, load, state: model.respond(load, state))
+
+
+def check_path_law(
+    law: PathLaw, size: float, *, dt: float = 1.0, isotropic: bool = True, seed: int = 0, paths: int = 8
+) -> None:
+    """A PathLaw is what it declares to be, along random paths of five steps.
+
+    Rest is free of stress, and as stiff as `stiffness` says. The tangent is the derivative of `respond` (the
+    error of a step falls with its square: slope 1.95 over four halvings), symmetric where that is declared.
+    The stress is the derivative of the free energy. No step gives energy away. A rotated load has a rotated
+    answer. Where `margin` says so, and only there, the law is linear and its state stays.
+
+    Args:
+        law: the law, with concrete parameters.
+        size: of the strains: some times that at which the law begins to do what it is for.
+        dt: time of a step, s.
+        isotropic: whether the law has no directions of its own.
+        seed: of the paths; take another one where a path meets a corner of a curve.
+        paths: how many of them.
+    """
+    rng = np.random.default_rng(seed)
+    origin = np.eye(3) if law.finite else np.zeros(6)
+    _check_rest(law, jnp.asarray(origin), dt)
+    rotation = spread_rotations(3, 3)[2]
+    probe = eqx.filter_jit(eqx.filter_vmap(_LawProbe(law, dt, rotation, mandel_rotation(rotation))))
+    state = jax.tree.map(lambda x: jnp.broadcast_to(x, (paths, *x.shape)), law.rest())
+    before = jnp.broadcast_to(origin, (paths, *origin.shape))
+    margins = []
+    for _ in range(5):
+        after, along = origin + size * rng.standard_normal((2, paths, *origin.shape))
+        found = probe(before, state, jnp.asarray(after), jnp.asarray(along - origin))
+        _check_step(law, jax.tree.map(np.asarray, found), isotropic)
+        before, state = jnp.asarray(after), found["state"]
+        margins.append(np.asarray(found["margins"]))
+    if law.rest():  # a path that never flows, or never unloads, has not been asked much
+        assert np.all(margins == np.inf) or (np.max(margins) > 0.0 > np.min(margins)), "try another size"
+
+
+def _check_rest(law: PathLaw, origin: Array, dt: float) -> None:
+    """At rest the state is as declared, there is no stress, and the tangent is the stiffness."""
+    rest, specs = law.rest(), law.state_specs()
+    assert {name: x.shape for name, x in rest.items()} == {name: spec.shape for name, spec in specs.items()}
+    stiffness = np.asarray(law.stiffness())
+    scale = float(np.max(np.abs(stiffness)))
+    stress, state = law.respond(origin, rest, dt)
+    np.testing.assert_allclose(stress, np.zeros(origin.shape), atol=_ROUNDING * scale)
+    assert jax.tree.structure(state) == jax.tree.structure(rest)
+    tangent = np.asarray(law.tangent(origin, rest, 0.0))
+    if law.finite:
+        basis = mandel_basis(3).reshape(6, 9)
+        tangent = basis @ tangent @ basis.T
+    np.testing.assert_allclose(tangent, stiffness, atol=1e-10 * scale)
+    margin = float(law.margin(origin, rest))
+    assert margin <= 0.0 or margin == np.inf
+
+
+class _LawProbe(eqx.Module):
+    """Everything that is asked of a law in one step, in one compiled function."""
+
+    law: PathLaw
+    dt: float
+    rotation: np.ndarray
+    turn: np.ndarray
+
+    def __call__(self, before: Array, state: State, after: Array, along: Array) -> dict[str, Array]:
+        law, dt = self.law, self.dt
+        lengths = 1e-3 * 0.5 ** np.arange(5.0)
+        nearby = jnp.stack([after + h * along for h in lengths])
+        line = jnp.stack([before + share * (after - before) for share in _SHARES])
+        stresses, states = jax.vmap(law.respond, in_axes=(0, None, None))(
+            jnp.concatenate([nearby, line]), state, dt
+        )
+        stress, grown = stresses[-1], jax.tree.map(lambda x: x[-1], states)
+        tangent = law.tangent(after, state, dt)
+        slope = (tangent @ along.ravel()).reshape(stress.shape)
+        errors = jnp.stack([stresses[k] - stress - h * slope for k, h in enumerate(lengths)])
+        turned = jax.tree.map(lambda x: x @ self.turn.T if x.shape[-1:] == (6,) else x, state)
+        answers, _ = jax.vmap(law.respond, in_axes=(0, 0, None))(
+            jnp.stack([self._framed(after), self._turned(after)]),
+            jax.tree.map(lambda x, y: jnp.stack([x, y]), state if law.finite else turned, turned),
+            dt,
+        )
+        energies = [law.free_energy(after, state), law.free_energy(after, grown), law.free_energy(before, state)]
+        work = jnp.sum(stress * (after - before)) - energies[1] + energies[2]
+        return {
+            "state": grown,
+            "stress": stress,
+            "tangent": tangent,
+            "errors": jnp.linalg.norm(errors.reshape(len(lengths), -1), axis=1),
+            "energy slope": jax.grad(law.free_energy)(after, grown),
+            # At finite strain the energy is not convex: there, what the change of state gives at a fixed load.
+            "dissipated": energies[0] - energies[1] if law.finite else work,
+            "energy": jnp.sum(jnp.abs(jnp.stack(energies))),
+            "framed": answers[0] - self._framed(stress),
+            "turned": answers[1] - self._turned(stress),
+            "stresses": stresses[len(lengths) :],
+            "margins": jax.vmap(law.margin, in_axes=(0, None))(line, state),
+            "stays": jnp.stack(
+                [
+                    jnp.all(jnp.stack([jnp.all(states[name][len(lengths) + k] == state[name]) for name in state]))
+                    if state
+                    else jnp.asarray(True)
+                    for k in range(len(_SHARES))
+                ]
+            ),
+        }
+
+    def _framed(self, tensor: Array) -> Array:
+        return self.rotation @ tensor if self.law.finite else self.turn @ tensor
+
+    def _turned(self, tensor: Array) -> Array:
+        return tensor @ self.rotation.T if self.law.finite else self.turn @ tensor
+
+
+_SHARES = np.array([0.0, 0.02, 0.05, 0.1, 1.0])
+
+
+def _check_step(law: PathLaw, found: dict[str, np.ndarray], isotropic: bool) -> None:
+    """What a step has shown of every path is as it should be."""
+    stress, tangent = found["stress"], found["tangent"]
+    assert np.all(np.isfinite(stress)), "a law answers any load of this size"
+    scale = np.max(np.abs(stress), axis=tuple(range(1, stress.ndim)))
+    scale = np.maximum(scale, np.max(scale))  # that of a path where nothing is left to carry is zero
+    over = scale.reshape(-1, *[1] * (stress.ndim - 1))
+    np.testing.assert_allclose(found["energy slope"] / over, stress / over, atol=1e-9)
+    assert np.all(found["dissipated"] >= -_ROUNDING * found["energy"]), "a step gives energy away"
+    errors = found["errors"] / scale[:, None]
+    curved = errors[:, 0] > 1e-10  # else it is linear, and what is left is rounding
+    slopes = np.log2(errors[curved, 0] / errors[curved, -1]) / 4
+    assert np.all(slopes > 1.95), f"the tangent is not the derivative of respond: slopes {slopes}"
+    if law.symmetric:
+        size = np.max(np.abs(tangent))
+        np.testing.assert_allclose(tangent / size, tangent.swapaxes(1, 2) / size, atol=1e-9)
+    np.testing.assert_allclose(found["framed"] / over, 0.0, atol=1e-9)
+    if isotropic:
+        np.testing.assert_allclose(found["turned"] / over, 0.0, atol=1e-9)
+    _check_margin(found, scale)
+
+
+def _check_margin(found: dict[str, np.ndarray], scale: np.ndarray) -> None:
+    """Where the margin is not positive the state stays and the stress is linear; elsewhere the state moves."""
+    margins, stays = found["margins"], found["stays"]
+    if found["state"]:
+        clear = np.isfinite(margins) & (np.abs(margins) > 1e-9)  # on the surface rounding decides
+        np.testing.assert_array_equal(stays[clear], margins[clear] <= 0.0)
+    linear = np.all(margins[:, :4] <= 0.0, axis=1)
+    slopes = np.diff(found["stresses"][linear, :4], axis=1) / np.diff(_SHARES[:4])[None, :, None]
+    np.testing.assert_allclose(np.ptp(slopes, axis=1) / scale[linear, None], 0.0, atol=1e-9)
+
+
+def uniaxial_stress(law: PathLaw, strains: np.ndarray, dt: float = 1.0) -> np.ndarray:
+    """Stress along axis 1 of an isotropic law that is pulled along it and free at its sides.
+
+    Args:
+        law: the law.
+        strains: (steps,) strains along axis 1; at finite strain F11 - 1.
+        dt: time of each step, s.
+
+    Returns:
+        (steps,) stress along axis 1, Pa; at finite strain the nominal one.
+    """
+
+    @eqx.filter_jit
+    def step(law: PathLaw, axial: Array, sides: Array, state: State) -> tuple[Array, Array, State]:
+        def load(sides: Array) -> Array:
+            values = jnp.stack([axial, sides, sides])
+            return jnp.eye(3) + jnp.diag(values) if law.finite else jnp.append(values, jnp.zeros(3))
+
+        def side(sides: Array) -> Array:
+            return law.respond(load(sides), state, dt)[0].ravel()[4 if law.finite else 1]
+
+        for _ in range(12):
+            value, slope = jax.jvp(side, (sides,), (jnp.ones(()),))
+            sides -= jnp.where(slope != 0.0, value / slope, 0.0)
+        stress, grown = law.respond(load(sides), state, dt)
+        return stress.ravel()[0], sides, grown
+
+    stresses, sides, state = [], jnp.zeros(()), law.rest()
+    for axial in strains:
+        stress, sides, state = step(law, jnp.asarray(axial), sides, state)
+        stresses.append(float(stress))
+    return np.array(stresses)

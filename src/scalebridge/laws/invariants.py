@@ -94,7 +94,7 @@ def mandel(square: Float[Array, "3 3"]) -> Float[Array, "6"]:
         >>> mandel(jnp.eye(3)).tolist()
         [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     """
-    return _WEIGHTS * 0.5 * (square[_ROWS, _COLUMNS] + square[_COLUMNS, _ROWS])
+    return jnp.asarray(_WEIGHTS) * 0.5 * (square[_ROWS, _COLUMNS] + square[_COLUMNS, _ROWS])
 
 
 def isotropic_stress(bulk: ArrayLike, shear: ArrayLike, strain: Float[Array, "6"]) -> Float[Array, "6"]:
@@ -104,7 +104,7 @@ def isotropic_stress(bulk: ArrayLike, shear: ArrayLike, strain: Float[Array, "6"
         >>> isotropic_stress(4.0, 3.0, jnp.array([1.0, 0, 0, 0, 0, 0])).round(12).tolist()
         [8.0, 2.0, 2.0, 0.0, 0.0, 0.0]
     """
-    return bulk * trace(strain) * UNIT + 2.0 * jnp.asarray(shear) * deviator(strain)
+    return jnp.asarray(bulk) * trace(strain) * UNIT + 2.0 * jnp.asarray(shear) * deviator(strain)
 
 
 def isotropic_energy(bulk: ArrayLike, shear: ArrayLike, strain: Float[Array, "6"]) -> Float[Array, ""]:

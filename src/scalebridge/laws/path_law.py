@@ -100,7 +100,8 @@ def expand(bulk: ArrayLike, s: ArrayLike, g: ArrayLike, n: Float[Array, "6"]) ->
         >>> expand(4.0, 6.0, 0.0, jnp.zeros(6))[:2, :2].tolist()
         [[8.0, 2.0], [2.0, 8.0]]
     """
-    return bulk * VOLUMETRIC + s * DEVIATORIC + g * jnp.outer(n, n)
+    deviatoric = jnp.asarray(s) * DEVIATORIC + jnp.asarray(g) * jnp.outer(n, n)
+    return jnp.asarray(bulk) * VOLUMETRIC + deviatoric
 
 
 def at_zero(specs: dict[str, Spec]) -> State:

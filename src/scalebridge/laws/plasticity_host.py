@@ -1,4 +1,4 @@
-"""J2 plasticity of many points on a processor: the compiled loops behind `J2Plasticity`, in parallel threads."""
+"""J2 plasticity of many points on a processor: the compiled loops behind `J2Plasticity`, in threads."""
 
 from typing import NamedTuple
 
@@ -71,10 +71,10 @@ def return_points(
         accumulated: (points,) accumulated plastic strain before the step.
         tangent: whether the tangent is wanted.
         threads: number of threads; as many as are worth it unless given.
-        out: memory to write to, which may be none of the inputs'.
+        out: memory to write to; the state's may be that of the inputs.
 
-    Cost: 272 bytes a point are moved with a tangent (208 without), at the speed of memory for linear hardening;
-        a few of Newton's steps a yielding point for Voce's.
+    Cost: 272 bytes a point are moved with a tangent (208 without), at half the speed of memory or more for
+        linear hardening; a few of Newton's steps a yielding point for Voce's.
 
     Example:
         >>> law = J2Plasticity(4.0, 3.0, LinearHardening(0.3, 0.0))

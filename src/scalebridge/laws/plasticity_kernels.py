@@ -1,10 +1,10 @@
 """Compiled loops of the radial return of J2 plasticity: one pass over the points, in cached blocks.
 
-Fields have their components first, one row of points each. A block is taken in three rows: the trial, which the
-processor's vector units do; the plastic step, a number a point, with a few of Newton's steps where the
+Fields have their components first, one row of points each. A block is taken in three rows: the trial, which
+the processor's vector units do; the plastic step, a number a point, with a few of Newton's steps where the
 hardening is Voce's; and what follows from it, in vectors again. These rows are there for the loops of cells,
-which have a block's strains in the cache already. `parameters` is (K, G, H_k, Y, H, Q, b): bulk and shear modulus,
-Prager's modulus, and sigma_y = Y + Q (1 - exp(-b p)) + H p.
+which have a block's strains in the cache already. `parameters` is (K, G, H_k, Y, H, Q, b): bulk and shear
+modulus, Prager's modulus, and sigma_y = Y + Q (1 - exp(-b p)) + H p.
 """
 
 import math
