@@ -92,7 +92,8 @@ class PathCell:
         self.settings = PathSettings() if settings is None else settings
         self.edge = math.prod(self.spacing) ** (1 / 3)
         """Length that displacements are measured with inside, m: the answer does not depend on it."""
-        self.medium = PathMedium(self.index, self.laws, [edge / self.edge for edge in self.spacing])
+        relative = [edge / self.edge for edge in self.spacing]
+        self.medium = PathMedium(self.index, self.laws, relative, self.edge)
         self.finite = self.medium.finite
         self._lazy: LazyAnswer | None = None
 
@@ -122,7 +123,7 @@ class PathCell:
         """
         load, before = np.asarray(load, float).ravel(), state["load"]
         stats: dict[str, Any] = {"residuals": [], "krylov": 0, "trials": 0, "substeps": 0}
-        states, done, width = self._internal(state), 0.0, 1.0
+        states, done, width = self.internal(state), 0.0, 1.0
         u, smallest = state["u"] / self.edge, 0.5**self.settings.max_cuts
         starts = [u, *self._predicted(load, hint)]
         while True:
@@ -188,7 +189,7 @@ class PathCell:
             moved = consistent_tangent(self.medium, stored, known.get("X"), known.get("Y"), self.settings)
             answer = corrected_mean(self.medium, answer, found.balance.forces, moved.adjoint)
             tangent, outcome, hint = moved.tangent, moved.outcome, self._hint(found.u, load, moved)
-            stats["tangent krylov"] = moved.steps
+            stats |= {"tangent krylov": moved.steps, "misfit": moved.misfit}
         new = self._state(found.u, load, self._advanced(found, states, dt))
         return PathAnswer(answer, tangent, new, hint or {}, outcome, stats)
 
@@ -206,7 +207,8 @@ class PathCell:
             found |= {f"phase{phase}/{name}": value for name, value in variables.items()}
         return found
 
-    def _internal(self, state: CellState) -> States:
+    def internal(self, state: CellState) -> States:
+        """Return the internal variables of a state, phase by phase."""
         found: States = [{} for _ in self.laws]
         for name, value in state.items():
             if name.startswith("phase"):

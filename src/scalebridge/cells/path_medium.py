@@ -45,14 +45,23 @@ class PathMedium:
     Args:
         index: (x, y, z), number of the phase of every voxel.
         laws: one a phase.
-        spacing: length of a voxel's edges, m.
-        kept: whether phases that are linear own points all the same, as where finite strains are asked.
+        spacing: length of a voxel's edges, in `unit`.
+        unit: m; what lengths inside are measured with.
+        everywhere: whether phases that are linear own points all the same.
     """
 
-    def __init__(self, index: np.ndarray, laws: Sequence[PathLaw], spacing: Sequence[float]):
+    def __init__(
+        self,
+        index: np.ndarray,
+        laws: Sequence[PathLaw],
+        spacing: Sequence[float],
+        unit: float = 1.0,
+        *,
+        everywhere: bool = False,
+    ):
         self.finite = laws[0].finite
-        self.layout = point_layout(index, len(laws), [not is_linear(law) for law in laws])
-        self.laws = PointLaws(laws, self.layout)
+        self.layout = point_layout(index, len(laws), [everywhere or not is_linear(law) for law in laws])
+        self.laws = PointLaws(laws, self.layout, spacing, unit)
         self.operators = PointOperators(self.layout, spacing, 9 if self.finite else 6)
         self.nodes, self.voxels = self.operators.nodes, self.operators.voxels
         self.symmetric = self.laws.symmetric
@@ -67,14 +76,18 @@ class PathMedium:
         shear = float((np.trace(c) - 3 * bulk) / 10)
         return bulk, shear
 
+    @property
+    def reference_stiffness(self) -> np.ndarray:
+        """Stiffness of the homogeneous medium, (6, 6), Mandel."""
+        bulk, shear = self.reference
+        return isotropic_stiffness(np.array(bulk - 2 * shear / 3), np.array(shear))
+
     def inverse(self, dtype: np.dtype) -> Inverse:
         """Return the inverse of the homogeneous medium's stiffness, the discrete Green operator."""
         dtype = np.dtype(dtype)
         if dtype not in self._inverses:
-            bulk, shear = self.reference
             kernels = ElasticKernels(self.layout.shape, self.operators.spacing)
-            stiffness = isotropic_stiffness(np.array(bulk - 2 * shear / 3), np.array(shear))
-            self._inverses[dtype] = kernels.inverse(stiffness, "full", dtype)
+            self._inverses[dtype] = kernels.inverse(self.reference_stiffness, "full", dtype)
         return self._inverses[dtype]
 
     def balance(self, u: np.ndarray, load: np.ndarray, states: States, dt: float) -> Balance:
@@ -95,6 +108,11 @@ class PathMedium:
         change = np.asarray(load) - (np.eye(3).ravel() if self.finite else 0.0)
         trace = change[0] + (change[4] + change[8] if self.finite else change[1] + change[2])
         return math.sqrt(bulk * trace**2 + 2 * shear * (change @ change - trace**2 / 3))
+
+    @property
+    def unit_size(self) -> float:
+        """Energy norm of a unit shear, which solves for unit loads are compared with."""
+        return math.sqrt(2 * self.reference[1])
 
     def norm(self, forces: np.ndarray) -> float:
         """Return the energy norm of forces per volume, as the homogeneous medium has it."""

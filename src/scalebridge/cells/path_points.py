@@ -16,11 +16,13 @@ import numpy as np
 
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.grids.point_layout import PointLayout
-from scalebridge.grids.point_operators import StoredTangent, entry_places, packed
+from scalebridge.grids.implicit_average import ImplicitAverage
+from scalebridge.grids.point_operators import Coupling, StoredTangent, entry_places, packed
 from scalebridge.laws.path_law import PathLaw
 from scalebridge.laws.plasticity_host import PointAnswers, kernel_parameters, return_points
 
 _BLOCK = 4096
+_DRIVING = "averaged driving strain"  # goes along with the state, and is none of it
 States = list[dict[str, np.ndarray]]
 """Internal variables of each phase by name, components first, points last."""
 
@@ -32,19 +34,34 @@ def is_linear(law: PathLaw) -> bool:
     return bool(np.asarray(law.margin(jnp.full(6, 1e6), {})) <= 0)
 
 
+def averaging_length(law: PathLaw) -> float:
+    """Return the length over which a law's driving strain is averaged, m; 0 for local laws."""
+    return float(np.asarray(getattr(law, "averaging", 0.0)))
+
+
 class PointLaws:
     """Laws over the points of a layout.
 
     Args:
         laws: one a phase.
         layout: where the points are.
+        spacing: length of a voxel's edges, in `unit`.
+        unit: m; what lengths of laws are measured with.
     """
 
-    def __init__(self, laws: Sequence[PathLaw], layout: PointLayout):
+    def __init__(
+        self, laws: Sequence[PathLaw], layout: PointLayout, spacing: Sequence[float], unit: float = 1.0
+    ):
         self.laws, self.layout = tuple(laws), layout
         self.components = 9 if self.laws[0].finite else 6
         self.phases = [phase for phase in range(len(self.laws)) if layout.size(phase) > 0]
-        self.symmetric = all(law.symmetric for law in self.laws)
+        lengths = [averaging_length(law) for law in self.laws]
+        self.driven = [phase for phase in self.phases if lengths[phase] > 0]
+        self._average = None
+        if self.driven:
+            length = max(lengths) / unit
+            self._average = ImplicitAverage(layout, spacing, length, self.driven)
+        self.symmetric = all(law.symmetric for law in self.laws) and not self.driven
         self._host = [kernel_parameters(law) for law in self.laws]
 
     @cached_property
@@ -93,13 +110,15 @@ class PointLaws:
             advance: whether new internal variables are wanted.
         """
         found: States = [{} for _ in self.laws]
+        averages = self._averages(strains)
         for phase in self.phases:
             strain, out = (self.layout.block(one, phase, self.components) for one in (strains, stress))
             if self._host[phase] is not None:
                 found[phase] = _return_radially(self._host[phase], strain, states[phase], out, advance)
                 continue
             kept = {name: np.empty_like(value) for name, value in states[phase].items()} if advance else {}
-            for part, e, state in _blocks(strain, states[phase]):
+            more = {_DRIVING: averages[phase]} if phase in averages else {}
+            for part, e, state in _blocks(strain, states[phase] | more):
                 answer, new = _respond(self.laws[phase], e, state, dt)
                 out[:, part] = np.asarray(answer)[:, : part.stop - part.start]
                 for name in kept:
@@ -114,13 +133,43 @@ class PointLaws:
         place = entry_places(self.components, self.symmetric)
         table = self._table
         numbers = np.empty(table.shape[1] * self.layout.points)
+        averages = self._averages(strains)
         for phase in self.phases:
             out = self.layout.block(numbers, phase, table.shape[1])
             strain = self.layout.block(strains, phase, self.components)
-            for part, e, state in _blocks(strain, states[phase]):
+            more = {_DRIVING: averages[phase]} if phase in averages else {}
+            for part, e, state in _blocks(strain, states[phase] | more):
                 found = np.asarray(_tangent(self.laws[phase], e, state, dt))
                 out[:, part] = packed(found, self.symmetric)[:, : part.stop - part.start]
-        return StoredTangent(numbers, table, place)
+        return StoredTangent(numbers, table, place, coupling=self._coupling(strains, states, averages, dt))
+
+    def _averages(self, strains: np.ndarray) -> dict[int, np.ndarray]:
+        """Average the driving strains of driven phases, one number a point."""
+        if self._average is None:
+            return {}
+        local = {}
+        for phase in self.driven:
+            strain = self.layout.block(strains, phase, self.components)
+            local[phase] = np.empty(strain.shape[1])
+            for part, e, _ in _blocks(strain, {}):
+                found = np.asarray(_driving(self.laws[phase], e, {}))
+                local[phase][part] = found[: part.stop - part.start]
+        return self._average.average(local)
+
+    def _coupling(
+        self, strains: np.ndarray, states: States, averages: dict[int, np.ndarray], dt: float
+    ) -> Coupling | None:
+        if self._average is None:
+            return None
+        stress, slope = {}, {}
+        for phase in self.driven:
+            strain = self.layout.block(strains, phase, self.components)
+            stress[phase], slope[phase] = np.empty_like(strain), np.empty_like(strain)
+            for part, e, state in _blocks(strain, states[phase] | {_DRIVING: averages[phase]}):
+                b, m = _driven_slopes(self.laws[phase], e, state, dt)
+                width = part.stop - part.start
+                stress[phase][:, part], slope[phase][:, part] = np.asarray(b)[:, :width], np.asarray(m)[:, :width]
+        return Coupling(self._average, stress, slope)
 
     def energy(self, strains: np.ndarray, states: States) -> float:
         """Return the sum over the points of the stored energies, of phases that own points."""
@@ -239,13 +288,35 @@ def over_points(function: Callable[..., Any]) -> Callable[..., Any]:
     return mapped
 
 
+def _answer(law: Any, strain: Any, state: Any, dt: Any) -> Any:
+    """Respond, to an average where the state brings one along."""
+    if _DRIVING not in state:
+        return law.respond(strain, state, dt)
+    own = {name: value for name, value in state.items() if name != _DRIVING}
+    return law.respond_driven(strain, state[_DRIVING], own, dt)
+
+
 def _stress_and_state(law: PathLaw, strain: Any, state: Any, dt: Any) -> Any:
-    stress, new = law.respond(strain, state, dt)
+    stress, new = _answer(law, strain, state, dt)
     return stress.ravel(), new
 
 
+def _local_tangent(law: PathLaw, strain: Any, state: Any, dt: Any) -> Any:
+    if _DRIVING not in state:
+        return law.tangent(strain, state, dt)
+    return jax.jacfwd(lambda e: _answer(law, e, state, dt)[0])(strain)
+
+
+def _slopes_of_driven(law: Any, strain: Any, state: Any, dt: Any) -> Any:
+    """Derivatives of the stress by the average, and of the driving strain by the strain."""
+    by_average = jax.jacfwd(lambda a: _answer(law, strain, state | {_DRIVING: a}, dt)[0])
+    return by_average(state[_DRIVING]), jax.grad(law.driving)(strain)
+
+
 _respond = over_points(_stress_and_state)
-_tangent = over_points(lambda law, strain, state, dt: law.tangent(strain, state, dt))
+_tangent = over_points(_local_tangent)
+_driving = over_points(lambda law, strain, state: law.driving(strain))
+_driven_slopes = over_points(_slopes_of_driven)
 _compact_tangent = over_points(lambda law, strain, state, dt: law.compact_tangent(strain, state, dt))
 _energy = over_points(lambda law, strain, state: law.free_energy(strain, state))
 _margins = over_points(lambda law, strain, state: law.margin(strain, state))

@@ -25,6 +25,7 @@ from scalebridge.core.results import Outcome, worst_outcome
 from scalebridge.core.vectors import dot
 from scalebridge.grids.point_operators import StoredTangent
 
+_LEAST = 1e-4  # of a unit load's own size, below which its forces count as zero: X is nothing then
 _SINGLE_TOLERANCE = 1e-5  # of solves in float32: below it all is done in float64
 
 
@@ -38,6 +39,8 @@ class Sensitivity:
         tangent: (components, components).
         steps: number of Krylov steps of all fields.
         outcome: how the solves ended.
+        misfit: largest difference of the energies and of the mean stresses of the load cases, relative to the
+            largest entry: of the order of the solves' tolerance.
     """
 
     fields: np.ndarray
@@ -45,6 +48,7 @@ class Sensitivity:
     tangent: np.ndarray
     steps: int
     outcome: Outcome
+    misfit: float
 
 
 def consistent_tangent(
@@ -79,9 +83,10 @@ def consistent_tangent(
         left = adjoint[i].astype(float)
         for j in range(len(fields)):
             tangent[i, j] += dot(left, forces[j]) / medium.voxels
+    misfit = float(np.abs(tangent - means.T).max() / (np.abs(tangent).max() or 1.0))
     if medium.symmetric:
         tangent = 0.5 * (tangent + tangent.T)
-    return Sensitivity(fields, adjoint, tangent, steps, outcome)
+    return Sensitivity(fields, adjoint, tangent, steps, outcome, misfit)
 
 
 def corrected_mean(
@@ -99,7 +104,8 @@ def _solve(
     units, shape = np.eye(size), (size, *medium.nodes)
     x, r = np.zeros(shape, dtype), np.empty(shape, dtype)
     medium.operators.products(tangent, x, units, r)
-    goals = np.array([settings.tangent_tolerance * _norm(medium, one) for one in r])
+    least = _LEAST * medium.unit_size
+    goals = np.array([settings.tangent_tolerance * max(_norm(medium, one), least) for one in r])
     if start is not None:
         x[...] = start
         medium.operators.products(tangent, x, units, r)

@@ -9,6 +9,7 @@ import numpy as np
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.grids import point_kernels, tangent_kernels
 from scalebridge.grids.elastic_hexahedra import ENGINEERING
+from scalebridge.grids.implicit_average import ImplicitAverage
 from scalebridge.grids.point_layout import PointLayout
 
 _UPPER = {n: np.triu_indices(n) for n in (6, 9)}
@@ -29,6 +30,27 @@ def entry_places(size: int, symmetric: bool) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Coupling:
+    """Stresses that follow an average over a neighbourhood:  ds = b da,  a = average of m . strain.
+
+    Args:
+        average: the average.
+        stress: b of every driven phase, (components, points).
+        strain: m of every driven phase.
+        turned: whether this is the transpose, so that the average is.
+    """
+
+    average: ImplicitAverage
+    stress: dict[int, np.ndarray]
+    strain: dict[int, np.ndarray]
+    turned: bool = False
+
+    def transposed(self) -> "Coupling":
+        """Return the transpose."""
+        return Coupling(self.average, self.strain, self.stress, not self.turned)
+
+
+@dataclass(frozen=True)
 class StoredTangent:
     """Tangents at all points.
 
@@ -37,24 +59,27 @@ class StoredTangent:
         table: (phases, numbers), of phases without points.
         place: (n, n) where the entries are; None for compact tangents.
         bulk: (phases,) bulk moduli of compact tangents.
+        coupling: what stresses owe to averages over a neighbourhood; None for local laws.
     """
 
     numbers: np.ndarray
     table: np.ndarray
     place: np.ndarray | None = None
     bulk: np.ndarray | None = None
+    coupling: "Coupling | None" = None
 
     def astype(self, dtype: np.dtype) -> "StoredTangent":
         """Return the same in another precision; itself if it has it."""
         if self.numbers.dtype == dtype:
             return self
         bulk = None if self.bulk is None else self.bulk.astype(dtype)
-        return StoredTangent(self.numbers.astype(dtype), self.table.astype(dtype), self.place, bulk)
+        return StoredTangent(self.numbers.astype(dtype), self.table.astype(dtype), self.place, bulk, self.coupling)
 
     def transposed(self) -> "StoredTangent":
         """Return the tangent's transpose, of the same numbers."""
         place = None if self.place is None else np.ascontiguousarray(self.place.T)
-        return StoredTangent(self.numbers, self.table, place, self.bulk)
+        coupling = None if self.coupling is None else self.coupling.transposed()
+        return StoredTangent(self.numbers, self.table, place, self.bulk, coupling)
 
 
 class PointOperators:
@@ -176,7 +201,31 @@ class PointOperators:
             kernel = tangent_kernels.full_products
             pieces = in_slabs(kernel, self.nodes[0], *shared, tangent.place, *ends, threads=self._threads)
         self._close(out, edges, len(pieces))
-        return self.mean_answer(sums.sum(axis=0))
+        answers = self.mean_answer(sums.sum(axis=0))
+        if tangent.coupling is not None:
+            for field in range(fields):
+                load = np.zeros(self.components) if loads is None else loads[field]
+                more = self._coupled(tangent.coupling, u[field], load, out[field])
+                if loads is not None:
+                    answers[field] += more
+        return answers
+
+    def _coupled(self, coupling: Coupling, u: np.ndarray, load: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Add the forces of stresses that follow averages; return their mean."""
+        strains = self.strains(u.astype(float), load)
+        stress, layout = np.zeros_like(strains), self.layout
+        driven = {
+            phase: np.einsum("cp,cp->p", m, layout.block(strains, phase, self.components))
+            for phase, m in coupling.strain.items()
+        }
+        averages = coupling.average.average(driven, transposed=coupling.turned)
+        for phase, b in coupling.stress.items():
+            layout.block(stress, phase, self.components)[:] = b * averages[phase]
+        forces = np.empty(self.nodes)
+        none = np.zeros((len(layout.counts), 21))
+        mean, _ = self.forces(np.zeros(self.nodes), np.zeros(self.components), stress, none, forces)
+        out += forces.astype(out.dtype)
+        return mean
 
     def _close(self, out: np.ndarray, edges: np.ndarray, pieces: int) -> None:
         for piece in range(pieces):

@@ -13,7 +13,7 @@ import numpy as np
 from scalebridge.core.results import Outcome
 
 Apply = Callable[[np.ndarray], np.ndarray]
-_SMALL = 1e-30
+_SMALL = 1e-30  # of a square of norms, below which a product is a breakdown
 _RESTARTS = 5
 
 
@@ -76,7 +76,10 @@ def _run(
         p = r + r.dtype.type(beta) * (p - r.dtype.type(omega) * v) if step > 0 else r.copy()
         turned = precondition(p)
         v = product(turned)
-        alpha = rho / float(np.vdot(shadow, v))
+        along = float(np.vdot(shadow, v))
+        if abs(along) <= _SMALL * norm * norm or not math.isfinite(along):
+            return step + 1, norm
+        alpha = rho / along
         x += r.dtype.type(alpha) * turned
         r -= r.dtype.type(alpha) * v
         turned = precondition(r)

@@ -1,0 +1,186 @@
+"""What is told of a cell that was led along a path: stress and tangent by step, checks, statistics, notes."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scalebridge.cells.path_cell import PathCell
+from scalebridge.cells.path_control import COMPONENTS, Controlled
+from scalebridge.cells.path_fields import PointFields
+from scalebridge.core.checks import Check
+from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.core.results import Outcome, worst_outcome
+from scalebridge.core.spec import Spec
+from scalebridge.core.upscaled import Upscaled
+from scalebridge.grids.image import VoxelImage
+
+STRESS = "mean stress along the path"
+NOMINAL = "mean nominal stress along the path"
+_HILL_MANDEL = 1e-6
+_DISSIPATION = 1e-6
+
+
+@dataclass(frozen=True)
+class PathStep:
+    """One step.
+
+    Args:
+        load: mean strain (6,), Mandel, or gradient (9,).
+        stress: mean stress, Pa.
+        tangent: its derivative by the load, Pa.
+        work: of the mean stress on the change of the load, by the mean of both ends, J/m^3.
+        local_work: mean of the same of the local fields.
+        stored: stored energy at the end, J/m^3.
+        lost: least that the step can have dissipated: the end's stress on the change, less what was stored.
+        iterations: solves of the cell.
+        stats: of the last solve.
+    """
+
+    load: np.ndarray
+    stress: np.ndarray
+    tangent: np.ndarray
+    work: float
+    local_work: float
+    stored: float
+    lost: float
+    iterations: int
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+def step_of(found: Controlled, before: PathStep, fields: PointFields, past: PointFields) -> PathStep:
+    """Put a step together from the solve and the fields at its two ends."""
+    answer = found.found
+    assert answer.tangent is not None
+    change = found.load - before.load
+    return PathStep(
+        found.load,
+        answer.answer,
+        answer.tangent,
+        float(0.5 * (answer.answer + before.stress) @ change),
+        fields.work(past),
+        fields.stored,
+        fields.end_work(past) - (fields.stored - past.stored),
+        found.iterations,
+        answer.stats,
+    )
+
+
+def path_result(
+    image: VoxelImage,
+    cell: PathCell,
+    steps: list[PathStep],
+    outcome: Outcome,
+    *,
+    times: np.ndarray,
+    settings: dict[str, Any],
+    inputs: dict[str, dict[str, Any]],
+    fields: dict[str, np.ndarray],
+    initial: float,
+    notes: tuple[str, ...],
+    clock: Stopwatch,
+) -> Upscaled:
+    """Put together what came of a path.
+
+    Args:
+        image: the image.
+        cell: its cell.
+        steps: the steps that were done.
+        outcome: how the last one ended.
+        times: end of every step asked for, s.
+        settings: for the origin.
+        inputs: the phases, for the page.
+        fields: local fields of the last step.
+        initial: stored energy before the first step.
+        notes: what a reader has to know.
+        clock: times.
+    """
+    size = 9 if cell.finite else 6
+    spec = Spec(NOMINAL if cell.finite else STRESS, "Pa", (len(steps), size))
+    return Upscaled(
+        spec,
+        np.array([one.stress for one in steps]).reshape(len(steps), size),
+        checks=tuple(_checks(steps, cell)),
+        outcome=worst_outcome([outcome]),
+        stats=_stats(steps, times, initial, size),
+        provenance=Provenance(
+            {"image": _described(image), "phases": inputs},
+            settings,
+            installed_versions(),
+            this_machine(),
+            clock.started,
+            dict(clock.elapsed),
+        ),
+        fields=fields,
+        notes=notes,
+        inputs=inputs,
+        subject=image,
+    )
+
+
+def _described(image: VoxelImage) -> dict[str, Any]:
+    return {
+        **image.source,
+        "shape": list(image.shape),
+        "voxel": image.voxel,
+        "periodic": image.periodic,
+        "hash": image.content_hash(),
+    }
+
+
+def _stats(steps: list[PathStep], times: np.ndarray, initial: float, size: int) -> dict[str, Any]:
+    def rows(name: str) -> np.ndarray:
+        return np.array([getattr(one, name) for one in steps], float)
+
+    work = np.cumsum(rows("work"))
+    return {
+        "components": COMPONENTS[size],
+        "load": rows("load").reshape(len(steps), size),
+        "tangent": rows("tangent").reshape(len(steps), size, size),
+        "time": times[: len(steps)],
+        "work": work,
+        "stored": rows("stored") - initial,
+        "dissipated": work - (rows("stored") - initial),
+        "solves": [one.iterations for one in steps],
+        "residuals": [one.stats["residuals"][-1] for one in steps],
+        "substeps": [one.stats["substeps"] for one in steps],
+        "krylov": [one.stats["krylov"] for one in steps],
+        "tangent krylov": [one.stats.get("tangent krylov", 0) for one in steps],
+    }
+
+
+def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
+    if not steps:
+        return []
+    scale = max(max(abs(one.work) for one in steps), max(abs(one.stored) for one in steps)) or 1.0
+    off = max(abs(one.work - one.local_work) for one in steps) / scale
+    lost = min(one.lost for one in steps) / scale
+    found = [
+        Check(
+            "Hill-Mandel, worst step",
+            off,
+            _HILL_MANDEL,
+            meaning="The mean of the local work is the work of the mean stress, step by step, relative to the "
+            "largest energy of the path; the tolerance is a hundred times that of equilibrium.",
+        ),
+        Check(
+            "dissipation, worst step",
+            lost,
+            -_DISSIPATION,
+            "at least",
+            meaning="No step gives back more than was stored: the end's stress on the change of strain, less "
+            "the change of the stored energy, relative to the largest energy of the path.",
+        ),
+    ]
+    worst = max(one.stats.get("misfit", math.nan) for one in steps)
+    found.append(
+        Check(
+            "tangent, its two forms",
+            worst,
+            10 * cell.settings.tangent_tolerance,
+            meaning="Energies of pairs of load cases against mean stresses, relative to the largest entry. They "
+            "differ by what the solves leave; the energies, which are handed up, are off by its square.",
+        )
+    )
+    return found
