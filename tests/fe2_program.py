@@ -23,7 +23,7 @@ def main():
     given = parser.parse_args()
     unit = PlasticUnit()
     if given.kill == "step":
-        unit = PlasticUnit(die_at=30)
+        unit = PlasticUnit(die_at=20)
     elif given.kill == "rank":
         unit = PlasticUnit(die_at=40, only="1")
     elif given.kill == "worker":
@@ -47,7 +47,7 @@ def main():
             given.folder / "found.npz",
             displacement=study.displacement,
             stresses=study.stresses,
-            state=np.concatenate([v.ravel() for v in study.micro[study.critical].values()]),
+            state=np.concatenate([v.ravel() for _, v in sorted(study.micro[study.critical].items())]),
             works=[(r.external, r.internal) for r in study.records],
         )
 

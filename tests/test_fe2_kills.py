@@ -25,7 +25,9 @@ def program(folder, *words, ranks=0, check=True):
             pytest.skip("no mpirun")
         start = [MPIRUN, "--oversubscribe", "-n", str(ranks), *start, "--engine", "mpi"]
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "SCALEBRIDGE_THREADS": "1"}
-    done = subprocess.run(start, capture_output=True, text=True, timeout=110, check=False, env=os.environ | root)
+    done = subprocess.run(
+        start, capture_output=True, text=True, timeout=110, check=False, env=os.environ | root
+    )
     if check:
         assert done.returncode == 0, done.stderr[-2000:]
     return done

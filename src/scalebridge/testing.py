@@ -305,7 +305,11 @@ class _LawProbe(eqx.Module):
             jax.tree.map(lambda x, y: jnp.stack([x, y]), state if law.finite else turned, turned),
             dt,
         )
-        energies = [law.free_energy(after, state), law.free_energy(after, grown), law.free_energy(before, state)]
+        energies = [
+            law.free_energy(after, state),
+            law.free_energy(after, grown),
+            law.free_energy(before, state),
+        ]
         work = jnp.sum(stress * (after - before)) - energies[1] + energies[2]
         return {
             "state": grown,
@@ -322,7 +326,9 @@ class _LawProbe(eqx.Module):
             "margins": jax.vmap(law.margin, in_axes=(0, None))(line, state),
             "stays": jnp.stack(
                 [
-                    jnp.all(jnp.stack([jnp.all(states[name][len(lengths) + k] == state[name]) for name in state]))
+                    jnp.all(
+                        jnp.stack([jnp.all(states[name][len(lengths) + k] == state[name]) for name in state])
+                    )
                     if state
                     else jnp.asarray(True)
                     for k in range(len(_SHARES))

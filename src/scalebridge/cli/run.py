@@ -57,6 +57,13 @@ def run(
 
             answer_flow_case(loaded, file.parent, **options)
             return
+        if loaded.task == "fe2":
+            from scalebridge.cli.structure_solving import solve_structure_case
+
+            solve_structure_case(
+                loaded, file.parent, inputs=(file,), as_json=as_json, progress=progress, resume=not force
+            )
+            return
         from scalebridge.cli.elastic_solving import answer_elastic_case
 
         answer_elastic_case(loaded, file.parent, **options)

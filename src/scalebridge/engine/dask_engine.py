@@ -35,16 +35,20 @@ class KeeperActor:
     """
 
     def __init__(self, build: Build, ids: np.ndarray, settings: KeeperSettings):
-        self._keeper, self._epoch = make_keeper(build(), ids, settings), 0
+        self._keeper, self._epoch, self._asked = make_keeper(build(), ids, settings), 0, False
 
     def evaluate(self, loads: np.ndarray, dt: float, epoch: int) -> Evaluation:
         """Answer loads from the state committed at an epoch."""
         self._require(epoch)
+        self._asked = True
         return self._keeper.evaluate(np.asarray(loads), dt)
 
     def commit(self, epoch: int) -> int:
         """Commit the trials; return the new epoch."""
         self._require(epoch)
+        if not self._asked:  # made anew after its worker was lost
+            raise TaskError(f"a commit of epoch {epoch} met points that have no trial")
+        self._asked = False
         self._keeper.commit()
         self._epoch += 1
         return self._epoch
@@ -119,11 +123,7 @@ class DaskEngine(PointEngine):
     def evaluate(self, loads: np.ndarray, dt: float, epoch: int) -> Evaluation:
         self.require_epoch(epoch)
         loads = np.asarray(loads)
-        asked = [
-            actor.evaluate(loads[ids], dt, epoch)
-            for actor, ids in zip(self._actors, self._dealt, strict=True)
-        ]
-        found = self._results(asked)
+        found = self._ask("evaluate", [(loads[ids], dt, epoch) for ids in self._dealt])
         order = np.argsort(np.concatenate(self._dealt))
         arrays = [
             np.concatenate([getattr(part, name) for part in found])[order]
@@ -134,60 +134,64 @@ class DaskEngine(PointEngine):
 
     def commit(self, epoch: int) -> int:
         self.require_epoch(epoch)
-        self._results([actor.commit(epoch) for actor in self._actors])
+        self._ask("commit", [(epoch,)] * len(self._actors))
         self.epoch += 1
         return self.epoch
 
     def rollback(self, epoch: int) -> None:
         self.require_epoch(epoch)
-        self._results([actor.rollback(epoch) for actor in self._actors])
+        self._ask("rollback", [(epoch,)] * len(self._actors))
 
     def save_points(self, folder: Path) -> int:
         place = str(folder.resolve())
-        return sum(self._results([actor.save(place, n) for n, actor in enumerate(self._actors)]))
+        return sum(self._ask("save", [(place, number) for number in range(len(self._actors))]))
 
     def load_points(self, folder: Path, files: list[str], epoch: int) -> None:
-        place = str(folder.resolve())
-        self._results([actor.load(place, files, epoch) for actor in self._actors])
+        self._ask("load", [(str(folder.resolve()), files, epoch)] * len(self._actors))
         self.epoch = epoch
 
     def state(self, point: int) -> dict[str, np.ndarray]:
-        return self._results([self._actors[point % len(self._actors)].state(point)])[0]
+        return next((found for found in self._ask("state", [(point,)] * len(self._actors)) if found), {})
 
     def memory(self) -> dict[str, float]:
-        return merged(self._results([actor.memory() for actor in self._actors]))
+        return merged(self._ask("memory", [()] * len(self._actors)))
 
     def close(self) -> None:
         self._actors = []
         self._stop()
 
-    def _results(self, futures: list[Any]) -> list[Any]:
-        """Wait for the actors' answers, looking whether their workers still live."""
-        found = []
-        for number, future in enumerate(futures):
-            while True:
-                try:
-                    found.append(future.result(timeout=_LOOK))
-                    break
-                except TimeoutError:
-                    self._require_alive(number)
-                except TaskError as error:
-                    raise TaskError(f"{error}; {resume_hint(self.checkpoint)}") from error
-                except Exception as error:
-                    self._require_alive(number, error)
-                    raise TaskError(
-                        f"worker {number} failed: {type(error).__name__}: {error}; {resume_hint(self.checkpoint)}"
-                    ) from error
-        return found
+    def _ask(self, order: str, details: list[tuple[Any, ...]]) -> list[Any]:
+        """Have every actor do something and wait, looking whether their workers still live."""
+        with self.client.as_current():
+            try:
+                asked = [getattr(actor, order)(*d) for actor, d in zip(self._actors, details, strict=True)]
+            except RuntimeError as error:  # an actor that is known to be gone
+                self._require_alive(error)
+                raise
+            return [self._result(number, future) for number, future in enumerate(asked)]
 
-    def _require_alive(self, number: int, error: BaseException | None = None) -> None:
+    def _result(self, number: int, future: Any) -> Any:
+        while True:
+            try:
+                return future.result(timeout=_LOOK)
+            except TimeoutError:
+                self._require_alive()
+            except TaskError as error:
+                raise TaskError(f"{error}; {resume_hint(self.checkpoint)}") from error
+            except Exception as error:
+                self._require_alive(error)
+                raise TaskError(
+                    f"worker {number} failed: {type(error).__name__}: {error}; {resume_hint(self.checkpoint)}"
+                ) from error
+
+    def _require_alive(self, error: BaseException | None = None) -> None:
         """Say that a worker is lost if the cluster no longer has it."""
         there = set(self.client.scheduler_info(n_workers=-1)["workers"])
         lost = [worker for worker in self._workers if worker not in there]
-        if lost or isinstance(error, OSError):
+        if lost or isinstance(error, OSError | RuntimeError):
             raise TaskError(
-                f"{len(lost) or 1} of {len(self._workers)} Dask workers are gone, and the state of their points "
-                f"with them; {resume_hint(self.checkpoint)}"
+                f"{len(lost) or 1} of {len(self._workers)} Dask workers are gone, and the state of their "
+                f"points with them; {resume_hint(self.checkpoint)}"
             ) from error
 
 

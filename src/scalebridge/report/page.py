@@ -19,11 +19,13 @@ from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
 from scalebridge.report.study_section import make_study_section
+from scalebridge.report.structure_section import make_structure_section
 from scalebridge.report.temperature_section import make_temperature_section
+from scalebridge.structures.structure_study import StructureStudy
 from scalebridge.upscaling.rve_result import RveStudy
 
-_WANTED = "an Upscaled, an RveStudy or a ThermoelasticTable, or a list of them"
-Shown = Upscaled | RveStudy | ThermoelasticTable
+_WANTED = "an Upscaled, an RveStudy, a ThermoelasticTable or a StructureStudy, or a list of them"
+Shown = Upscaled | RveStudy | ThermoelasticTable | StructureStudy
 """What a page can show."""
 
 
@@ -87,6 +89,8 @@ def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
 def _section(result: Shown, number: int) -> Section:
     if isinstance(result, RveStudy):
         return make_study_section(result, number)
+    if isinstance(result, StructureStudy):
+        return make_structure_section(result, number)
     if isinstance(result, ThermoelasticTable):
         return make_temperature_section(result, number)
     if is_stiffness(result):

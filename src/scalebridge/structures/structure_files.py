@@ -72,3 +72,25 @@ def _vtk_cells(solid: SolidMesh) -> np.ndarray:
     ring = [[0, 0], [1, 0], [1, 1], [0, 1]]
     order = [corners.index([float(x), float(y), z]) for z in (0.0, 1.0) for x, y in ring]
     return solid.mesh.t.T[:, order]
+
+
+def surface_polygons(solid: SolidMesh) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is seen of a mesh: corners of polygons (n, 3 or 4) and the element of each.
+
+    In the plane the elements themselves, in space the facets of the surface.
+    """
+    mesh = solid.mesh
+    if solid.dim == 2:
+        return mesh.t.T, np.arange(mesh.nelements)
+    facets = mesh.boundary_facets()
+    corners = mesh.facets[:, facets].T
+    if corners.shape[1] == 4:  # around the facet, not across it
+        corners = np.array([_around(mesh.p[:, quad], quad) for quad in corners])
+    return corners, mesh.f2t[0, facets]
+
+
+def _around(places: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """Order the four corners of a facet along its edge."""
+    away = places - places.mean(axis=1, keepdims=True)
+    first, second = np.linalg.svd(away)[0].T[:2]
+    return quad[np.argsort(np.arctan2(second @ away, first @ away))]

@@ -6,17 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scalebridge.core.files import write_text
 from scalebridge.engine.checkpoint import read_head, refuse_other
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.engine.point_engine import save_checkpoint
+from scalebridge.io.fields import write_fields
 from scalebridge.structures.conditions import Conditions
 from scalebridge.structures.equilibrium import Iteration
 from scalebridge.structures.kinematics import Kinematics
 from scalebridge.structures.march import Journey
+from scalebridge.structures.micro_fields import micro_fields
 from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_files import write_frame, write_series
 from scalebridge.structures.structure_study import StructureStudy
@@ -110,11 +110,6 @@ class Log:
         write_text(self.results / "reactions.csv", study.reactions_csv())
         write_text(self.results / "residuals.csv", study.residuals_csv())
         for point, state in study.micro.items():
-            if state:
-                np.savez_compressed(self.results / f"micro-{point:06d}.npz", **_fields(study, state))
-
-
-def _fields(study: StructureStudy, state: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Return the local fields of a point as its unit shows them, else its internal variables."""
-    show = getattr(study.unit, "fields", None)
-    return dict(state) if show is None else dict(show(state))
+            fields = micro_fields(study.unit, state, study.strains[point])
+            if fields:
+                write_fields(self.results / f"micro-{point:06d}.vtkhdf", fields, study.unit.spacing)
