@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from scalebridge.io.elastic_cards import stiffness_card
     from scalebridge.io.fields import write_fields
     from scalebridge.io.read import read_volume
+    from scalebridge.laws.constitutive_law import constitutive_law
     from scalebridge.laws.elastic_bounds import bound_elastic
     from scalebridge.laws.elastic_material import elastic_material
     from scalebridge.laws.engineering_constants import engineering_constants
@@ -178,6 +179,7 @@ _HOMES = {
     "io.elastic_cards": ("stiffness_card",),
     "io.fields": ("write_fields",),
     "io.read": ("read_volume",),
+    "laws.constitutive_law": ("constitutive_law",),
     "laws.elastic_bounds": ("bound_elastic",),
     "laws.elastic_material": ("elastic_material",),
     "laws.engineering_constants": ("engineering_constants",),
@@ -240,6 +242,7 @@ __all__ = [
     "composite_from_labels",
     "conductivity_card",
     "conductivity_rve_study",
+    "constitutive_law",
     "crop",
     "cylinder_array",
     "darcy_flow",

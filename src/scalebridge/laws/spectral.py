@@ -18,6 +18,10 @@ from scalebridge.core import precision as _precision  # noqa: F401
 
 Matrix = Float[Array, "3 3"]
 _SWEEPS = 6  # quadratic convergence: four reach rounding
+# [[c, s, 0], [-s, c, 0], [0, 0, 1]] with its columns moved on by one, taken apart.
+_STAY = np.array([[0.0, 1, 0], [0, 0, 1], [0, 0, 0]])
+_TURN = np.array([[0.0, 0, 1], [0, -1, 0], [0, 0, 0]])
+_ROLL = np.array([[0.0, 0, 0], [0, 0, 0], [1, 0, 0]])
 
 
 def principal(square: Matrix) -> tuple[Float[Array, "3"], Matrix]:
@@ -29,27 +33,24 @@ def principal(square: Matrix) -> tuple[Float[Array, "3"], Matrix]:
         [1.0, 3.0, 5.0]
     """
 
-    def sweep(_: int, work: tuple[Array, Array]) -> tuple[Array, Array]:
+    def turn_once(_: int, work: tuple[Array, Array]) -> tuple[Array, Array]:
         values, axes = work
-        for i, j in ((0, 1), (0, 2), (1, 2)):
-            turn = _rotation(values, i, j)
-            values, axes = turn.T @ values @ turn, axes @ turn
-        return values, axes
+        turn = _rotation(values)
+        return turn.T @ values @ turn, axes @ turn
 
-    values, axes = jax.lax.fori_loop(0, _SWEEPS, sweep, (square, jnp.eye(3)))
+    values, axes = jax.lax.fori_loop(0, 3 * _SWEEPS, turn_once, (square, jnp.eye(3)))
     return jnp.diagonal(values), axes
 
 
-def _rotation(values: Array, i: int, j: int) -> Array:
-    """Return the rotation in the plane (i, j) that makes the element (i, j) zero."""
-    off, gap = values[i, j], values[j, j] - values[i, i]
-    # tan of the smaller angle: off-diagonal / (gap/2 +- sqrt(gap^2/4 + off^2)), zero where there is nothing.
-    half = 0.5 * gap
-    root = jnp.where(half < 0.0, -1.0, 1.0) * jnp.hypot(half, off)
+def _rotation(values: Array) -> Array:
+    """Return the rotation that makes the element (0, 1) zero, followed by a cyclic exchange of the axes."""
+    off, half = values[0, 1], 0.5 * (values[1, 1] - values[0, 0])
+    # The tangent of the smaller angle, zero where there is nothing to turn.
+    root = jnp.where(half < 0.0, -1.0, 1.0) * jnp.sqrt(half * half + off * off)
     tangent = jnp.where(off == 0.0, 0.0, off / jnp.where(off == 0.0, 1.0, half + root))
     cosine = 1.0 / jnp.sqrt(1.0 + tangent * tangent)
     sine = tangent * cosine
-    return jnp.eye(3).at[i, i].set(cosine).at[j, j].set(cosine).at[i, j].set(sine).at[j, i].set(-sine)
+    return cosine * _STAY + sine * _TURN + _ROLL
 
 
 def spectral_function(
