@@ -106,7 +106,7 @@ def response_along_path(
     ends = parse_times(times, len(given_path), chosen)
     refuse_memory(given.shape, chosen, memory_limit)
     settings = PathSettings() if settings is None else settings
-    cell = _cell(given, chosen, settings)
+    cell = cell_of(given, chosen, settings)
     if not given.periodic:
         notes.append("The sample is continued periodically, though it does not repeat: faces do not fit.")
     clock.lap("preparing")
@@ -133,7 +133,7 @@ def response_along_path(
     )
 
 
-def _cell(image: VoxelImage, laws: list[PathLaw], settings: PathSettings) -> PathCell:
+def cell_of(image: VoxelImage, laws: list[PathLaw], settings: PathSettings) -> PathCell:
     labels = image.labels if image.dim == 3 else image.labels[:, :, None]
     index = np.searchsorted(np.asarray(image.phases), labels).astype(np.int32)
     edges = (1.0,) * image.dim if image.voxel is None else image.voxel
