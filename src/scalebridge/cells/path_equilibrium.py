@@ -25,6 +25,7 @@ _LARGEST_ETA, _GAMMA = 0.1, 0.9
 _SINGLE_ETA = 2e-5  # below it float32 would not do
 _SLACK = 0.5  # of the slope along the direction that may be left by a line search
 _TRIALS = 8
+_LONGEST = 3.0  # root mean square of a step's change of strain, over the load
 _STUCK = 4  # Newton steps in a row that fall by less than a tenth
 
 
@@ -121,13 +122,12 @@ def _direction(
     single = settings.precision == "mixed" and eta >= _SINGLE_ETA
     dtype = np.dtype(np.float32 if single else np.float64)
     size = float(np.abs(found.balance.forces).max())
-    unit, stiff = size if size > 0 else 1.0, 2 * medium.reference[1]
+    unit = size if size > 0 else 1.0
     r = (found.balance.forces[None] * (-1.0 / unit)).astype(dtype)
     x = np.zeros_like(r)
     norm = found.residuals[-1] * found.balance.scale / unit
     solved = medium.solve(tangent.astype(dtype), r, x, np.array([eta * norm]), settings.max_steps)
     found.krylov += sum(solved.steps)
-    del stiff
     return x[0].astype(np.float64) * unit
 
 
@@ -135,31 +135,84 @@ def _advance(
     medium: PathMedium, load: np.ndarray, states: States, dt: float, found: Equilibrium, step: np.ndarray
 ) -> bool:
     """Go along a direction as far as the line search says; return whether anything was gained."""
+    step = step * _limit(medium, load, step)
     slope = -dot(found.balance.forces, step)
-    if not slope > 0:
-        return False
+    search = _by_slope if slope > 0 else _by_norm
+    return search(_Line(medium, load, states, dt, found, step), slope)
+
+
+def _limit(medium: PathMedium, load: np.ndarray, step: np.ndarray) -> float:
+    """Part of a direction that does not change strains by more than a few times the load.
+
+    Where a material softens, a longer step was seen to tear it altogether: no stress is an equilibrium, too.
+    """
+    if medium.laws.compact or medium.layout.points == 0:
+        return 1.0
+    changes = medium.operators.strains(step, np.zeros(medium.operators.components))
+    size = math.sqrt(float(np.vdot(changes, changes)) / medium.layout.points)
+    rest = np.eye(3).ravel() if medium.finite else 0.0
+    largest = _LONGEST * float(np.linalg.norm(load - rest))
+    return min(1.0, largest / size) if size > 0 and largest > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A direction from where Newton's method stands."""
+
+    medium: PathMedium
+    load: np.ndarray
+    states: States
+    dt: float
+    found: Equilibrium
+    step: np.ndarray
+
+    def at(self, part: float) -> tuple[np.ndarray, Balance]:
+        """Return field and balance at a part of the direction."""
+        u = self.found.u + part * self.step
+        self.found.trials += 1
+        return u, self.medium.balance(u, self.load, self.states, self.dt)
+
+    def norm(self, balance: Balance) -> float:
+        """Return the part of the stress that is out of equilibrium."""
+        return self.medium.norm(balance.forces) / balance.scale
+
+    def take(self, u: np.ndarray, balance: Balance, norm: float) -> bool:
+        """Go there."""
+        self.found.u, self.found.balance = u, balance
+        self.found.residuals.append(norm)
+        return True
+
+
+def _by_slope(line: _Line, slope: float) -> bool:
+    """Search for where the forces' product with the direction has fallen, by secants in a bracket."""
     low, at_low, high, at_high, part = 0.0, slope, math.inf, 0.0, 1.0
-    rest = found.residuals[-1]
     for trial in range(_TRIALS):
-        u = found.u + part * step
-        balance = medium.balance(u, load, states, dt)
-        found.trials += 1
-        here = -dot(balance.forces, step)
+        u, balance = line.at(part)
+        here = -dot(balance.forces, line.step)
         if not math.isfinite(here):
             high, at_high, part = part, math.nan, low + 0.5 * (part - low)
             continue
         last = trial == _TRIALS - 1
-        if abs(here) <= _SLACK * abs(slope) or (here > 0 and math.isinf(high)) or last:
-            norm = medium.norm(balance.forces) / balance.scale
-            if last and not norm < 2 * rest:
-                return False
-            found.u, found.balance = u, balance
-            found.residuals.append(norm)
-            return True
+        if abs(here) <= _SLACK * slope or (here > 0 and math.isinf(high)) or last:
+            norm = line.norm(balance)
+            good = math.isfinite(norm) and (not last or norm < 2 * line.found.residuals[-1])
+            return good and line.take(u, balance, norm)
         if here < 0:
             high, at_high = part, here
         else:
             low, at_low = part, here
         ratio = at_low / (at_low - at_high) if math.isfinite(at_high) else 0.5
         part = low + (high - low) * min(max(ratio, 0.1), 0.9)
+    return False
+
+
+def _by_norm(line: _Line, _: float) -> bool:
+    """Halve the direction until the forces fall: where it does not go down in energy."""
+    rest = line.found.residuals[-1]
+    for trial in range(_TRIALS):
+        part = 0.5**trial
+        u, balance = line.at(part)
+        norm = line.norm(balance)
+        if norm < (1 - 1e-2 * part) * rest:
+            return line.take(u, balance, norm)
     return False

@@ -116,9 +116,9 @@ class PointLaws:
             if self._host[phase] is not None:
                 found[phase] = _return_radially(self._host[phase], strain, states[phase], out, advance)
                 continue
-            kept = {name: np.empty_like(value) for name, value in states[phase].items()} if advance else {}
+            kept = phase_arrays(states[phase]) if advance else {}
             more = {_DRIVING: averages[phase]} if phase in averages else {}
-            for part, e, state in _blocks(strain, states[phase] | more):
+            for part, e, state in blocks(strain, states[phase] | more):
                 answer, new = _respond(self.laws[phase], e, state, dt)
                 out[:, part] = np.asarray(answer)[:, : part.stop - part.start]
                 for name in kept:
@@ -138,7 +138,7 @@ class PointLaws:
             out = self.layout.block(numbers, phase, table.shape[1])
             strain = self.layout.block(strains, phase, self.components)
             more = {_DRIVING: averages[phase]} if phase in averages else {}
-            for part, e, state in _blocks(strain, states[phase] | more):
+            for part, e, state in blocks(strain, states[phase] | more):
                 found = np.asarray(_tangent(self.laws[phase], e, state, dt))
                 out[:, part] = packed(found, self.symmetric)[:, : part.stop - part.start]
         return StoredTangent(numbers, table, place, coupling=self._coupling(strains, states, averages, dt))
@@ -151,7 +151,7 @@ class PointLaws:
         for phase in self.driven:
             strain = self.layout.block(strains, phase, self.components)
             local[phase] = np.empty(strain.shape[1])
-            for part, e, _ in _blocks(strain, {}):
+            for part, e, _ in blocks(strain, {}):
                 found = np.asarray(_driving(self.laws[phase], e, {}))
                 local[phase][part] = found[: part.stop - part.start]
         return self._average.average(local)
@@ -165,7 +165,7 @@ class PointLaws:
         for phase in self.driven:
             strain = self.layout.block(strains, phase, self.components)
             stress[phase], slope[phase] = np.empty_like(strain), np.empty_like(strain)
-            for part, e, state in _blocks(strain, states[phase] | {_DRIVING: averages[phase]}):
+            for part, e, state in blocks(strain, states[phase] | {_DRIVING: averages[phase]}):
                 b, m = _driven_slopes(self.laws[phase], e, state, dt)
                 width = part.stop - part.start
                 stress[phase][:, part], slope[phase][:, part] = np.asarray(b)[:, :width], np.asarray(m)[:, :width]
@@ -176,7 +176,7 @@ class PointLaws:
         total = 0.0
         for phase in self.phases:
             strain = self.layout.block(strains, phase, self.components)
-            for part, e, state in _blocks(strain, states[phase]):
+            for part, e, state in blocks(strain, states[phase]):
                 found = np.asarray(_energy(self.laws[phase], e, state))
                 total += float(found[: part.stop - part.start].sum())
         return total
@@ -186,7 +186,7 @@ class PointLaws:
         largest = -np.inf
         for phase in self.phases:
             strain = self.layout.block(strains, phase, self.components)
-            for part, e, state in _blocks(strain, states[phase]):
+            for part, e, state in blocks(strain, states[phase]):
                 largest = max(largest, float(_margin(self.laws[phase], e, state)))
         return largest
 
@@ -215,7 +215,7 @@ class PointLaws:
             if self._host[phase] is not None:
                 _radial_tangents(self._host[phase], strain, states[phase], out)
             else:
-                for part, e, state in _blocks(strain, states[phase]):
+                for part, e, state in blocks(strain, states[phase]):
                     s, g, n = _compact_tangent(self.laws[phase], e, state, dt)
                     width = part.stop - part.start
                     out[0, part], out[1, part] = np.asarray(s)[:width], np.asarray(g)[:width]
@@ -253,7 +253,7 @@ def _isotropic(stiffness: np.ndarray) -> bool:
     return bool(np.allclose(again, stiffness, rtol=1e-13, atol=1e-13 * np.abs(stiffness).max()))
 
 
-def _blocks(
+def blocks(
     strain: np.ndarray, state: dict[str, np.ndarray]
 ) -> Iterator[tuple[slice, np.ndarray, dict[str, np.ndarray]]]:
     """Yield blocks of points of one size; the last point fills up the last block."""
@@ -267,6 +267,11 @@ def _blocks(
             _filled(strain[:, part], short),
             {n: _filled(v[..., part], short) for n, v in state.items()},
         )
+
+
+def phase_arrays(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return memory for the internal variables of a phase."""
+    return {name: np.empty_like(value) for name, value in state.items()}
 
 
 def _filled(values: np.ndarray, short: int) -> np.ndarray:

@@ -78,6 +78,7 @@ def path_result(
     inputs: dict[str, dict[str, Any]],
     fields: dict[str, np.ndarray],
     initial: float,
+    slopes: tuple[dict[str, np.ndarray], dict[str, np.ndarray]],
     notes: tuple[str, ...],
     clock: Stopwatch,
 ) -> Upscaled:
@@ -93,6 +94,7 @@ def path_result(
         inputs: the phases, for the page.
         fields: local fields of the last step.
         initial: stored energy before the first step.
+        slopes: derivatives of stresses and loads by parameters.
         notes: what a reader has to know.
         clock: times.
     """
@@ -101,9 +103,10 @@ def path_result(
     return Upscaled(
         spec,
         np.array([one.stress for one in steps]).reshape(len(steps), size),
+        derivatives=dict(slopes[0]),
         checks=tuple(_checks(steps, cell)),
         outcome=worst_outcome([outcome]),
-        stats=_stats(steps, times, initial, size),
+        stats={**_stats(steps, times, initial, size), "load derivatives": slopes[1]},
         provenance=Provenance(
             {"image": _described(image), "phases": inputs},
             settings,

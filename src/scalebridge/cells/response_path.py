@@ -14,6 +14,7 @@ from scalebridge.cells.path_fields import FieldReader
 from scalebridge.cells.path_inputs import described_laws, parse_laws, parse_path, parse_times, refuse_loads, refuse_memory
 from scalebridge.cells.path_result import PathStep, path_result, step_of
 from scalebridge.cells.path_settings import PathSettings
+from scalebridge.cells.path_slopes import PathSlopes, everywhere, named_slopes, slopes_along
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import Outcome, require_converged
 from scalebridge.core.upscaled import Upscaled
@@ -34,6 +35,7 @@ def response_along_path(
     voxel: str | Sequence[str] | None = None,
     threshold: Threshold = None,
     settings: PathSettings | None = None,
+    derivatives: bool | Sequence[tuple[int, str]] = False,
     fields: bool = False,
     read_options: dict[str, Any] | None = None,
     memory_limit: float | None = None,
@@ -61,6 +63,9 @@ def response_along_path(
         voxel: edge length of a voxel with its unit, or one an axis; overrules the file.
         threshold: for grey images, as in `effective_stiffness`.
         settings: tolerances and limits; `PathSettings()` unless given.
+        derivatives: whether to differentiate the stresses by every scalar parameter of every law, through the
+            whole history; or which, as (label, name) such as (0, "hardening.yield_stress"). Where stresses are
+            given, the loads' derivatives are among the stats.
         fields: whether to keep strain, stress and internal variables of the last step, one a voxel.
         read_options: further arguments of `scalebridge.io.read.read_volume`, for a path to a file.
         memory_limit: bytes that the job may need; the machine's free memory unless given.
@@ -110,7 +115,8 @@ def response_along_path(
     if not given.periodic:
         notes.append("The sample is continued periodically, though it does not repeat: faces do not fit.")
     clock.lap("preparing")
-    walk = _Walk(cell, mask)
+    slopes = slopes_along(cell, given.phases, derivatives)
+    walk = _Walk(cell, mask, slopes)
     with tallied(len(given_path), "response along the path", progress) as advance:
         walk.follow(given_path, np.diff(ends, prepend=0.0), advance)
     clock.lap("solving")
@@ -128,6 +134,7 @@ def response_along_path(
         inputs=described_laws(chosen, given),
         fields=walk.fields() if fields else {},
         initial=walk.initial,
+        slopes=named_slopes(slopes, given.phases, walk.by_parameter),
         notes=tuple(notes),
         clock=clock,
     )
@@ -144,8 +151,9 @@ def cell_of(image: VoxelImage, laws: list[PathLaw], settings: PathSettings) -> P
 class _Walk:
     """A cell on its way along a path."""
 
-    def __init__(self, cell: PathCell, mask: np.ndarray):
-        self.cell, self.mask = cell, mask
+    def __init__(self, cell: PathCell, mask: np.ndarray, slopes: PathSlopes | None):
+        self.cell, self.mask, self.slopes = cell, mask, slopes
+        self.by_parameter: list[tuple[np.ndarray, np.ndarray]] = []
         self.reader, self.state = FieldReader(cell), cell.rest()
         self.past = self.reader.read(self.state)
         self.initial, self.outcome = self.past.stored, Outcome.converged
@@ -160,6 +168,7 @@ class _Walk:
                 self.outcome = found.found.outcome
                 if self.outcome is not Outcome.converged:
                     return
+                self._differentiate(found, float(width))
                 self._keep(found)
                 advance(1, f"step {len(self.steps)}")
         except KeyboardInterrupt:
@@ -174,6 +183,15 @@ class _Walk:
             return respond_controlled(self.cell, given, self.mask, self.state, width, hint=self._hint)
         found = self.cell.respond(given, self.state, width, hint=self._hint)
         return Controlled(given, found, 1)
+
+    def _differentiate(self, found: Controlled, width: float) -> None:
+        if self.slopes is None:
+            return
+        state, before = found.found.state, everywhere(self.cell, self.state)
+        assert found.found.tangent is not None
+        u = state["u"] / self.cell.edge
+        stress = self.slopes.step(u, found.load, before, width, found.found.tangent, self.mask)
+        self.by_parameter.append((stress, self.slopes.load_slopes))
 
     def _keep(self, found: Controlled) -> None:
         fields = self.reader.read(found.found.state)
