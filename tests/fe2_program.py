@@ -23,7 +23,7 @@ def main():
     given = parser.parse_args()
     unit = PlasticUnit()
     if given.kill == "step":
-        unit = PlasticUnit(die_at=20)
+        unit = PlasticUnit(die_at=14)
     elif given.kill == "rank":
         unit = PlasticUnit(die_at=40, only="1")
     elif given.kill == "worker":

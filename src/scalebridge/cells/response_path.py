@@ -141,6 +141,7 @@ def response_along_path(
 
 
 def cell_of(image: VoxelImage, laws: list[PathLaw], settings: PathSettings) -> PathCell:
+    """Return the cell of an image whose phases have laws, one a label in their order."""
     labels = image.labels if image.dim == 3 else image.labels[:, :, None]
     index = np.searchsorted(np.asarray(image.phases), labels).astype(np.int32)
     edges = (1.0,) * image.dim if image.voxel is None else image.voxel

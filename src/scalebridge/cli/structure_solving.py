@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from scalebridge.cells.path_inputs import parse_laws
 from scalebridge.cells.path_settings import PathSettings
 from scalebridge.cells.response_path import cell_of
 from scalebridge.cli.answering import leave
@@ -149,7 +150,7 @@ def material_of(case: StructureCase, folder: Path) -> Any:
         label if label == "*" else int(label): law_from(law, f"laws.{label}")
         for label, law in case.laws.items()
     }
-    return cell_of(image, laws, PathSettings(**case.cell.model_dump()))
+    return cell_of(image, parse_laws(laws, image), PathSettings(**case.cell.model_dump()))
 
 
 def law_from(given: Any, name: str) -> Any:

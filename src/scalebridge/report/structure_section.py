@@ -85,8 +85,8 @@ def structure_sentences(study: StructureStudy) -> list[str]:
     ]
     if last is not None:
         said.append(
-            f"Reactions and loads have done {typeset_number(last.external, 4)} J of work, of which "
-            f"{int(last.stored)} of {len(study.weights)} points remember something."
+            f"Reactions and loads have done {typeset_number(last.external, 4)} J of work; "
+            f"{int(last.stored)} of {len(study.weights)} points have a memory of their own."
         )
     return said
 

@@ -94,8 +94,8 @@ def reduce_unknowns(solid: SolidMesh, kinematics: Kinematics, given: Conditions)
     """
     fixed = _support_values(solid, kinematics, given.supports)
     equations = _equations(solid, kinematics, given)
-    _refuse_floating(kinematics, fixed, equations)
     slaves = _eliminated(equations, fixed)
+    _refuse_floating(kinematics, [*fixed, *(dof for dof, (terms, _) in slaves.items() if not terms)])
     size = kinematics.unknowns
     held, offset = np.zeros(size, dtype=bool), np.zeros(size)
     held[list(fixed)] = True
@@ -253,17 +253,15 @@ def _refuse_contradiction(value: float) -> None:
         )
 
 
-def _refuse_floating(kinematics: Kinematics, fixed: Mapping[int, float], equations: list[Equation]) -> None:
+def _refuse_floating(kinematics: Kinematics, held: list[int]) -> None:
     """Refuse what can move freely: a component of which nothing is held."""
-    component = components_of(kinematics)
-    known = set(component[list(fixed)].tolist()) if fixed else set()
+    known = set(components_of(kinematics)[held].tolist())
     free = [AXES[axis] for axis in range(kinematics.basis.mesh.dim()) if axis not in known]
     if free:
         raise InputError(
             "supports",
             got=f"no displacement prescribed along {', '.join(free)}",
-            wanted="supports that hold every direction"
-            + (", besides periodic sides and equations" if equations else ""),
+            wanted="supports that hold every direction, besides periodic sides and ties",
             cure=f"write for example supports = {{'left': {{'{free[0]}': 0}}}}",
         )
 
@@ -289,7 +287,7 @@ def force_vector(solid: SolidMesh, kinematics: Kinematics, given: Conditions) ->
 def _weighed(basis: Any, vector: np.ndarray) -> np.ndarray:
     total = np.zeros(basis.N)
     for number in range(basis.Nbfun):
-        values = np.einsum("i,ieq->eq", vector, np.asarray(basis.basis[number][0].value))
+        values = np.einsum("i,ieq->eq", vector, np.asarray(basis.basis[number][0]))
         total += np.bincount(basis.element_dofs[number], (values * basis.dx).sum(axis=1), basis.N)
     return total
 

@@ -261,9 +261,10 @@ def works(before: Trial, after: Trial) -> tuple[float, float]:
 
 
 def reactions_of(trial: Trial) -> dict[str, list[float]]:
-    """Return the force from outside onto each boundary, N by component."""
-    outer, boundaries = outer_forces(trial), trial.structure.boundaries
-    return {name: [float(outer[d].sum()) for d in dofs] for name, dofs in boundaries.items()}
+    """Return the force onto each boundary, N by component: of its supports, and of loads where it has none."""
+    s = trial.structure
+    force = np.where(_tied(s), -trial.imbalance, trial.factor * s.forces)
+    return {name: [float(force[d].sum()) for d in dofs] for name, dofs in s.boundaries.items()}
 
 
 def outer_forces(trial: Trial) -> np.ndarray:
