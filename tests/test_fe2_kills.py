@@ -26,7 +26,7 @@ def program(folder, *words, ranks=0, check=True):
         start = [MPIRUN, "--oversubscribe", "-n", str(ranks), *start, "--engine", "mpi"]
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "SCALEBRIDGE_THREADS": "1"}
     done = subprocess.run(
-        start, capture_output=True, text=True, timeout=110, check=False, env=os.environ | root
+        start, capture_output=True, text=True, timeout=400, check=False, env=os.environ | root
     )
     if check:
         assert done.returncode == 0, done.stderr[-2000:]
@@ -66,6 +66,7 @@ def test_killed_and_resumed_is_bitwise_the_uninterrupted_run(kill, left, whole, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # interpreters that start under load
 def test_a_killed_rank_ends_the_job_and_any_number_of_ranks_resumes_it(whole, tmp_path):
     done = program(tmp_path, "--kill", "rank", ranks=2, check=False)
     assert done.returncode != 0
@@ -79,6 +80,7 @@ def test_a_killed_rank_ends_the_job_and_any_number_of_ranks_resumes_it(whole, tm
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # interpreters that start under load
 def test_a_killed_worker_of_dask_is_an_error_that_names_the_checkpoint(whole, tmp_path):
     done = program(tmp_path, "--kill", "worker", "--engine", "dask", "--workers", "2", check=False)
     last = latest_checkpoint(tmp_path)
@@ -89,6 +91,7 @@ def test_a_killed_worker_of_dask_is_an_error_that_names_the_checkpoint(whole, tm
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # interpreters that start under load
 def test_two_ranks_of_mpi_and_two_workers_of_dask_give_what_one_process_gives(whole, tmp_path):
     program(tmp_path / "mpi", ranks=2)
     assert_same(found_in(tmp_path / "mpi"), whole, exactly=False)

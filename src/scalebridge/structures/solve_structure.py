@@ -143,6 +143,7 @@ def solve_structure(
     check_point_engine(engine, workers)
     unit = unit_of(material)
     kinematics = make_kinematics(mesh, order, finite=bool(getattr(unit, "finite", False)), plane=plane)
+    _refuse_points(watch, kinematics.points)
     reduction = reduce_unknowns(mesh, kinematics, given)
     forces = force_vector(mesh, kinematics, given)
     settings = StepSettings(
@@ -267,6 +268,19 @@ def _refuse_steps(steps: Any) -> None:
             got=repr(steps),
             wanted="a whole number of at least 1, or the load factor at the end of each step",
             cure="pass 10, or [0.5, 1.0, 0.0]",
+        )
+
+
+def _refuse_points(watch: Sequence[int], points: int) -> None:
+    wrong = [
+        p for p in watch if isinstance(p, bool) or not isinstance(p, int | np.integer) or not 0 <= p < points
+    ]
+    if wrong:
+        raise InputError(
+            "watch",
+            got=repr(wrong[0]),
+            wanted=f"numbers of integration points, 0 to {points - 1}",
+            cure="leave it out for the most stressed one alone",
         )
 
 

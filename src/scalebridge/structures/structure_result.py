@@ -45,7 +45,7 @@ def assemble_study(
     critical = int(von_mises(trial.answers, loads).argmax())
     points = dict.fromkeys([critical, *watched])
     memory = _memory(structure.engine.memory(), k.points)
-    softened = _softening_note(journey, unit)
+    softened = _softening_note(journey)
     return StructureStudy(
         records=tuple(journey.records),
         iterations=tuple(journey.iterations),
@@ -145,12 +145,13 @@ def _unbalanced(trial: Trial) -> float:
     return float(np.abs(sums).max()) / size if size else 0.0
 
 
-def _softening_note(journey: Journey, unit: HistoryUnit) -> tuple[str, ...]:
-    """Warn of a law that softens without a length: its answer depends on the mesh."""
+def _softening_note(journey: Journey) -> tuple[str, ...]:
+    """Say from where on a point softens: then the answer depends on the mesh unless the law has a length."""
     first = next((record for record in journey.records if record.lowest < -1e-9), None)
-    if first is None or getattr(getattr(unit, "law", unit), "regularised", False):
+    if first is None:
         return ()
     return (
-        f"From factor {first.factor:.4g} on a point softens: without a regularised law (a crack band, or an "
-        "averaged damage) the zone that fails is one element wide, and the energy falls with the mesh.",
+        f"From factor {first.factor:.4g} on a point softens. What the zone of failure takes is the material's "
+        "own only if the law was given the width of an element (a crack band: fracture_energy with length); "
+        "without such a regularisation it falls with the size of the elements.",
     )
