@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 
 from cli_helpers import invoke
+from scalebridge.cells.path_cell import PathCell
 from scalebridge.core.errors import InputError
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.laws.constitutive_law import constitutive_law
 from scalebridge.structures.solid_mesh import box_mesh, named_sides, notched_plate, read_mesh
 from scalebridge.structures.solve_structure import solve_structure
 
 BAR = box_mesh((2.0, 1.0), (2, 1))
 HELD = {"left": {"x": 0, "y": 0}, "right": {"x": "1 mm"}}
 SOFT = np.eye(6)
+LAW = constitutive_law("elastic", young=1.0, poisson=0.3)
 
 
 def ask(mesh=BAR, material=SOFT, supports=HELD, **options):
@@ -67,6 +70,14 @@ ROWS = [
         "an Upscaled in other units",
         ask(material=Upscaled(Spec("conductivity", "W/m/K", (3, 3)), np.eye(3))),
         "a stiffness in Pa",
+    ),
+    (
+        "a mesh in mm and a volume in m",
+        ask(
+            mesh=box_mesh(("2 mm", "1 mm"), (2, 1)),
+            material=PathCell(np.zeros((2, 2, 2), int), [LAW], (1.0,) * 3),
+        ),
+        "a representative volume of 2 m",
     ),
     ("an order of three", ask(order=3), "1 or 2"),
     ("a plane that is none", ask(plane="shell"), "'strain' or 'stress'"),

@@ -5,9 +5,7 @@ from typing import Any
 
 import typer
 
-from scalebridge.cells.path_inputs import parse_laws
 from scalebridge.cells.path_settings import PathSettings
-from scalebridge.cells.response_path import cell_of
 from scalebridge.cli.answering import leave
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.solving import read_image
@@ -17,6 +15,7 @@ from scalebridge.core.errors import CaseError
 from scalebridge.core.results import Outcome
 from scalebridge.engine.mpi_engine import world
 from scalebridge.laws.constitutive_law import constitutive_law
+from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import SolidMesh, box_mesh, notched_plate, read_mesh
 from scalebridge.structures.solve_structure import solve_structure
 
@@ -150,7 +149,7 @@ def material_of(case: StructureCase, folder: Path) -> Any:
         label if label == "*" else int(label): law_from(law, f"laws.{label}")
         for label, law in case.laws.items()
     }
-    return cell_of(image, parse_laws(laws, image), PathSettings(**case.cell.model_dump()))
+    return representative_volume(image, laws, settings=PathSettings(**case.cell.model_dump()))
 
 
 def law_from(given: Any, name: str) -> Any:

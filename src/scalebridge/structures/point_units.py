@@ -9,12 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from scalebridge.cells.path_cell import PathCell
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.history_unit import HistoryUnit, UnitAnswer
 from scalebridge.laws.path_law import PathLaw, State
+from scalebridge.structures.solid_mesh import SolidMesh
+
+_LARGER = 10.0  # times the structure: no volume is, units mixed up are a thousand
 
 
 @eqx.filter_jit
@@ -155,6 +159,41 @@ def unit_of(material: Any) -> HistoryUnit:
         got=f"a {type(material).__name__}",
         wanted="a law, a stiffness (6, 6), an Upscaled stiffness, or a unit with a history",
         cure="make one with constitutive_law, or pass what effective_stiffness returned",
+    )
+
+
+def volume_edge(unit: Any) -> float:
+    """Return the largest edge of a unit's representative volume, m; 0 for a law at a point."""
+    if not isinstance(unit, PathCell):
+        return 0.0
+    return max(n * edge for n, edge in zip(unit.index.shape, unit.spacing, strict=True))
+
+
+def refuse_scales(solid: SolidMesh, unit: Any) -> None:
+    """Refuse a representative volume that is far larger than its structure: units are mixed up.
+
+    Raises:
+        InputError: it is.
+    """
+    edge, size = volume_edge(unit), float(solid.size.max())
+    if edge > _LARGER * size:
+        raise InputError(
+            "mesh",
+            got=f"a structure of {size:.3g} m with a representative volume of {edge:.3g} m",
+            wanted="a volume that is smaller than the structure, in the same units",
+            cure="check the unit of the mesh, and give the voxel's edge with its unit",
+        )
+
+
+def scale_notes(solid: SolidMesh, unit: Any, elements: int) -> tuple[str, ...]:
+    """Say where a representative volume is larger than an element: scales are then not apart."""
+    edge = volume_edge(unit)
+    element = float(np.prod(solid.size) / elements) ** (1 / solid.dim)
+    if edge <= element:
+        return ()
+    return (
+        f"The representative volume ({edge:.3g} m) is larger than an element (some {element:.3g} m): gradients "
+        "over it are not seen by it, and the scales are not apart.",
     )
 
 

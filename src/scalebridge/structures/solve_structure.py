@@ -37,7 +37,7 @@ from scalebridge.structures.linear_solver import (
     rigid_motions,
 )
 from scalebridge.structures.march import Journey, StepSettings, march, set_out, take_up, targets
-from scalebridge.structures.point_units import unit_of
+from scalebridge.structures.point_units import refuse_scales, unit_of
 from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_engine import check_point_engine, on_every_rank, point_engine
 from scalebridge.structures.structure_log import Log, signatures
@@ -142,6 +142,7 @@ def solve_structure(
     check_linear_method(linear_solver)
     check_point_engine(engine, workers)
     unit = unit_of(material)
+    refuse_scales(mesh, unit)
     kinematics = make_kinematics(mesh, order, finite=bool(getattr(unit, "finite", False)), plane=plane)
     _refuse_points(watch, kinematics.points)
     reduction = reduce_unknowns(mesh, kinematics, given)

@@ -12,6 +12,7 @@ from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.structures.conditions import Conditions
 from scalebridge.structures.equilibrium import Trial
 from scalebridge.structures.march import Journey, outer_forces
+from scalebridge.structures.point_units import scale_notes
 from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_files import node_displacements
 from scalebridge.structures.structure_study import StructureStudy, von_mises
@@ -67,7 +68,7 @@ def assemble_study(
             "corrections": [record.iterations for record in journey.records],
             "bytes moved": getattr(structure.engine, "bytes_moved", 0),
         },
-        notes=(*solid.notes, *softened),
+        notes=(*solid.notes, *scale_notes(solid, unit, int(solid.mesh.nelements)), *softened),
         inputs={"mesh": solid.source, **{name: value for name, value in asdict(given).items() if value}},
         provenance=Provenance(
             {"mesh": solid.source, "material": unit.signature()},
