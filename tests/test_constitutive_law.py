@@ -9,7 +9,6 @@ from scalebridge.laws.damage import Damage
 from scalebridge.laws.drucker_prager import DruckerPrager
 from scalebridge.laws.elastic import IsotropicElastic, LinearElastic
 from scalebridge.laws.finite_plastic import FinitePlasticity
-from scalebridge.laws.hardening import SwiftHardening, TableHardening, VoceHardening
 from scalebridge.laws.kinematic import ArmstrongFrederick
 from scalebridge.laws.maxwell import GeneralisedMaxwell
 from scalebridge.laws.mooney_rivlin import MooneyRivlin
@@ -75,7 +74,7 @@ REFUSED = [
     ("plastic", {**YIELD, "saturation": "1 MPa"}, sb.InputError, "does not have"),
     ("plastic", {**YIELD, "recovery": 10.0}, sb.InputError, "give kinematic_modulus"),
     ("plastic", {**YIELD, "hardening": "table", "curve": [[0, "250 MPa"]]}, sb.InputError, "two or more"),
-    ("plastic", {**YIELD, "hardening": "table", "curve": [["a", 1.0], [1, 2]]}, sb.InputError, "pairs"),
+    ("plastic", {**YIELD, "hardening": "table", "curve": [["a", 1.0], [1, 2]]}, sb.InputError, "a number"),
     ("plastic", {**YIELD, "hardening": "table", "curve": [[0, 250e6], [0.1, 1e8]]}, sb.InputError, "falls"),
     ("plastic", {**YIELD, "hardening": "table", "curve": [[0, 200e6], [0.1, 3e8]]}, sb.InputError, "begin"),
     ("viscoplastic", {**YIELD, "time": "1 s"}, sb.InputError, "give drag"),
@@ -100,7 +99,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("kind", "parameters", "error", "words"), REFUSED)
 def test_nonsense_is_refused_with_a_cure(kind, parameters, error, words):
-    with pytest.raises(error, match=".") as caught:
+    with pytest.raises(error) as caught:
         sb.constitutive_law(kind, **parameters)
     assert words in str(caught.value)
 

@@ -178,7 +178,7 @@ def _table(curve: Any, limit: float, kind: str) -> TableHardening:
             wanted="two or more pairs of plastic strain and yield stress",
             cure="write for example [[0, '250 MPa'], [0.1, '300 MPa']]",
         )
-    strains = [float(pair[0]) for pair in pairs]
+    strains = [read_number("plastic_strain", pair[0], kind) for pair in pairs]
     stresses = [read_number("yield_stress", pair[1], kind) for pair in pairs]
     if strains[0] != 0.0 or np.any(np.diff(strains) <= 0.0) or abs(stresses[0] - limit) > 1e-9 * limit:
         raise InputError(
@@ -245,9 +245,8 @@ def _softening(given: Table, form: str, young: float, kind: str) -> Softening:
         energy, length = (read_number(name, given[name], kind) for name in ("fracture_energy", "length"))
         return _crack_band(form, young, strength, energy, length, kind)
     if "final_strain" in given and "averaging_length" in given and "fracture_energy" not in given:
-        return _averaged(
-            form, strength / young, read_number("final_strain", given["final_strain"], kind), kind
-        )
+        final = read_number("final_strain", given["final_strain"], kind)
+        return _averaged(form, strength / young, final, kind)
     names = ("fracture_energy", "length", "final_strain", "averaging_length")
     raise InputError(
         f"{kind} length",

@@ -41,6 +41,7 @@ QUANTITIES = {
     "yield_stress": Quantity("Pa"),
     "hardening_modulus": Quantity("Pa", low_too=True),
     "saturation": Quantity("Pa", low_too=True),
+    "plastic_strain": Quantity("1", low_too=True),
     "rate": Quantity("1"),
     "reference_strain": Quantity("1"),
     "exponent": Quantity("1", low_too=True, high=1.0 + 1e-12),
