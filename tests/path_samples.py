@@ -72,7 +72,9 @@ def taylor_slopes(
         there = cell.respond(second + change, before.state, dt, hint=here.hint, want_tangent=False)
         missed.append(np.abs(there.answer - here.answer - here.tangent @ change).max())
     missed = np.array(missed)
-    if missed.max() <= 1e-10 * np.abs(here.answer).max():  # a linear answer, and nothing but rounding is missed
+    if (
+        missed.max() <= 1e-10 * np.abs(here.answer).max()
+    ):  # a linear answer, and nothing but rounding is missed
         return np.full(4, 2.0)
     return np.log2(missed[:-1] / missed[1:])
 

@@ -1,16 +1,19 @@
-"""Cells with history against exact answers: a laminate, a homogeneous body, a sphere; and what a trial may not do."""
+"""Cells with history against exact answers: laminate, homogeneous body, sphere; what a trial may not do."""
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 
 from path_samples import (
     BLOCK,
     INCLUSION,
     MATRIX,
+    REFERENCE,
     TIGHT,
     UNIT,
     mandel_tangent,
-    REFERENCE,
     rows,
     sphere,
     strain_of,
@@ -20,9 +23,11 @@ from path_samples import (
 from scalebridge.cells.path_cell import PathCell
 from scalebridge.cells.path_settings import PathSettings
 from scalebridge.core.results import Outcome
+from scalebridge.core.spec import Spec
 from scalebridge.laws.drucker_prager import DruckerPrager
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.neo_hookean import NeoHookean
+from scalebridge.laws.path_law import PathLaw
 
 LOAD = np.array([0.004, -0.001, -0.002, 0.001, 0.0005, 0.002])
 
@@ -81,13 +86,14 @@ def test_the_sphere_cell_at_the_shear_step():
 
 
 @pytest.mark.parametrize(
-    "law", [MATRIX, DruckerPrager(62.5, 28.8462, 0.2, 0.1, LinearHardening(0.1, 0.5)), NeoHookean(62.5, 28.8462)]
+    "law",
+    [MATRIX, DruckerPrager(62.5, 28.8462, 0.2, 0.1, LinearHardening(0.1, 0.5)), NeoHookean(62.5, 28.8462)],
 )
 def test_a_homogeneous_cell_is_its_law(law):
     cell = PathCell(np.zeros((3, 2, 2), int), [law], (1.0, 2.0, 0.5))
     load = np.eye(3).ravel() + 10 * np.r_[LOAD, 0.01, 0.0, 0.005] if law.finite else LOAD
     found = cell.respond(load, cell.rest())
-    asked = load.reshape(3, 3) if law.finite else load
+    asked = jnp.asarray(load.reshape(3, 3) if law.finite else load)
     stress, state = law.respond(asked, law.rest(), 0.0)
     tangent = law.tangent(asked, law.rest(), 0.0)
     scale = np.abs(tangent).max()
@@ -113,15 +119,40 @@ def test_a_trial_leaves_the_committed_state_and_hints_change_nothing_but_work():
     assert np.array_equal(again.tangent, hinted.tangent)
 
 
+class Timid(PathLaw):
+    """Linear elasticity that finds no answer where a step is longer than it dares."""
+
+    reach: Array = eqx.field(converter=jnp.asarray)
+
+    def state_specs(self):
+        return {"last": Spec("last", "1", (6,))}
+
+    def rest(self):
+        return {"last": jnp.zeros(6)}
+
+    def respond(self, strain, state, dt=0.0):
+        length = jnp.linalg.norm(strain - state["last"] + 1e-30)
+        return jnp.where(length > self.reach, jnp.nan, 1.0) * strain, {"last": strain}
+
+    def stiffness(self):
+        return jnp.eye(6)
+
+    def free_energy(self, strain, state):
+        return 0.5 * strain @ strain
+
+    def margin(self, strain, state):
+        return jnp.inf
+
+
 def test_a_step_that_is_too_long_is_cut_and_one_that_cannot_be_says_so():
-    settings = PathSettings(max_iterations=3)
-    cut = PathCell(BLOCK, [MATRIX, INCLUSION], UNIT, settings)
-    found = cut.respond(2 * LOAD, cut.rest())
+    cell = PathCell(BLOCK, [Timid(0.3 * np.linalg.norm(LOAD)), INCLUSION], UNIT)
+    found = cell.respond(LOAD, cell.rest())
     assert found.outcome is Outcome.converged
-    assert found.stats["substeps"] > 1
-    never = PathCell(BLOCK, [MATRIX, INCLUSION], UNIT, PathSettings(max_iterations=1, max_cuts=1))
-    failed = never.respond(5 * LOAD, never.rest())
-    assert failed.outcome is not Outcome.converged
+    assert found.stats["substeps"] >= 4
+    assert np.abs(found.answer - found.tangent @ LOAD).max() <= 1e-6 * np.abs(found.answer).max()
+    never = PathCell(BLOCK, [Timid(1e-9), INCLUSION], UNIT, PathSettings(max_cuts=1))
+    failed = never.respond(LOAD, never.rest())
+    assert failed.outcome is Outcome.breakdown
     assert failed.tangent is None
     assert np.all(np.isnan(failed.answer))
 

@@ -31,6 +31,8 @@ def test_derivatives_are_those_of_differences(control: str):
         "modulus": (0, "hardening.modulus"),
         "inclusion": (1, "shear_modulus"),
     }
+    if control != "strain":
+        wanted = {name: wanted[name] for name in ("yield", "inclusion")}
     options = {"control": control, "settings": TIGHT}
     path = PATH if control == "strain" else PATH * np.r_[1.0, np.zeros(5)]
     found = response_along_path(IMAGE, _laws({}), path, derivatives=list(wanted.values()), **options)

@@ -19,12 +19,8 @@ from scalebridge.laws.viscoplastic import Viscoplastic
 SLOPE = 1.95  # asked of each of four halvings; 2 is exact
 SMALL = {
     "J2": MATRIX,
-    "J2, Voce and Prager": J2Plasticity(
-        62.5, 28.8462, VoceHardening(0.1, 0.2, 0.1, 50.0), kinematic=1.0
-    ),
-    "viscoplastic": Viscoplastic(
-        62.5, 28.8462, LinearHardening(0.1, 0.5), time=1.0, drag=0.1, exponent=2.0
-    ),
+    "J2, Voce and Prager": J2Plasticity(62.5, 28.8462, VoceHardening(0.1, 0.2, 0.1, 50.0), kinematic=1.0),
+    "viscoplastic": Viscoplastic(62.5, 28.8462, LinearHardening(0.1, 0.5), time=1.0, drag=0.1, exponent=2.0),
     "kinematic": ArmstrongFrederick(62.5, 28.8462, LinearHardening(0.1, 0.5), modulus=5.0, recovery=20.0),
     "cone": DruckerPrager(62.5, 28.8462, 0.2, 0.1, LinearHardening(0.1, 0.5)),
     "damage": Damage(62.5, 28.8462, ExponentialSoftening(2e-4, 2e-2), EnergyStrain()),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scalebridge.cells.permeability import permeability
     from scalebridge.cells.permeability_rve import permeability_rve_study
     from scalebridge.cells.phase_field import flat_interface
+    from scalebridge.cells.response_path import response_along_path
     from scalebridge.cells.stiffness import effective_stiffness
     from scalebridge.cells.stiffness_rve import stiffness_rve_study
     from scalebridge.cells.thermoelastic_table import effective_thermoelasticity
@@ -105,6 +106,7 @@ _HOMES = {
     "cells.permeability": ("permeability",),
     "cells.permeability_rve": ("permeability_rve_study",),
     "cells.phase_field": ("flat_interface",),
+    "cells.response_path": ("response_along_path",),
     "cells.stiffness": ("effective_stiffness",),
     "cells.stiffness_rve": ("stiffness_rve_study",),
     "cells.thermoelastic_table": ("effective_thermoelasticity",),
@@ -287,6 +289,7 @@ __all__ = [
     "read_volume",
     "relabel",
     "report",
+    "response_along_path",
     "solve_structure",
     "sphere_lattice",
     "spheres_image",

@@ -1,14 +1,15 @@
-"""PathCell: a periodic voxel cell that remembers, asked with a mean strain, answering with stress and tangent.
+"""PathCell: a periodic voxel cell that remembers: asked with a strain, it answers with stress and tangent.
 
     div sigma = 0,   sigma = law(E + sym grad u; what happened before, dt),   u periodic,
 
-on trilinear hexahedra with eight integration points, any law a phase. With finite strain it is asked with the
-mean deformation gradient and answers with the mean nominal stress. A trial is always computed from a committed
-state and never changes it.
+on trilinear hexahedra with eight integration points, any law a phase. With finite strain it is asked with
+the mean deformation gradient and answers with the mean nominal stress. A trial is always computed from a
+committed state and never changes it.
 """
 
 import hashlib
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,8 +66,8 @@ class PathCell:
     Limits: periodic; displacements of a trilinear element in each voxel, which lock where a phase is nearly
         incompressible in all of its neighbourhood. After sub-steps the tangent is that of the last of them.
 
-    Cost: 8 numbers a point are stored of compact tangents, 21 (45) of symmetric ones, 36 (81) of others, while
-        a solve runs; internal variables and the fluctuation between two solves.
+    Cost: 8 numbers a point are stored of compact tangents, 21 (45) of symmetric ones, 36 (81) of others,
+        while a solve runs; internal variables and the fluctuation between two solves.
 
     Example:
         >>> from scalebridge.laws.plastic import J2Plasticity
@@ -144,7 +145,7 @@ class PathCell:
             starts = [u]
 
     def elastic(self) -> LazyAnswer | None:
-        """Return the linear elastic answer and how far a load may go before it ends; None with finite strain."""
+        """Return the linear elastic answer, and where it ends; None with finite strain."""
         if self.finite:
             return None
         if self._lazy is None:
@@ -184,12 +185,14 @@ class PathCell:
     ) -> PathAnswer:
         answer, tangent, outcome = found.balance.mean, None, Outcome.converged
         if want_tangent:
+            began = time.perf_counter()
             stored = self.medium.laws.tangent(found.balance.strains, states, dt)
             known = hint or {}
             moved = consistent_tangent(self.medium, stored, known.get("X"), known.get("Y"), self.settings)
             answer = corrected_mean(self.medium, answer, found.balance.forces, moved.adjoint)
             tangent, outcome, hint = moved.tangent, moved.outcome, self._hint(found.u, load, moved)
             stats |= {"tangent krylov": moved.steps, "misfit": moved.misfit}
+            stats["tangent seconds"] = time.perf_counter() - began
         new = self._state(found.u, load, self._advanced(found, states, dt))
         return PathAnswer(answer, tangent, new, hint or {}, outcome, stats)
 

@@ -96,28 +96,23 @@ def respond_controlled(
     """
     given = np.asarray(given, float).ravel()
     load = _predicted(cell, given, mask, state, hint)
-    before, last, count = state["load"].copy(), None, 0
+    before = last = state["load"]
+    found = cell.respond(load, state, dt, hint=hint)
     for count in range(1, _ITERATIONS + 1):
+        if found.outcome is not Outcome.converged or found.tangent is None:
+            load = last + 0.5 * (load - last)
+            load[~mask] = given[~mask]
+        else:
+            hint = {**found.hint, "answer": found.answer, "tangent": found.tangent}
+            found = replace(found, hint=hint)
+            missing = (given - found.answer)[mask]
+            change = 1e-3 * float(np.abs(found.tangent @ (load - before)).max())
+            if np.abs(missing).max() <= _TOLERANCE * max(float(np.abs(found.answer).max()), change):
+                return Controlled(load, found, count)
+            last, load = load, load.copy()
+            load[mask] += np.linalg.solve(found.tangent[np.ix_(mask, mask)], missing)
         found = cell.respond(load, state, dt, hint=hint)
-        if found.outcome is not Outcome.converged:
-            if last is None or count == _ITERATIONS:
-                before_load = before if last is None else last
-                load = before_load + 0.5 * (load - before_load)
-                load[~mask] = given[~mask]
-            else:
-                load = last + 0.25 * (load - last)
-            hint = None if last is None else hint
-            continue
-        hint = {**found.hint, "answer": found.answer, "tangent": found.tangent}  # type: ignore[dict-item]
-        found = replace(found, hint=hint)
-        missing = (given - found.answer)[mask]
-        if np.abs(missing).max(initial=0.0) <= _TOLERANCE * _scale(found, load, before):
-            return Controlled(load, found, count)
-        last = load.copy()
-        assert found.tangent is not None
-        load = load.copy()
-        load[mask] += np.linalg.solve(found.tangent[np.ix_(mask, mask)], missing)
-    return Controlled(load, replace(found, outcome=_worse(found.outcome)), count)
+    return Controlled(load, replace(found, outcome=_worse(found.outcome)), _ITERATIONS)
 
 
 def _worse(outcome: Outcome) -> Outcome:
@@ -140,10 +135,3 @@ def _predicted(
         load[mask] -= np.linalg.solve(tangent[np.ix_(mask, mask)], tangent[np.ix_(mask, ~mask)] @ change)
     load[~mask] = given[~mask]
     return load
-
-
-def _scale(found: PathAnswer, load: np.ndarray, before: np.ndarray) -> float:
-    """Stress that given stresses are compared with: the answer's, or that of a part of the load's change."""
-    assert found.tangent is not None
-    change = 1e-3 * np.abs(found.tangent @ (load - before)).max()
-    return float(max(np.abs(found.answer).max(), change))

@@ -93,13 +93,12 @@ def equilibrate(
 def _best_start(
     medium: PathMedium, load: np.ndarray, states: States, dt: float, starts: Sequence[np.ndarray]
 ) -> Equilibrium:
-    best: Equilibrium | None = None
+    found = []
     for u in starts:
         balance = medium.balance(u, load, states, dt)
-        rest = medium.norm(balance.forces) / balance.scale if balance.scale > 0 else 0.0
-        if best is None or not best.residuals[0] <= rest:
-            best = Equilibrium(u.copy(), balance, Outcome.step_limit, [rest])
-    assert best is not None
+        rest = medium.unbalanced(balance)
+        found.append(Equilibrium(u, balance, Outcome.step_limit, [rest]))
+    best = min(found, key=lambda one: one.residuals[0] if math.isfinite(one.residuals[0]) else math.inf)
     best.trials = len(starts)
     return best
 
@@ -172,10 +171,6 @@ class _Line:
         self.found.trials += 1
         return u, self.medium.balance(u, self.load, self.states, self.dt)
 
-    def norm(self, balance: Balance) -> float:
-        """Return the part of the stress that is out of equilibrium."""
-        return self.medium.norm(balance.forces) / balance.scale
-
     def take(self, u: np.ndarray, balance: Balance, norm: float) -> bool:
         """Go there."""
         self.found.u, self.found.balance = u, balance
@@ -194,7 +189,7 @@ def _by_slope(line: _Line, slope: float) -> bool:
             continue
         last = trial == _TRIALS - 1
         if abs(here) <= _SLACK * slope or (here > 0 and math.isinf(high)) or last:
-            norm = line.norm(balance)
+            norm = line.medium.unbalanced(balance)
             good = math.isfinite(norm) and (not last or norm < 2 * line.found.residuals[-1])
             return good and line.take(u, balance, norm)
         if here < 0:
@@ -212,7 +207,7 @@ def _by_norm(line: _Line, _: float) -> bool:
     for trial in range(_TRIALS):
         part = 0.5**trial
         u, balance = line.at(part)
-        norm = line.norm(balance)
+        norm = line.medium.unbalanced(balance)
         if norm < (1 - 1e-2 * part) * rest:
             return line.take(u, balance, norm)
     return False

@@ -1,7 +1,7 @@
 """Local fields of a cell in a committed state, and the energies that are checked on them.
 
-Here every phase owns points, the linear ones too: what is measured is computed afresh, by another way than the
-solver's.
+Here every phase owns points, the linear ones too: what is measured is computed afresh, by another way than
+the solver's.
 """
 
 from dataclasses import dataclass
@@ -48,8 +48,12 @@ class PointFields:
         Variables that a phase does not know are NaN in its voxels.
         """
         found = {
-            "strain": self._means([self.layout.block(self.strains, p, self.components) for p in self._phases]),
-            "stress": self._means([self.layout.block(self.stresses, p, self.components) for p in self._phases]),
+            "strain": self._means(
+                [self.layout.block(self.strains, p, self.components) for p in self._phases]
+            ),
+            "stress": self._means(
+                [self.layout.block(self.stresses, p, self.components) for p in self._phases]
+            ),
         }
         for name in sorted({name for state in self.states for name in state}):
             shape = next(state[name].shape[:-1] for state in self.states if name in state)

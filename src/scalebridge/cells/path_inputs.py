@@ -25,7 +25,9 @@ def parse_laws(laws: Any, image: VoxelImage) -> list[PathLaw]:
         image: the image.
     """
     if not isinstance(laws, Mapping) or not laws:
-        raise PhaseError("laws", got=type(laws).__name__, wanted="laws by label", cure="pass {0: law, 1: law}")
+        raise PhaseError(
+            "laws", got=type(laws).__name__, wanted="laws by label", cure="pass {0: law, 1: law}"
+        )
     absent = [label for label in laws if label != "*" and label not in image.phases]
     if absent:
         raise PhaseError(
@@ -47,7 +49,10 @@ def parse_laws(laws: Any, image: VoxelImage) -> list[PathLaw]:
         )
     if solid[0].finite and len(solid) < len(found):
         raise PhaseError(
-            "laws", got='"void" with finite strain', wanted="a soft law", cure="give the pore a soft neo-Hookean law"
+            "laws",
+            got='"void" with finite strain',
+            wanted="a soft law",
+            cure="give the pore a soft neo-Hookean law",
         )
     return [IsotropicElastic(0.0, 0.0) if law is None else law for law in found]
 
@@ -73,7 +78,10 @@ def _law(label: int, laws: Mapping[Any, Any], image: VoxelImage) -> PathLaw | No
     wrong = [leaf for leaf in jax.tree_util.tree_leaves(law) if not np.all(np.isfinite(np.asarray(leaf)))]
     if wrong:
         raise PhaseError(
-            "laws", got=f"a parameter of label {label} that is not finite", wanted="numbers", cure="look at the law"
+            "laws",
+            got=f"a parameter of label {label} that is not finite",
+            wanted="numbers",
+            cure="look at the law",
         )
     return law
 
@@ -81,11 +89,15 @@ def _law(label: int, laws: Mapping[Any, Any], image: VoxelImage) -> PathLaw | No
 def parse_path(path: Any, finite: bool) -> np.ndarray:
     """Return a path as (steps, 6) or (steps, 9)."""
     size = 9 if finite else 6
-    wanted = "(steps, 9) or (steps, 3, 3) of deformation gradients" if finite else "(steps, 6) of Mandel strains"
+    wanted = (
+        "(steps, 9) or (steps, 3, 3) of deformation gradients" if finite else "(steps, 6) of Mandel strains"
+    )
     try:
         found = np.asarray(path, float)
     except (TypeError, ValueError) as error:
-        raise InputError("path", got=repr(path)[:60], wanted=wanted, cure="pass an array of numbers") from error
+        raise InputError(
+            "path", got=repr(path)[:60], wanted=wanted, cure="pass an array of numbers"
+        ) from error
     shape = found.shape
     if finite and found.ndim == 3 and shape[1:] == (3, 3):
         found = found.reshape(len(found), 9)
@@ -94,7 +106,10 @@ def parse_path(path: Any, finite: bool) -> np.ndarray:
     if not np.all(np.isfinite(found)):
         step = int(np.argmin(np.isfinite(found).all(axis=1)))
         raise InputError(
-            "path", got=f"a number that is not finite at step {step + 1}", wanted="finite numbers", cure="remove it"
+            "path",
+            got=f"a number that is not finite at step {step + 1}",
+            wanted="finite numbers",
+            cure="remove it",
         )
     return found
 
@@ -104,10 +119,11 @@ def refuse_loads(path: np.ndarray, mask: np.ndarray, finite: bool) -> None:
     if finite:
         if not mask.any():
             volumes = np.linalg.det(path.reshape(-1, 3, 3))
-            if volumes.min() <= 0:
+            step = int(np.argmin(volumes))
+            if volumes[step] <= 0:
                 raise InputError(
                     "path",
-                    got=f"a gradient of determinant {volumes.min():.3g} at step {int(np.argmin(volumes)) + 1}",
+                    got=f"a gradient of determinant {volumes[step]:.3g} at step {step + 1}",
                     wanted="determinants above 0",
                     cure="pass deformation gradients, which are the unit matrix at rest",
                 )

@@ -1,7 +1,7 @@
 """A periodic voxel cell with laws: what Newton's method asks of it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,6 +119,10 @@ class PathMedium:
         square = self.inverse(np.dtype(float)).sweep(forces, None, lambda _: _nothing)
         return math.sqrt(square / self.voxels) if square >= 0 else math.nan
 
+    def unbalanced(self, balance: Balance) -> float:
+        """Return the part of the stress that is out of equilibrium; NaN where a law gave no answer."""
+        return self.norm(balance.forces) / balance.scale if balance.scale != 0 else 0.0
+
     def solve(
         self, tangent: StoredTangent, r: np.ndarray, x: np.ndarray, goals: np.ndarray, max_steps: int
     ) -> BatchSolved:
@@ -160,7 +164,7 @@ class _Tangents:
         self.product(p[None], out[None])
         return out
 
-    def sweep(self, r, update, then) -> float:  # noqa: ANN001
+    def sweep(self, r: np.ndarray, update: Callable | None, then: Callable) -> float:
         return self.medium.inverse(r.dtype).sweep(r, update, then)
 
     def precondition(self, r: np.ndarray) -> np.ndarray:

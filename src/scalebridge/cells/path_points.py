@@ -5,6 +5,7 @@ other law through its own `respond`, mapped over blocks of points of one size, s
 A phase whose law is linear and knows no state owns no points: its stiffness stands in a table.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -15,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.core import precision as _precision  # noqa: F401
-from scalebridge.grids.point_layout import PointLayout
 from scalebridge.grids.implicit_average import ImplicitAverage
+from scalebridge.grids.point_layout import PointLayout
 from scalebridge.grids.point_operators import Coupling, StoredTangent, entry_places, packed
 from scalebridge.laws.path_law import PathLaw
 from scalebridge.laws.plasticity_host import PointAnswers, kernel_parameters, return_points
@@ -59,7 +60,9 @@ class PointLaws:
         self.driven = [phase for phase in self.phases if lengths[phase] > 0]
         self._average = None
         if self.driven:
-            length = max(lengths) / unit
+            length = (
+                max(lengths) / math.sqrt(2) / unit
+            )  # c = averaging^2 / 2 in front of the second derivatives
             self._average = ImplicitAverage(layout, spacing, length, self.driven)
         self.symmetric = all(law.symmetric for law in self.laws) and not self.driven
         self._host = [kernel_parameters(law) for law in self.laws]
@@ -168,7 +171,10 @@ class PointLaws:
             for part, e, state in blocks(strain, states[phase] | {_DRIVING: averages[phase]}):
                 b, m = _driven_slopes(self.laws[phase], e, state, dt)
                 width = part.stop - part.start
-                stress[phase][:, part], slope[phase][:, part] = np.asarray(b)[:, :width], np.asarray(m)[:, :width]
+                stress[phase][:, part], slope[phase][:, part] = (
+                    np.asarray(b)[:, :width],
+                    np.asarray(m)[:, :width],
+                )
         return Coupling(self._average, stress, slope)
 
     def energy(self, strains: np.ndarray, states: States) -> float:
@@ -186,16 +192,14 @@ class PointLaws:
         largest = -np.inf
         for phase in self.phases:
             strain = self.layout.block(strains, phase, self.components)
-            for part, e, state in blocks(strain, states[phase]):
+            for _, e, state in blocks(strain, states[phase]):
                 largest = max(largest, float(_margin(self.laws[phase], e, state)))
         return largest
 
     @cached_property
     def _table(self) -> np.ndarray:
-        size = len(entry_places(self.components, self.symmetric)[0])
         if self.components == 9:
             return np.zeros((len(self.laws), 45 if self.symmetric else 81))
-        del size
         return np.ascontiguousarray(packed(np.moveaxis(self.stiffnesses, 0, -1), self.symmetric).T)
 
     @cached_property

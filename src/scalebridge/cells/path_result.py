@@ -52,12 +52,12 @@ class PathStep:
 def step_of(found: Controlled, before: PathStep, fields: PointFields, past: PointFields) -> PathStep:
     """Put a step together from the solve and the fields at its two ends."""
     answer = found.found
-    assert answer.tangent is not None
+    tangent = np.zeros((0, 0)) if answer.tangent is None else answer.tangent
     change = found.load - before.load
     return PathStep(
         found.load,
         answer.answer,
-        answer.tangent,
+        tangent,
         float(0.5 * (answer.answer + before.stress) @ change),
         fields.work(past),
         fields.stored,
@@ -156,7 +156,7 @@ def _stats(steps: list[PathStep], times: np.ndarray, initial: float, size: int) 
 def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
     if not steps:
         return []
-    scale = max(max(abs(one.work) for one in steps), max(abs(one.stored) for one in steps)) or 1.0
+    scale = max(abs(number) for one in steps for number in (one.work, one.stored)) or 1.0
     off = max(abs(one.work - one.local_work) for one in steps) / scale
     lost = min(one.lost for one in steps) / scale
     found = [
@@ -164,8 +164,8 @@ def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
             "Hill-Mandel, worst step",
             off,
             _HILL_MANDEL,
-            meaning="The mean of the local work is the work of the mean stress, step by step, relative to the "
-            "largest energy of the path; the tolerance is a hundred times that of equilibrium.",
+            meaning="The mean of the local work is the work of the mean stress, step by step, relative to "
+            "the largest energy of the path; the tolerance is a hundred times that of equilibrium.",
         ),
         Check(
             "dissipation, worst step",
@@ -182,8 +182,8 @@ def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
             "tangent, its two forms",
             worst,
             10 * cell.settings.tangent_tolerance,
-            meaning="Energies of pairs of load cases against mean stresses, relative to the largest entry. They "
-            "differ by what the solves leave; the energies, which are handed up, are off by its square.",
+            meaning="Energies of pairs of load cases against mean stresses, relative to the largest entry. "
+            "They differ by what the solves leave; the energies, which are handed up, are off by its square.",
         )
     )
     return found

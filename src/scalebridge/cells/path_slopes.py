@@ -65,7 +65,10 @@ def slopes_along(cell: PathCell, labels: Sequence[int], wanted: Any) -> "PathSlo
     for label, name in [] if wanted is True else wanted:
         if label not in labels:
             raise InputError(
-                "derivatives", got=f"label {label!r}", wanted=", ".join(map(str, labels)), cure="name a phase's label"
+                "derivatives",
+                got=f"label {label!r}",
+                wanted=", ".join(map(str, labels)),
+                cure="name a phase's label",
             )
         chosen.append((list(labels).index(label), name))
     medium = PathMedium(cell.index, cell.laws, cell.medium.operators.spacing, cell.edge, everywhere=True)
@@ -130,7 +133,8 @@ class PathSlopes:
         """Go on to the end of a step; return the derivatives of the mean stress, (parameters, components).
 
         Args:
-            u, load: the equilibrium at the end, u in the medium's unit.
+            u: fluctuation at the end, in the medium's unit.
+            load: mean strain or gradient at the end.
             states: internal variables before the step.
             dt: its time, s.
             tangent: consistent tangent of the cell.
@@ -186,7 +190,9 @@ class PathSlopes:
             for part, e, both in blocks(strain, states[phase] | moving):
                 own = {n: both[n] for n in states[phase]}
                 turned = {n: both[f"d/{n}"] for n in states[phase]}
-                ds, dn = _pushed(laws.laws[phase], self._changes[k][phase], e, both["strain"], own, turned, dt)
+                ds, dn = _pushed(
+                    laws.laws[phase], self._changes[k][phase], e, both["strain"], own, turned, dt
+                )
                 width = part.stop - part.start
                 stress[:, part] = np.asarray(ds)[:, :width]
                 for name in kept[0]:
@@ -203,12 +209,18 @@ def _unit_changes(laws: tuple[PathLaw, ...], parameter: Parameter) -> list[PathL
         leaves, tree = jax.tree_util.tree_flatten_with_path(law)
         mine = [number == phase and _name(path) == name for path, _ in leaves]
         hit = hit or any(mine)
-        values = [jnp.ones_like(leaf) if own else jnp.zeros_like(leaf) for own, (_, leaf) in zip(mine, leaves, strict=True)]
+        values = [
+            jnp.ones_like(leaf) if own else jnp.zeros_like(leaf)
+            for own, (_, leaf) in zip(mine, leaves, strict=True)
+        ]
         found.append(jax.tree_util.tree_unflatten(tree, values))
     if not hit:
         known = ", ".join(name for number, name in parameters_of(laws) if number == phase)
         raise InputError(
-            "derivatives", got=f"{name!r} of phase {phase}", wanted=known or "a phase that there is", cure="name one"
+            "derivatives",
+            got=f"{name!r} of phase {phase}",
+            wanted=known or "a phase that there is",
+            cure="name one",
         )
     return found
 

@@ -11,7 +11,14 @@ from scalebridge.cells.image_input import Threshold, as_image
 from scalebridge.cells.path_cell import PathCell
 from scalebridge.cells.path_control import Controlled, parse_control, respond_controlled
 from scalebridge.cells.path_fields import FieldReader
-from scalebridge.cells.path_inputs import described_laws, parse_laws, parse_path, parse_times, refuse_loads, refuse_memory
+from scalebridge.cells.path_inputs import (
+    described_laws,
+    parse_laws,
+    parse_path,
+    parse_times,
+    refuse_loads,
+    refuse_memory,
+)
 from scalebridge.cells.path_result import PathStep, path_result, step_of
 from scalebridge.cells.path_settings import PathSettings
 from scalebridge.cells.path_slopes import PathSlopes, everywhere, named_slopes, slopes_along
@@ -64,8 +71,8 @@ def response_along_path(
         threshold: for grey images, as in `effective_stiffness`.
         settings: tolerances and limits; `PathSettings()` unless given.
         derivatives: whether to differentiate the stresses by every scalar parameter of every law, through the
-            whole history; or which, as (label, name) such as (0, "hardening.yield_stress"). Where stresses are
-            given, the loads' derivatives are among the stats.
+            whole history; or which, as (label, name) such as (0, "hardening.yield_stress"). Where stresses
+            are given, the loads' derivatives are among the stats.
         fields: whether to keep strain, stress and internal variables of the last step, one a voxel.
         read_options: further arguments of `scalebridge.io.read.read_volume`, for a path to a file.
         memory_limit: bytes that the job may need; the machine's free memory unless given.
@@ -74,9 +81,9 @@ def response_along_path(
             and `outcome` says so.
 
     Returns:
-        an `Upscaled` whose value is the mean stress of every step, (steps, 6) in Mandel notation, or (steps, 9),
-        Pa. Its stats hold "load" (steps, 6), "tangent" (steps, 6, 6), energies, and what it took; after Ctrl-C
-        the steps that were done.
+        an `Upscaled` whose value is the mean stress of every step, (steps, 6) in Mandel notation, or
+        (steps, 9), Pa. Its stats hold "load" (steps, 6), "tangent" (steps, 6, 6), energies, and what it
+        took; after Ctrl-C the steps that were done.
 
     Raises:
         InputError: something in the input cannot be right; nothing long has run yet.
@@ -85,8 +92,8 @@ def response_along_path(
     Limits: periodic; no inertia; no contact in pores. Voxels lock where a phase is nearly incompressible. A
         softening law without a length of its own gives answers that depend on the voxel's size.
 
-    Cost: per step some five evaluations of the laws and some 50 to 100 conjugate gradient steps, and once more
-        as many for the tangent.
+    Cost: per step some five evaluations of the laws and some 50 to 100 conjugate gradient steps, and once
+        more as many for the tangent.
 
     Source: F. Feyel & J.-L. Chaboche, Comput. Methods Appl. Mech. Engrg. 183 (2000) 309; C. Miehe, J.
         Schroeder & J. Schotte, ibid. 171 (1999) 387; preconditioner: J. Ladecky et al., Appl. Math. Comput.
@@ -141,7 +148,13 @@ def response_along_path(
 
 
 def cell_of(image: VoxelImage, laws: list[PathLaw], settings: PathSettings) -> PathCell:
-    """Return the cell of an image whose phases have laws, one a label in their order."""
+    """Return the cell of an image; of a planar one, with one voxel along z.
+
+    Args:
+        image: the image.
+        laws: one a phase, in the order of its labels.
+        settings: how it is solved.
+    """
     labels = image.labels if image.dim == 3 else image.labels[:, :, None]
     index = np.searchsorted(np.asarray(image.phases), labels).astype(np.int32)
     edges = (1.0,) * image.dim if image.voxel is None else image.voxel
@@ -189,9 +202,9 @@ class _Walk:
         if self.slopes is None:
             return
         state, before = found.found.state, everywhere(self.cell, self.state)
-        assert found.found.tangent is not None
         u = state["u"] / self.cell.edge
-        stress = self.slopes.step(u, found.load, before, width, found.found.tangent, self.mask)
+        tangent = np.asarray(found.found.tangent)
+        stress = self.slopes.step(u, found.load, before, width, tangent, self.mask)
         self.by_parameter.append((stress, self.slopes.load_slopes))
 
     def _keep(self, found: Controlled) -> None:

@@ -24,8 +24,8 @@ class ImplicitAverage:
         length: l, in the unit of the spacing.
         phases: the phases whose values count, and that get averages.
 
-    Source: R. H. J. Peerlings, R. de Borst, W. A. M. Brekelmans & J. H. P. de Vree, Int. J. Numer. Meth. Engng.
-        39 (1996) 3391.
+    Source: R. H. J. Peerlings, R. de Borst, W. A. M. Brekelmans & J. H. P. de Vree, Int. J. Numer. Meth.
+        Engng. 39 (1996) 3391.
     """
 
     def __init__(self, layout: PointLayout, spacing: Sequence[float], length: float, phases: Sequence[int]):

@@ -60,7 +60,7 @@ def row_gradients(low, high, j, j1, g, mean, m, gradients):
         g: inverse spacings.
         mean: (9,), added to the gradients, row by row.
         m: (8, nodes + 1), room.
-        gradients: written; places are (y, z) of derivatives by x, (x, z) by y, (x, y) by z, each 2 first + last.
+        gradients: written; places are (y, z) of derivatives by x, (x, z) by y, (x, y) by z, 2 first + last.
     """
     count = low.shape[2]
     p, q = low.dtype.type(NEAR), low.dtype.type(FAR)
@@ -278,7 +278,7 @@ def _trace_square(a, b, c):
 
 @kernel
 def _spread_symmetric(s, z0, z1, x, y, z, squares, duals):
-    """Add a run's symmetric stress at a point, rows in Mandel notation, to the duals; its squares to two sums."""
+    """Add a run's symmetric stress at a point, Mandel rows, to the duals; its squares to two sums."""
     root = np.sqrt(0.5)
     _add(s[0], 1.0, duals[x, z0:z1])
     _add(s[1], 1.0, duals[16 + y, z0:z1])

@@ -1,4 +1,4 @@
-"""Where the numbers of integration points lie: phase by phase, (number, point), rows of voxels as runs of memory."""
+"""Where the numbers of integration points lie: phase by phase, rows of voxels as runs of memory."""
 
 from dataclasses import dataclass
 

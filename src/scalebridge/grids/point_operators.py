@@ -1,4 +1,4 @@
-"""What equilibrium asks of a box of voxels: strains at points, forces of stresses, products of stored tangents."""
+"""What equilibrium asks of a box of voxels: strains at points, forces of stresses, products of tangents."""
 
 import math
 from collections.abc import Sequence
@@ -73,7 +73,9 @@ class StoredTangent:
         if self.numbers.dtype == dtype:
             return self
         bulk = None if self.bulk is None else self.bulk.astype(dtype)
-        return StoredTangent(self.numbers.astype(dtype), self.table.astype(dtype), self.place, bulk, self.coupling)
+        return StoredTangent(
+            self.numbers.astype(dtype), self.table.astype(dtype), self.place, bulk, self.coupling
+        )
 
     def transposed(self) -> "StoredTangent":
         """Return the tangent's transpose, of the same numbers."""
@@ -151,7 +153,8 @@ class PointOperators:
         """Write the forces of the stresses; return the mean stress, and the means of trace^2 and square.
 
         Args:
-            u, load: what the strain of phases without points comes from.
+            u: fluctuation, from which the strain of phases without points comes.
+            load: mean strain, likewise.
             stress: flat, phase by phase (components, points).
             elastic: (phases, 21), stiffness of phases without points, Mandel.
             out: (x, 3, y, z).

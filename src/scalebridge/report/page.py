@@ -14,6 +14,7 @@ from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
+from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
@@ -27,6 +28,13 @@ from scalebridge.upscaling.rve_result import RveStudy
 _WANTED = "an Upscaled, an RveStudy, a ThermoelasticTable or a StructureStudy, or a list of them"
 Shown = Upscaled | RveStudy | ThermoelasticTable | StructureStudy
 """What a page can show."""
+_SECTIONS = (
+    (is_stiffness, make_stiffness_section),
+    (is_permeability, make_permeability_section),
+    (is_path, make_path_section),
+    (is_front, make_front_section),
+    (is_expansion, make_expansion_section),
+)
 
 
 def write_report(
@@ -93,13 +101,8 @@ def _section(result: Shown, number: int) -> Section:
         return make_structure_section(result, number)
     if isinstance(result, ThermoelasticTable):
         return make_temperature_section(result, number)
-    if is_stiffness(result):
-        return make_stiffness_section(result, number)
-    if is_permeability(result):
-        return make_permeability_section(result, number)
-    if is_front(result):
-        return make_front_section(result, number)
-    return make_expansion_section(result, number) if is_expansion(result) else make_section(result, number)
+    made = next((make for known, make in _SECTIONS if known(result)), make_section)
+    return made(result, number)
 
 
 def page_environment() -> Environment:

@@ -1,9 +1,10 @@
-"""Conjugate gradients for several right-hand sides of one operator, each with its own steps, in one pass over it.
+"""Conjugate gradients for several right-hand sides of one operator, in one pass over it.
 
-Where an operator's numbers are stored at every point, reading them is what a product costs: several fields at
-once read them once. A field that has converged leaves the batch. The method is the plain one of Hestenes &
-Stiefel, stopped on the preconditioned norm  sqrt(r . M^-1 r),  which bounds the energy of the error; nothing is
-renewed, because Newton's method (or a quadratic form) stands around it and sees the true residual.
+Where an operator's numbers are stored at every point, reading them is what a product costs: several fields
+at once read them once. Each has its own steps, and leaves the batch when it has converged. The method is the
+plain one of Hestenes & Stiefel, stopped on the preconditioned norm  sqrt(r . M^-1 r),  which bounds the energy
+of the error; nothing is renewed, because Newton's method (or a quadratic form) stands around it and sees the
+true residual.
 """
 
 import math
@@ -15,8 +16,6 @@ import numpy as np
 
 from scalebridge.core.results import Outcome, worst_outcome
 from scalebridge.core.vectors import advance_and_turn, descend
-
-Sweep = Callable[[np.ndarray, Callable[[int, int], None] | None, Callable[[float], Callable]], float]
 
 
 class BatchOperator(Protocol):
@@ -64,41 +63,58 @@ def solve_batch(
         how it ended; x holds the best of what was found in any case. At a direction without positive energy
         a field stops: at the first step of all with the preconditioned residual, a descent direction.
     """
-    fields = len(r)
-    p, q = np.empty_like(r), np.empty_like(r)
-    rz = [operator.sweep(r[f], None, _copier(p[f])) for f in range(fields)]
-    steps, norms = [0] * fields, [math.sqrt(max(one, 0.0)) for one in rz]
-    slots, indefinite, code = [], False, Outcome.converged
-    for f in range(fields):
-        if not math.isfinite(rz[f]):
-            code = Outcome.breakdown
-        elif norms[f] > goals[f]:
-            _move(p, f, len(slots))
-            slots.append(f)
+    batch = _Batch(operator, r, x, goals)
     for _ in range(max_steps):
-        if not slots:
+        if not batch.slots:
             break
-        active = len(slots)
-        operator.product(p[:active], q[:active])
+        batch.step()
+    ended = worst_outcome([batch.code, Outcome.step_limit if batch.slots else Outcome.converged])
+    return BatchSolved(ended, batch.steps, batch.norms, batch.indefinite)
+
+
+class _Batch:
+    """Fields under way; `slots` says which field each place of the batch holds."""
+
+    def __init__(self, operator: BatchOperator, r: np.ndarray, x: np.ndarray, goals: np.ndarray):
+        self.operator, self.r, self.x, self.goals = operator, r, x, goals
+        self.p, self.q = np.empty_like(r), np.empty_like(r)
+        self.rz = [operator.sweep(one, None, _copier(p)) for one, p in zip(r, self.p, strict=True)]
+        self.steps, self.norms = [0] * len(r), [math.sqrt(max(one, 0.0)) for one in self.rz]
+        self.slots: list[int] = []
+        self.indefinite, self.code = False, Outcome.converged
+        for f in range(len(r)):
+            if not math.isfinite(self.rz[f]):
+                self.code = Outcome.breakdown
+            elif self.norms[f] > goals[f]:
+                _move(self.p, f, len(self.slots))
+                self.slots.append(f)
+
+    def step(self) -> None:
+        """Take a step of every field that is left, with one product for all."""
+        active = len(self.slots)
+        self.operator.product(self.p[:active], self.q[:active])
         for slot in range(active - 1, -1, -1):
-            f = slots[slot]
-            curvature = float(np.vdot(p[slot], q[slot]))
-            if not curvature > 0.0:
-                indefinite = True
-                if steps[f] == 0:
-                    x[f] += p[slot]
-                _leave(p, q, slots, slot)
-                continue
-            alpha, old = rz[f] / curvature, rz[f]
-            rz[f] = operator.sweep(r[f], _descender(r[f], q[slot], alpha), _turner(x[f], p[slot], alpha, old))
-            steps[f] += 1
-            norms[f] = math.sqrt(max(rz[f], 0.0))
-            if not math.isfinite(rz[f]):
-                code = Outcome.breakdown
-            if norms[f] <= goals[f] or not math.isfinite(rz[f]):
-                _leave(p, q, slots, slot)
-    ended = worst_outcome([code, Outcome.step_limit if slots else Outcome.converged])
-    return BatchSolved(ended, steps, norms, indefinite)
+            if not self._advance(slot, self.slots[slot]):
+                _leave(self.p, self.q, self.slots, slot)
+
+    def _advance(self, slot: int, f: int) -> bool:
+        """Take a step of one field; return whether it goes on."""
+        p, q, old = self.p[slot], self.q[slot], self.rz[f]
+        curvature = float(np.vdot(p, q))
+        if not curvature > 0.0:
+            self.indefinite = True
+            if self.steps[f] == 0:
+                self.x[f] += p
+            return False
+        alpha = old / curvature
+        down = _descender(self.r[f], q, alpha)
+        self.rz[f] = self.operator.sweep(self.r[f], down, _turner(self.x[f], p, alpha, old))
+        self.steps[f] += 1
+        self.norms[f] = math.sqrt(max(self.rz[f], 0.0))
+        if not math.isfinite(self.rz[f]):
+            self.code = Outcome.breakdown
+            return False
+        return self.norms[f] > self.goals[f]
 
 
 def _move(p: np.ndarray, source: int, target: int) -> None:
