@@ -6,6 +6,11 @@ import signal
 import numpy as np
 
 from scalebridge.engine.history_unit import UnitAnswer
+from scalebridge.engine.point_engine import LocalEngine
+from scalebridge.structures.assembly import Assembler
+from scalebridge.structures.conditions import Conditions, component_dofs, reduce_unknowns
+from scalebridge.structures.kinematics import make_kinematics
+from scalebridge.structures.point_units import unit_of
 
 BULK, SHEAR, YIELD, HARDENING = 62.5, 28.8462, 0.1, 0.5
 VOLUMETRIC = np.outer([1.0, 1, 1, 0, 0, 0], [1.0, 1, 1, 0, 0, 0]) / 3
@@ -67,3 +72,16 @@ class PlasticUnit:
 
 BENT = {"left": {"x": 0, "y": 0, "z": 0}, "right": {"z": 1.0}}
 FACTORS = [0.004, 0.008, 0.012, 0.006]
+
+
+def reaction_slope(solid, material, path):
+    """dR/dfactor of the bent bar by the consistent tangents, after the strains of the points at each step."""
+    k = make_kinematics(solid, 1, finite=False, plane="strain")
+    reduction = reduce_unknowns(solid, k, Conditions(BENT))
+    engine = LocalEngine(lambda: unit_of(material), k.points)
+    for epoch, strains in enumerate(path):
+        tangents = engine.evaluate(strains, 0.0, epoch).tangents
+        engine.commit(epoch)
+    stiffness, t, g = Assembler.of(k).stiffness(tangents), reduction.transform, reduction.offset
+    step = t @ np.linalg.solve((t.T @ stiffness @ t).toarray(), -(t.T @ stiffness @ g)) + g
+    return float((stiffness @ step)[component_dofs(k, solid.facets("right"))[2]].sum())
