@@ -18,16 +18,20 @@ from pathlib import Path
 
 import numpy as np
 
+from scalebridge.cells.path_cell import PathCell
+from scalebridge.laws.elastic import IsotropicElastic
+from scalebridge.laws.hardening import LinearHardening
+from scalebridge.laws.plastic import J2Plasticity
+from scalebridge.structures.assembly import Assembler
+from scalebridge.structures.kinematics import make_kinematics
+from scalebridge.structures.solid_mesh import box_mesh
+from scalebridge.structures.solve_structure import solve_structure
+
 WAYS = ("local", "local-eager", "mpi-1", "mpi-2", "dask-2")
 
 
 def volume(edge):
     """A sphere of a quarter of the volume in a matrix that yields."""
-    from scalebridge.cells.path_cell import PathCell
-    from scalebridge.laws.elastic import IsotropicElastic
-    from scalebridge.laws.hardening import LinearHardening
-    from scalebridge.laws.plastic import J2Plasticity
-
     x = (np.arange(edge) + 0.5) / edge - 0.5
     inside = (x[:, None, None] ** 2 + x[:, None] ** 2 + x**2 < 0.395**2).astype(int)
     laws = [J2Plasticity(62.5, 28.8462, LinearHardening(0.1, 0.5)), IsotropicElastic(222.222, 166.6667)]
@@ -36,8 +40,6 @@ def volume(edge):
 
 def bar(points):
     """A bar of hexahedra with so many integration points."""
-    from scalebridge.structures.solid_mesh import box_mesh
-
     elements = points // 8
     across = 2 if elements % 4 == 0 else 1
     return box_mesh((4.0, 1.0, 1.0), (elements // across**2, across, across))
@@ -45,8 +47,6 @@ def bar(points):
 
 def solve(way, given):
     """Walk the path in one way and write what was found."""
-    from scalebridge.structures.solve_structure import solve_structure
-
     engine, _, count = way.partition("-")
     begun = time.perf_counter()
     study = solve_structure(
@@ -77,7 +77,7 @@ def solve(way, given):
 def compare(given):
     """Run every way and print the table."""
     ways = [way for way in WAYS if way in given.ways.split(",")]
-    threads = {name: "1" for name in ("SCALEBRIDGE_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    threads = dict.fromkeys(("SCALEBRIDGE_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     for way in ways:
         words = [sys.executable, "-m", "benchmarks.fe2_scale", "--way", way, "--out", str(given.out)]
@@ -112,10 +112,6 @@ def tell(out, ways):
 
 def assembly():
     """Time the assembly of a cube of 21^3 hexahedra: 32k unknowns, 74k points."""
-    from scalebridge.structures.assembly import Assembler
-    from scalebridge.structures.kinematics import make_kinematics
-    from scalebridge.structures.solid_mesh import box_mesh
-
     k = make_kinematics(box_mesh((1.0, 1.0, 1.0), (21, 21, 21)), 1, finite=False, plane="strain")
     made, tangent = Assembler.of(k), np.tile(np.eye(6) + 1, (k.points, 1, 1))
     times = []
@@ -123,9 +119,8 @@ def assembly():
         begun = time.perf_counter()
         made.stiffness(tangent)
         times.append(time.perf_counter() - begun)
-    print(
-        f"{k.unknowns} unknowns, {k.points} points: {min(times):.3f} s at best, {np.median(times):.3f} s in the middle"
-    )
+    best, median = min(times), np.median(times)
+    print(f"{k.unknowns} unknowns, {k.points} points: best {best:.3f} s, median {median:.3f} s")
 
 
 def main():

@@ -1,4 +1,4 @@
-"""What the tests of structures share: a unit with a memory in NumPy, programs that are killed, small problems."""
+"""What the tests of structures share: a unit with a memory in NumPy, which can die, and small problems."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ class LazySpring:
 
 
 class PlasticUnit:
-    """J2 plasticity with linear hardening, point by point, that can die at a certain call, in a certain process.
+    """J2 plasticity with linear hardening, that can die at a certain call, in a certain process.
 
     Args:
         die_at: number of the call of `respond` at which the process is killed; 0 for never.

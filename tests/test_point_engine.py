@@ -84,7 +84,7 @@ def test_a_call_of_another_epoch_is_an_error():
     made.evaluate(SMALL, 0.0, 0)
     made.commit(0)
     for call in (lambda: made.evaluate(SMALL, 0.0, 0), lambda: made.commit(0), lambda: made.rollback(2)):
-        with pytest.raises(TaskError, match="points that are at epoch 1.*no checkpoint was written"):
+        with pytest.raises(TaskError, match=r"points that are at epoch 1.*no checkpoint was written"):
             call()
 
 

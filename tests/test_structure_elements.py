@@ -1,4 +1,4 @@
-"""Coarse elements: patch tests of every kind, exact bars, Cook's membrane, assembly against scikit-fem's own."""
+"""Coarse elements: patch tests of every kind, exact bars, Cook's membrane, assembly as scikit-fem has it."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,8 @@ def test_patch_of_a_finite_gradient_is_exact(kind):
     solid = skewed(kind)
     slope = np.array([[0.3, 0.2, -0.1], [0.1, -0.2, 0.05], [0.0, 0.1, 0.15]])[: solid.dim, : solid.dim]
     structure, wanted = structure_of(solid, law, 1, "strain", slope, np.zeros(solid.dim))
-    found, corrections = equilibrate(set_out(structure).trial, 1.0, 0.0, NewtonSettings(1e-12), lambda *_: None)
+    settings = NewtonSettings(1e-12)
+    found, corrections = equilibrate(set_out(structure).trial, 1.0, 0.0, settings, lambda *_: None)
     assert corrections <= 8  # quadratic, from a linear guess of 30 % strain
     np.testing.assert_allclose(found.u, wanted, rtol=0, atol=1e-12)
 

@@ -163,7 +163,8 @@ def test_a_case_of_another_task_and_a_missing_file_are_refused(tmp_path):
 
 def test_a_case_runs_is_resumed_and_tells_its_files(tmp_path):
     file = tmp_path / "case.toml"
-    tail = '[points]\ncheckpoints = "ck"\n[output]\nfolder = "out"\njson = "a.json"\nreport = "a.html"\nseries = "vtu"\n'
+    tail = '[points]\ncheckpoints = "ck"\n[output]\nfolder = "out"\njson = "a.json"\nreport = "a.html"\n'
+    tail += 'series = "vtu"\n'
     file.write_text(CASE + tail, encoding="utf-8")
     first = invoke("fe2", file)
     assert first.exit_code == 0, first.stderr

@@ -90,11 +90,8 @@ def solve_structure_case(
 def structure_outputs(case: StructureCase, folder: Path) -> Outputs:
     """Return the outputs that a case asks for, their paths settled."""
     base, table = folder / case.output.folder, case.output
-    placed = {
-        name: None if p is None else base / p
-        for name, p in (("result", table.result), ("report", table.report))
-    }
-    return Outputs(**placed, title=case.title)
+    result, report = (None if name is None else base / name for name in (table.result, table.report))
+    return Outputs(result, report, title=case.title)
 
 
 def mesh_of(table: MeshTable, folder: Path) -> SolidMesh:

@@ -174,7 +174,7 @@ def refuse_other(header: Mapping[str, Any], folder: Path, expected: Mapping[str,
             raise InputError(
                 "resume",
                 got=f"checkpoint {folder.name} of another {what}",
-                wanted=f"a checkpoint of the same {what} (hash {mine[:12]}, not {str(header.get(what))[:12]})",
+                wanted=f"one of the same {what} (hash {mine[:12]}, not {str(header.get(what))[:12]})",
                 cure=f"restore the {what} that it was written with, or start anew in another folder",
             )
 

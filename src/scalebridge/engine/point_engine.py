@@ -80,8 +80,8 @@ class PointEngine(abc.ABC):
         """
         if epoch != self.epoch:
             raise TaskError(
-                f"a call of epoch {epoch} met points that are at epoch {self.epoch}: something was lost or done "
-                f"twice; {resume_hint(self.checkpoint)}"
+                f"a call of epoch {epoch} met points that are at epoch {self.epoch}: something was lost or "
+                f"done twice; {resume_hint(self.checkpoint)}"
             )
 
 

@@ -1,7 +1,7 @@
 """Keepers: the memory of some points of a coarse model, and their answers, in one process.
 
-A trial is always computed from what is committed. A point whose unit has an exact elastic answer shares it until
-a load is committed at which it no longer holds, and has no memory of its own before.
+A trial is always computed from what is committed. A point whose unit has an exact elastic answer shares it
+until a load is committed at which it no longer holds, and has no memory of its own before.
 """
 
 import abc
@@ -20,6 +20,7 @@ from scalebridge.engine.history_unit import BatchedUnit, HistoryUnit, LazyUnitAn
 from scalebridge.engine.point_store import PointStore
 
 _STATE, _HINT, _HINTED = "state/", "hint/", "hint?"
+_NOTHING = np.zeros(())
 _BLOCK_BYTES = 8 * 2**20
 _BATCH = 4096  # points of a batch: what vectorised laws need besides stays small
 Build = Callable[[], HistoryUnit]
@@ -137,10 +138,7 @@ class PointKeeper(Keeper):
         count = len(self.ids)
         answers, tangents = np.zeros((count, self.size)), np.zeros((count, self.size, self.size))
         codes = np.zeros(count, dtype=np.int64)
-        asked = []
-        for point in range(count):
-            if not self._answer_lazily(point, loads[point], answers, tangents):
-                asked.append(point)
+        asked = [p for p in range(count) if not self._answer_lazily(p, loads[p], answers, tangents)]
         found = self._pool.map(lambda point: self._solve(point, loads[point], dt), asked)
         steps = 0.0
         for point, said in zip(asked, found, strict=True):
@@ -217,7 +215,7 @@ class PointKeeper(Keeper):
             values |= {_HINT + name: np.asarray(array) for name, array in said.hint.items()}
             values[_HINTED] = np.array(1.0)
         store = self._storage({name: array.shape for name, array in values.items()})
-        store.write(point, {name: values.get(name, 0.0) for name in store.shapes})
+        store.write(point, {name: values.get(name, _NOTHING) for name in store.shapes})
 
     def _storage(self, shapes: dict[str, tuple[int, ...]]) -> PointStore:
         """Return the store, made for the first shapes seen."""

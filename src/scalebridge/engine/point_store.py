@@ -1,8 +1,8 @@
 """Memory of many points: committed and trial, structure of arrays, made when a point first needs it.
 
-Points are kept in blocks. A block holds two banks of every variable; a flag for each point says which bank is
-committed, so that a commit turns flags over and moves nothing, and a rollback does nothing. Beyond a budget of
-bytes, further blocks are files mapped into memory.
+Points are kept in blocks. A block holds two banks of every variable; a flag for each point says which bank
+is committed, so that a commit turns flags over and moves nothing, and a rollback does nothing. Beyond a
+budget of bytes, further blocks are files mapped into memory.
 """
 
 import tempfile

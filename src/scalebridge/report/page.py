@@ -19,8 +19,8 @@ from scalebridge.report.permeability_section import is_permeability, make_permea
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
-from scalebridge.report.study_section import make_study_section
 from scalebridge.report.structure_section import make_structure_section
+from scalebridge.report.study_section import make_study_section
 from scalebridge.report.temperature_section import make_temperature_section
 from scalebridge.structures.structure_study import StructureStudy
 from scalebridge.upscaling.rve_result import RveStudy

@@ -3,8 +3,8 @@
     |du| = length over the increment,      corrections stay in the plane across the increment so far:
     du . (d_r + dfactor d_t) = 0,  d_r = K^-1 r,  d_t = K^-1 (f - K g) + g
 
-so that the factor may fall while the structure goes on (softening, snap-through, snap-back). An increment goes
-the way that the last one went.
+so that the factor may fall while the structure goes on (softening, snap-through, snap-back). An increment
+goes the way that the last one went.
 """
 
 from collections.abc import Callable

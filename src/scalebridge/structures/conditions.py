@@ -1,7 +1,7 @@
 """What is prescribed: supports, periodic sides, equations between displacements; and forces.
 
-Every condition is an equation  sum a_i u_i = factor b  with the load factor. Each decides one unknown by others;
-together they give  u = T q + factor g,  with q free. Forces are dead loads times the factor.
+Every condition is an equation  sum a_i u_i = factor b  with the load factor. Each decides one unknown by
+others; together they give  u = T q + factor g,  with q free. Forces are dead loads times the factor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,10 +62,7 @@ def component_dofs(kinematics: Kinematics, facets: np.ndarray | None = None) -> 
     """Return the unknowns of each component, of some facets or of all nodes, in the same order of nodes."""
     basis = kinematics.basis
     dim = basis.mesh.dim()
-    if facets is None:
-        every = np.arange(basis.N)
-    else:
-        every = np.sort(basis.get_dofs(facets).all())
+    every = np.arange(basis.N) if facets is None else np.sort(basis.get_dofs(facets).all())
     component = components_of(kinematics)
     found = [every[component[every] == axis] for axis in range(dim)]
     scale = float(np.ptp(np.asarray(basis.mesh.p)))

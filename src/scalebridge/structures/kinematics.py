@@ -1,8 +1,8 @@
 """From displacements to loads of the integration points: B of small strains, or displacement gradients.
 
-Small strain: the load is the strain (6,) in Mandel notation. Finite strain: the deformation gradient F (9,), row
-by row. In the plane, strains across it are zero (plane strain), or unknowns of each point that make the stresses
-across it vanish (plane stress).
+Small strain: the load is the strain (6,) in Mandel notation. Finite strain: the deformation gradient F (9,),
+row by row. In the plane, strains across it are zero (plane strain), or unknowns of each point that make the
+stresses across it vanish (plane stress).
 """
 
 from dataclasses import dataclass

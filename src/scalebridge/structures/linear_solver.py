@@ -1,4 +1,4 @@
-"""Sparse linear systems of the coarse model: a direct solver, or conjugate gradients with algebraic multigrid."""
+"""Sparse linear systems of the coarse model: a direct solver, or conjugate gradients with multigrid."""
 
 import importlib
 import warnings
@@ -35,9 +35,9 @@ class LinearSolver:
 
     def __call__(self, matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
         """Return x; NaN where the matrix is singular."""
-        if matrix.shape[0] == 0:
+        if len(right) == 0:
             return np.zeros_like(right)
-        chosen = self.chosen(matrix.shape[0])
+        chosen = self.chosen(len(right))
         if chosen == "pardiso":
             return np.asarray(importlib.import_module("pypardiso").spsolve(matrix, right))
         if chosen == "multigrid":

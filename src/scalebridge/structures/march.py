@@ -251,7 +251,7 @@ def commit_increment(journey: Journey, found: Trial, corrections: int, dt: float
 
 
 def works(before: Trial, after: Trial) -> tuple[float, float]:
-    """Return the works of reactions and loads, and of the stresses, between two equilibria, by their means."""
+    """Return the works of outer forces and of stresses between two equilibria, by their means."""
     k, structure = after.structure.kinematics, after.structure
     forces = [outer_forces(trial) for trial in (before, after)]
     external = 0.5 * float((forces[0] + forces[1]) @ (after.u - before.u))
@@ -261,7 +261,7 @@ def works(before: Trial, after: Trial) -> tuple[float, float]:
 
 
 def reactions_of(trial: Trial) -> dict[str, list[float]]:
-    """Return the force onto each boundary, N by component: of its supports, and of loads where it has none."""
+    """Return the force onto each boundary, N by component: of supports, and of loads where it has none."""
     s = trial.structure
     force = np.where(_tied(s), -trial.imbalance, trial.factor * s.forces)
     return {name: [float(force[d].sum()) for d in dofs] for name, dofs in s.boundaries.items()}

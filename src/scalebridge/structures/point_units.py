@@ -192,8 +192,8 @@ def scale_notes(solid: SolidMesh, unit: Any, elements: int) -> tuple[str, ...]:
     if edge <= element:
         return ()
     return (
-        f"The representative volume ({edge:.3g} m) is larger than an element (some {element:.3g} m): gradients "
-        "over it are not seen by it, and the scales are not apart.",
+        f"The representative volume ({edge:.3g} m) is larger than an element (some {element:.3g} m): "
+        "gradients over it are not seen by it, and the scales are not apart.",
     )
 
 

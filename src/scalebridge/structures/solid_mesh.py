@@ -1,7 +1,7 @@
 """Meshes of solids with named boundaries: made ones, or a file's; what cannot carry a solid is refused.
 
-Meshes and bases are scikit-fem's. Nodes are those of straight-sided elements; displacements may be of first or
-of second order on them.
+Meshes and bases are scikit-fem's. Nodes are those of straight-sided elements; displacements may be of first
+or of second order on them.
 """
 
 import os
@@ -280,7 +280,7 @@ def _lengths(given: Any) -> Any:
 
 
 def _solid_cells(read: Any, file: Path) -> tuple[Any, tuple[str, ...]]:
-    """Return the block of the elements of highest dimension, in corners, and a note if nodes were left out."""
+    """Return the elements of highest dimension, in corners, and a note if nodes were left out."""
     solid = [c for c in read.cells if len(c.data) and c.dim >= 2]
     most = max((c.dim for c in solid), default=0)
     solid = [c for c in solid if c.dim == most]

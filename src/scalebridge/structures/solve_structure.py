@@ -223,8 +223,8 @@ def _thrown(study: StructureStudy, log: Log) -> StructureStudy:
     last, reached = study.iterations[-1], study.records[-1].factor if study.records else 0.0
     kept = "" if log.last is None else f", and the checkpoint {log.last} is of the last finished step"
     raise SolverError(
-        f"solve_structure: no equilibrium beyond factor {reached:.6g} ({last.outcome}){kept}; take more steps, "
-        "pass control='arc' past a limit point, or throw=False for what was found"
+        f"solve_structure: no equilibrium beyond factor {reached:.6g} ({last.outcome}){kept}; take more "
+        "steps, pass control='arc' past a limit point, or throw=False for what was found"
     )
 
 
@@ -262,8 +262,8 @@ def _refuse(mesh: Any, rtol: Any, iterations: Any, cuts: Any, control: Any, step
 def _refuse_steps(steps: Any) -> None:
     if isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1:
         return
-    listed = not isinstance(steps, str | int | float | bool) and isinstance(steps, Sequence | np.ndarray)
-    if not listed or len(steps) == 0 or not np.isfinite(np.asarray(steps, dtype=float)).all():
+    listed = isinstance(steps, Sequence | np.ndarray) and not isinstance(steps, str)
+    if not listed or not len(steps) or not np.isfinite(np.asarray(steps, dtype=float)).all():
         raise InputError(
             "steps",
             got=repr(steps),

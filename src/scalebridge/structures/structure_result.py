@@ -152,7 +152,7 @@ def _softening_note(journey: Journey) -> tuple[str, ...]:
     if first is None:
         return ()
     return (
-        f"From factor {first.factor:.4g} on a point softens. What the zone of failure takes is the material's "
-        "own only if the law was given the width of an element (a crack band: fracture_energy with length); "
-        "without such a regularisation it falls with the size of the elements.",
+        f"From factor {first.factor:.4g} on a point softens. What the zone of failure takes is the "
+        "material's own only if the law was given the width of an element (a crack band: fracture_energy "
+        "with length); without such a regularisation it falls with the size of the elements.",
     )
