@@ -25,6 +25,7 @@ def sphere_cell(**settings):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("lazy", [True, False])
 def test_the_cantilever_has_the_reactions_and_the_iterations_of_another_program(lazy):
     with (REFERENCE / "fe2_mini_cantilever.csv").open(encoding="utf-8") as file:

@@ -3,7 +3,7 @@
 Every rank runs the same program. Rank 0 drives the coarse model and keeps points too; the others call
 `serve` and answer until they are dismissed. Points are dealt out in turn, so that the costly ones, which lie
 together, are spread. Each rank writes its own file of a checkpoint, onto a file system that all see. A rank
-that is killed takes the job with it, as MPI has it; the last checkpoint is then whole, for any number of ranks.
+that is killed takes the job with it, as MPI has it; the last checkpoint is whole, for any number of ranks.
 """
 
 import importlib
