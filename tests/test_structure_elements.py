@@ -6,6 +6,7 @@ import skfem
 from skfem.helpers import grad
 
 from scalebridge.core.errors import InputError
+from scalebridge.core.results import Outcome
 from scalebridge.engine.point_engine import LocalEngine
 from scalebridge.laws.elasticity import isotropic_stiffness
 from scalebridge.laws.neo_hookean import NeoHookean
@@ -151,6 +152,36 @@ def test_plane_stress_lets_the_thickness_go():
     )
     np.testing.assert_allclose(study.stresses[:, 0], YOUNG * 1e-3, rtol=1e-12)
     np.testing.assert_allclose(study.strains[:, 2], -POISSON * 1e-3, rtol=1e-12)
+
+
+def test_plane_stress_of_finite_strain_lets_the_thickness_go():
+    law = NeoHookean(4.0, 1.5)
+    study = solve_structure(
+        box_mesh((1.0, 1.0), (1, 1)),
+        law,
+        supports={"left": {"x": 0}, "bottom": {"y": 0}, "right": {"x": 0.5}},
+        plane="stress",
+        steps=2,
+    )
+    gradient = study.strains[0].reshape(3, 3)
+    assert gradient[0, 0] == pytest.approx(1.5, rel=1e-12)
+    assert gradient[1, 1] == pytest.approx(
+        gradient[2, 2], rel=1e-8
+    )  # across the pull all directions are alike
+    np.testing.assert_allclose(study.stresses[:, [1, 2, 3, 4, 5, 6, 7, 8]], 0.0, atol=1e-7)
+
+
+def test_an_element_that_is_turned_inside_out_cuts_the_step():
+    study = solve_structure(
+        box_mesh((1.0, 1.0), (1, 1)),
+        NeoHookean(4.0, 1.5),
+        supports={"left": {"x": 0}, "bottom": {"y": 0}, "right": {"x": -0.9}},
+        tractions={"top": (0.0, 0.0)},
+        steps=[1.3],
+        throw=False,
+    )
+    assert study.outcome is Outcome.stagnated
+    assert all(np.linalg.det(study.strains.reshape(-1, 3, 3)) > 0)
 
 
 def test_periodic_sides_carry_a_jump_and_equal_ones_move_alike():

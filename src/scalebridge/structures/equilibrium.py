@@ -157,8 +157,10 @@ Say = Callable[[int, float, float, float, str], None]
 
 
 def ask(structure: Structure, u: np.ndarray, across: np.ndarray, factor: float, dt: float) -> Trial | None:
-    """Ask the points; None where one of them failed."""
+    """Ask the points; None where one of them failed or is turned inside out."""
     loads = structure.kinematics.loads(u, across)
+    if structure.kinematics.finite and np.linalg.det(loads.reshape(-1, 3, 3)).min() <= 0:
+        return None  # an element is turned inside out: no law has an answer to that
     found = structure.engine.evaluate(loads, dt, structure.engine.epoch)
     if found.codes.any() or not np.isfinite(found.answers).all():
         return None

@@ -96,8 +96,8 @@ def make_kinematics(solid: SolidMesh, order: int, *, finite: bool, plane: Plane)
     gradients = np.moveaxis(gradients, (3, 4, 1, 2, 0), (0, 1, 2, 3, 4))  # element, point, i, j, unknown
     inside, rows = _rows(solid.dim, finite)
     operator = np.stack([sum(part * gradients[:, :, i, j] for part, i, j in row) for row in rows], axis=2)
-    total = 9 if finite else 6
-    outside = np.setdiff1d(np.arange(total), inside) if solid.dim == 2 and plane == "stress" else np.arange(0)
+    across = np.array([2, 5, 8]) if finite else np.array([2, 3, 4])  # F_i3 (no turn out of the plane); e_i3
+    outside = across if solid.dim == 2 and plane == "stress" else np.arange(0)
     return Kinematics(
         basis,
         np.ascontiguousarray(operator),

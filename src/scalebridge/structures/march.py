@@ -118,10 +118,10 @@ Watch = Callable[[Journey], None]
 """Told of a journey after a committed increment or a finished step."""
 
 
-def set_out(structure: Structure) -> Journey | None:
-    """Ask the points at rest, which gives the first tangent; None where one found no answer."""
+def set_out(structure: Structure, dt: float = 0.0) -> Journey | None:
+    """Ask the points at rest, which gives the first tangent for a step of dt (s); None without an answer."""
     k = structure.kinematics
-    trial = ask(structure, np.zeros(k.unknowns), np.zeros((k.points, len(k.outside))), 0.0, 0.0)
+    trial = ask(structure, np.zeros(k.unknowns), np.zeros((k.points, len(k.outside))), 0.0, dt)
     structure.engine.rollback(structure.engine.epoch)
     return None if trial is None else Journey(trial)
 

@@ -179,7 +179,7 @@ def solve_structure(
             points,
             {name: component_dofs(kinematics, mesh.facets(name)) for name in _named(given)},
         )
-        journey = _begin(structure, log, resume)
+        journey = _begin(structure, log, resume, settings.duration)
         walk = _walker(control)
         log.open(mesh, kinematics)
         outcome = walk(
@@ -206,14 +206,14 @@ def _walker(control: str) -> Any:
     return {"factor": march, "arc": march_by_length}[control]
 
 
-def _begin(structure: Structure, log: Log, resume: bool) -> Journey:
+def _begin(structure: Structure, log: Log, resume: bool, duration: float) -> Journey:
     """Set out from rest, or from the last checkpoint."""
     last = latest_checkpoint(log.folder) if resume and log.folder is not None else None
     if last is not None:
         log.refuse_other(last)
         header, arrays = load_checkpoint(structure.engine, last)
         return take_up(structure, header["journey"], arrays)
-    journey = set_out(structure)
+    journey = set_out(structure, duration)
     if journey is None:
         raise SolverError("the points found no answer at rest; check the laws' parameters")
     return journey

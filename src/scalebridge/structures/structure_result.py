@@ -149,7 +149,7 @@ def _unbalanced(trial: Trial) -> float:
 def _softening_note(journey: Journey) -> tuple[str, ...]:
     """Say from where on a point softens: then the answer depends on the mesh unless the law has a length."""
     first = next((record for record in journey.records if record.lowest < -1e-9), None)
-    if first is None:
+    if first is None or journey.trial.structure.kinematics.finite:  # dP/dF turns with the point, and may
         return ()
     return (
         f"From factor {first.factor:.4g} on a point softens. What the zone of failure takes is the "
