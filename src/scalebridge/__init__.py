@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
     from scalebridge.structures.darcy import darcy_flow
+    from scalebridge.structures.solve_structure import solve_structure
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
     from scalebridge.upscaling.rve_result import RveStudy
     from scalebridge.upscaling.schemes import estimate_bruggeman, estimate_maxwell
@@ -189,6 +190,7 @@ _HOMES = {
     "laws.engineering_constants": ("engineering_constants",),
     "laws.fibre_rules": ("fibre_ply",),
     "structures.darcy": ("darcy_flow",),
+    "structures.solve_structure": ("solve_structure",),
     "upscaling.bounds": (
         "bound_hashin_shtrikman",
         "bound_reuss",
@@ -291,6 +293,7 @@ __all__ = [
     "report",
     "response_along_path",
     "sample",
+    "solve_structure",
     "sphere_lattice",
     "spheres_image",
     "square_inclusion",

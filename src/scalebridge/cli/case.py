@@ -13,6 +13,7 @@ from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, Stiffness
 from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.sampling_case import SampleCase
+from scalebridge.cli.structure_case import StructureCase
 from scalebridge.cli.text_values import value_from
 
 
@@ -157,6 +158,7 @@ Case = (
     | PermeabilityCase
     | PermeabilityRveCase
     | SampleCase
+    | StructureCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -168,6 +170,7 @@ TASKS: dict[str, type[Case]] = {
     "permeability": PermeabilityCase,
     "permeability-rve": PermeabilityRveCase,
     "sample": SampleCase,
+    "fe2": StructureCase,
 }
 
 

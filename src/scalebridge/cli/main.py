@@ -8,6 +8,7 @@ from scalebridge.cli.check import check
 from scalebridge.cli.conductivity import conductivity
 from scalebridge.cli.exits import EPILOG
 from scalebridge.cli.expansion import expansion
+from scalebridge.cli.fe2 import fe2
 from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
 from scalebridge.cli.laminate import laminate
@@ -33,6 +34,7 @@ _VERBS = {
     permeability: "The permeability of the pores of an image.",
     interface: "Effective coefficients of phase fields, and flat interfaces.",
     laminate: "The conductivity of a stack of layers, exactly.",
+    fe2: "A structure with a law or a volume of voxels at each point.",
     rve: "How large a sample has to be: subvolumes of an image.",
     sample: "A posterior, with cheap models screening for an expensive one.",
     run: "Run a case file.",

@@ -20,10 +20,11 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import mirror
 from scalebridge.io.cards import Dialect, conductivity_card
 from scalebridge.io.fields import write_fields
+from scalebridge.structures.structure_study import StructureStudy
 from scalebridge.upscaling.rve_result import SCHEMA as STUDY_SCHEMA
 from scalebridge.upscaling.rve_result import RveStudy
 
-Shown = Upscaled | RveStudy | ThermoelasticTable
+Shown = Upscaled | RveStudy | ThermoelasticTable | StructureStudy
 TABLE_SCHEMA = "scalebridge/thermoelastic-table/1"
 _SUFFIXES = {"fields": (".vtkhdf", ".hdf", ".vti", ".h5", ".hdf5"), "report": (".html", ".htm")}
 
@@ -149,6 +150,17 @@ class Outputs:
             written["report"] = _write_report(self.report, study, self.title)
         if self.result is not None:
             written["result"] = _write_result(self.result, study, request, written)
+        return written
+
+    def write_structure(self, study: StructureStudy) -> dict[str, Path]:
+        """Write the report and the JSON of a structure, as `write` does a result's."""
+        written: dict[str, Path] = {}
+        if self.result is not None:
+            _write_result(self.result, study, "", written)
+        if self.report is not None:
+            written["report"] = _write_report(self.report, study, self.title)
+        if self.result is not None:
+            written["result"] = _write_result(self.result, study, "", written)
         return written
 
     def _card(self, result: Upscaled, name: str, origin: str) -> str:

@@ -10,6 +10,7 @@ from scalebridge.cli.exits import refusals
 
 _ANSWERS = {
     "conductivity": ("answering", "answer_case"),
+    "fe2": ("structure_solving", "solve_structure_case"),
     "interface": ("interface_solving", "answer_interface_case"),
     "permeability": ("flow_solving", "answer_flow_case"),
     "permeability-rve": ("studying", "study_permeability_case"),

@@ -115,9 +115,9 @@ scheduler's address 'tcp://host:port', or an object with submit; choose one of t
             "with submit",
             cure="choose one of them",
         )
-    _check_workers(engine, workers)
+    check_workers(engine, workers)
     if address or engine == "dask":
-        _need_dask()
+        need_dask()
 
 
 def default_workers() -> int:
@@ -210,19 +210,10 @@ def _leave_with_parent(watched: connection.Connection) -> None:
 
 @contextmanager
 def _dask(engine: str, workers: int) -> Iterator[Crew]:
-    distributed = _need_dask()
+    distributed = need_dask()
     killed = (BrokenExecutor, importlib.import_module("distributed.scheduler").KilledWorker)
-    cluster = None
-    if engine == "dask":
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            env=ONE_THREAD,
-            silence_logs=logging.CRITICAL,
-        )
-    client = _client(distributed, engine if cluster is None else cluster)
+    cluster = dask_cluster(distributed, workers) if engine == "dask" else None
+    client = dask_client(distributed, engine if cluster is None else cluster)
     found = workers if cluster is not None else max(1, sum(client.nthreads().values()))
     executor = client.get_executor(pure=False, retries=0)
     try:
@@ -233,7 +224,8 @@ def _dask(engine: str, workers: int) -> Iterator[Crew]:
             cluster.close()
 
 
-def _client(distributed: Any, place: Any) -> Any:
+def dask_client(distributed: Any, place: Any) -> Any:
+    """Return a client of a cluster or of the scheduler at an address, or say that none answers."""
     try:
         return distributed.Client(place, timeout="10s", set_as_default=False)
     except OSError as error:
@@ -245,14 +237,28 @@ def _client(distributed: Any, place: Any) -> Any:
         ) from error
 
 
-def _need_dask() -> Any:
+def dask_cluster(distributed: Any, workers: int) -> Any:
+    """Start a Dask cluster of processes with one thread each on this machine."""
+    return distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        env=ONE_THREAD,
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def need_dask() -> Any:
+    """Import Dask's `distributed`, or say which extra brings it."""
     try:
         return importlib.import_module("distributed")
     except ImportError as error:
         raise MissingExtraError("distributed", extra="dask", purpose="the engine 'dask'") from error
 
 
-def _check_workers(engine: Any, workers: Any) -> None:
+def check_workers(engine: Any, workers: Any) -> None:
+    """Refuse a number of workers that an engine cannot have."""
     if workers is None:
         return
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:

@@ -21,12 +21,14 @@ from scalebridge.report.sampling_section import make_sampling_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
+from scalebridge.report.structure_section import make_structure_section
 from scalebridge.report.study_section import make_study_section
 from scalebridge.report.temperature_section import make_temperature_section
+from scalebridge.structures.structure_study import StructureStudy
 from scalebridge.upscaling.rve_result import RveStudy
 
-_WANTED = "an Upscaled, an RveStudy, a ThermoelasticTable or a Sampled, or a list of them"
-Shown = Upscaled | RveStudy | ThermoelasticTable | Sampled
+_WANTED = "an Upscaled, an RveStudy, a ThermoelasticTable, a Sampled or a StructureStudy, or a list of them"
+Shown = Upscaled | RveStudy | ThermoelasticTable | Sampled | StructureStudy
 """What a page can show."""
 _SECTIONS = (
     (is_stiffness, make_stiffness_section),
@@ -41,6 +43,7 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     RveStudy: make_study_section,
     ThermoelasticTable: make_temperature_section,
     Sampled: make_sampling_section,
+    StructureStudy: make_structure_section,
 }
 
 

@@ -1,0 +1,168 @@
+"""From a case of a structure to its study: read, ask, print, write, leave."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from scalebridge.cells.path_settings import PathSettings
+from scalebridge.cli.answering import leave
+from scalebridge.cli.outputs import Outputs
+from scalebridge.cli.solving import read_image
+from scalebridge.cli.structure_case import MeshTable, StructureCase
+from scalebridge.cli.terminal import console, show_written
+from scalebridge.core.errors import CaseError
+from scalebridge.core.results import Outcome
+from scalebridge.engine.mpi_engine import world
+from scalebridge.laws.constitutive_law import constitutive_law
+from scalebridge.structures.representative_volume import representative_volume
+from scalebridge.structures.solid_mesh import SolidMesh, box_mesh, notched_plate, read_mesh
+from scalebridge.structures.solve_structure import solve_structure
+
+
+def solve_structure_case(
+    case: StructureCase,
+    folder: Path,
+    *,
+    inputs: tuple[Path, ...] = (),
+    engine: str | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    as_json: bool = False,
+    progress: bool | None = None,
+) -> None:
+    """Read, solve, print and write a case; under MPI every rank solves and the first one writes.
+
+    Args:
+        case: the case.
+        folder: what its paths are relative to.
+        inputs: files that must not be overwritten.
+        engine: in place of the case's.
+        workers: in place of the case's.
+        resume: whether to go on from the last checkpoint.
+        as_json: whether to print JSON alone.
+        progress: whether to print the residual table; on a terminal unless given.
+
+    Raises:
+        InputError: something cannot be right; nothing long has run.
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    outputs = structure_outputs(case, folder)
+    read = [folder / name for name in (case.mesh.file, case.image and case.image.file) if name]
+    outputs.check((*read, *inputs))
+    mesh, material = mesh_of(case.mesh, folder), material_of(case, folder)
+    where = case.points.model_dump()
+    where["engine"] = engine or where["engine"]
+    where["workers"] = where["workers"] if workers is None else workers
+    if where["checkpoints"] is not None:
+        where["checkpoints"] = folder / where["checkpoints"]
+    first = where["engine"] != "mpi" or world().Get_rank() == 0
+    series = None if case.output.series is None else folder / case.output.folder / case.output.series
+    study = solve_structure(
+        mesh,
+        material,
+        supports=case.supports,
+        tractions=case.tractions,
+        body_force=case.body_force,
+        periodic=case.periodic,
+        equal=case.equal,
+        order=case.mesh.order,
+        plane=case.mesh.plane,
+        results=series,
+        watch=case.output.watch,
+        resume=resume,
+        progress=progress,
+        throw=False,
+        **case.path.model_dump(),
+        **where,
+    )
+    if first:
+        written = outputs.write_structure(study)
+        if as_json:
+            typer.echo(study.to_json())
+        else:
+            out = console()
+            out.print(str(study), markup=False, highlight=False, soft_wrap=True)
+            show_written(out, written | ({} if series is None else {"series": series / "series.pvd"}))
+    leave(study.passed, study.outcome is Outcome.converged)
+
+
+def structure_outputs(case: StructureCase, folder: Path) -> Outputs:
+    """Return the outputs that a case asks for, their paths settled."""
+    base, table = folder / case.output.folder, case.output
+    result, report = (None if name is None else base / name for name in (table.result, table.report))
+    return Outputs(result, report, title=case.title)
+
+
+def mesh_of(table: MeshTable, folder: Path) -> SolidMesh:
+    """Read or make the mesh of a case.
+
+    Raises:
+        InputError: a key is missing, or a number cannot be right.
+    """
+    if table.file is not None:
+        _need(table, "unit", "the unit of the file's coordinates, because mesh files have none")
+        return read_mesh(folder / table.file, str(table.unit))
+    _need(table, "size", "the edges")
+    _need(table, "cells", "the elements along each edge")
+    size, cells = list(table.size or ()), list(table.cells or ())
+    if table.shape == "box":
+        return box_mesh(size, cells, table.element)
+    _need(table, "depth", "the depth of the notches")
+    _need(table, "opening", "the opening of the notches")
+    if len(size) != 2 or len(cells) != 2:
+        raise CaseError(
+            "mesh.size",
+            got=f"{len(size)} edges and {len(cells)} numbers of elements",
+            wanted="length and width of the plate, and two numbers of elements",
+            cure="give the thickness by its own key",
+        )
+    return notched_plate(
+        *size,
+        depth=table.depth,
+        opening=table.opening,
+        cells=(cells[0], cells[1]),
+        thickness=table.thickness,
+        layers=table.layers,
+        kind=table.element or "quad",
+    )
+
+
+def _need(table: MeshTable, key: str, what: str) -> None:
+    if getattr(table, key) is None:
+        raise CaseError(f"mesh.{key}", got="nothing", wanted=what, cure=f"add {key} to [mesh]")
+
+
+def material_of(case: StructureCase, folder: Path) -> Any:
+    """Return the law of a case, or the representative volume of its image and laws.
+
+    Raises:
+        InputError: a law or an image cannot be right.
+    """
+    if case.image is None:
+        return law_from(case.law, "law")
+    image = read_image(case.image, folder)
+    laws = {
+        label if label == "*" else int(label): law_from(law, f"laws.{label}")
+        for label, law in case.laws.items()
+    }
+    return representative_volume(image, laws, settings=PathSettings(**case.cell.model_dump()))
+
+
+def law_from(given: Any, name: str) -> Any:
+    """Return the law of a table of a case; "void" stays as it is.
+
+    Raises:
+        CaseError: it names no kind.
+    """
+    if given == "void":
+        return given
+    if not isinstance(given, dict) or "kind" not in given:
+        raise CaseError(
+            name,
+            got=repr(given),
+            wanted="a table with a kind and its parameters, or 'void' in an image",
+            cure='write for example kind = "plastic", young = "70 GPa", ...',
+        )
+    parameters = {key: value for key, value in given.items() if key != "kind"}
+    return constitutive_law(given["kind"], **parameters)

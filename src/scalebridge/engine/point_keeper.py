@@ -1,0 +1,295 @@
+"""Keepers: the memory of some points of a coarse model, and their answers, in one process.
+
+A trial is always computed from what is committed. A point whose unit has an exact elastic answer shares it
+until a load is committed at which it no longer holds, and has no memory of its own before.
+"""
+
+import abc
+import copy
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from scalebridge.core.threads import thread_count
+from scalebridge.engine.batched_store import BatchedStore
+from scalebridge.engine.history_unit import BatchedUnit, HistoryUnit, LazyUnitAnswer, load_size
+from scalebridge.engine.point_store import PointStore
+
+_STATE, _HINT, _HINTED = "state/", "hint/", "hint?"
+_NOTHING = np.zeros(())
+_BLOCK_BYTES = 8 * 2**20
+_BATCH = 4096  # points of a batch: what vectorised laws need besides stays small
+Build = Callable[[], HistoryUnit]
+"""Makes a unit: what is sent to other processes in its place."""
+
+
+@dataclass(frozen=True)
+class KeeperSettings:
+    """How points are kept.
+
+    Args:
+        lazy: whether points share the elastic answer as long as it is exact.
+        budget: bytes of state in memory for each process, beyond which it is mapped to files; None: no limit.
+        threads: points that are answered at once; the cores of the process unless given.
+        hints: whether to keep what makes the next solve cheaper.
+    """
+
+    lazy: bool = True
+    budget: float | None = None
+    threads: int | None = None
+    hints: bool = True
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Answers of all points to their loads.
+
+    Args:
+        answers: (points, k).
+        tangents: (points, k, k).
+        codes: (points,) how each solve ended, 0 where it converged.
+        stats: "lazy" points that shared the elastic answer, "solved" ones that did not.
+    """
+
+    answers: np.ndarray
+    tangents: np.ndarray
+    codes: np.ndarray
+    stats: dict[str, float] = field(default_factory=dict)
+
+
+class Keeper(abc.ABC):
+    """The memory of some points and their answers.
+
+    Args:
+        ids: (n,) numbers of the points in the coarse model.
+    """
+
+    ids: np.ndarray
+
+    @abc.abstractmethod
+    def evaluate(self, loads: np.ndarray, dt: float) -> Evaluation:
+        """Answer loads (n, k) from the committed state; the trials are kept until `commit` or `rollback`."""
+
+    @abc.abstractmethod
+    def commit(self) -> None:
+        """Make the trials the committed state."""
+
+    @abc.abstractmethod
+    def rollback(self) -> None:
+        """Forget the trials."""
+
+    @abc.abstractmethod
+    def stored(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Yield the number and the committed variables of every point that has any."""
+
+    @abc.abstractmethod
+    def place(self, point: int, values: dict[str, np.ndarray]) -> None:
+        """Set the committed variables of a point by its number, as `stored` gave them."""
+
+    @abc.abstractmethod
+    def memory(self) -> dict[str, float]:
+        """Return bytes held in memory and in mapped files, and how many points have memory of their own."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Give memory and threads back."""
+
+
+def make_keeper(unit: HistoryUnit, ids: np.ndarray, settings: KeeperSettings) -> Keeper:
+    """Return the keeper that suits a unit: batched where it answers many points at once.
+
+    Args:
+        unit: what each point asks.
+        ids: (n,) numbers of the points.
+        settings: how they are kept.
+    """
+    if isinstance(unit, BatchedUnit):
+        return BatchedKeeper(unit, ids)
+    return PointKeeper(unit, ids, settings)
+
+
+class PointKeeper(Keeper):
+    """Points that are answered one by one, several at once in threads, with memory made when it is needed.
+
+    Args:
+        unit: what each point asks.
+        ids: (n,) numbers of the points.
+        settings: how they are kept.
+    """
+
+    def __init__(self, unit: HistoryUnit, ids: np.ndarray, settings: KeeperSettings):
+        self.unit, self.ids, self.settings = unit, np.asarray(ids), settings
+        self.size = load_size(unit)
+        self._rest = {name: np.asarray(value, float) for name, value in unit.rest().items()}
+        self._elastic: LazyUnitAnswer | None = unit.elastic() if settings.lazy else None
+        self._store: PointStore | None = None
+        self._place = {int(number): place for place, number in enumerate(self.ids)}
+        threads = max(1, min(settings.threads or thread_count(), len(self.ids)))
+        self._pool = ThreadPoolExecutor(threads, "scalebridge-points")
+        self._units: SimpleQueue[HistoryUnit] = SimpleQueue()
+        for thread in range(threads):  # one each: a unit may work in arrays of its own
+            self._units.put(copy.deepcopy(unit) if thread else unit)
+
+    def evaluate(self, loads: np.ndarray, dt: float) -> Evaluation:
+        count = len(self.ids)
+        answers, tangents = np.zeros((count, self.size)), np.zeros((count, self.size, self.size))
+        codes = np.zeros(count, dtype=np.int64)
+        asked = [p for p in range(count) if not self._answer_lazily(p, loads[p], answers, tangents)]
+        found = self._pool.map(lambda point: self._solve(point, loads[point], dt), asked)
+        steps = 0.0
+        for point, said in zip(asked, found, strict=True):
+            codes[point] = int(said.outcome)
+            steps += float(said.stats.get("krylov", 0))
+            if codes[point] == 0:
+                answers[point], tangents[point] = said.answer, said.tangent
+                self._keep(point, said)
+        return Evaluation(
+            answers,
+            tangents,
+            codes,
+            {"lazy": float(count - len(asked)), "solved": float(len(asked)), "micro steps": steps},
+        )
+
+    def commit(self) -> None:
+        if self._store is not None:
+            self._store.commit()
+
+    def rollback(self) -> None:
+        if self._store is not None:
+            self._store.rollback()
+
+    def stored(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        for place, number in enumerate(self.ids):
+            found = None if self._store is None else self._store.committed(place)
+            if found is not None:
+                yield int(number), found
+
+    def place(self, point: int, values: dict[str, np.ndarray]) -> None:
+        self._storage({name: array.shape for name, array in values.items()}).place(self._place[point], values)
+
+    def memory(self) -> dict[str, float]:
+        store = self._store
+        if store is None:
+            return {"memory": 0.0, "mapped": 0.0, "points with memory": 0.0, "bytes a point": 0.0}
+        return {
+            "memory": float(store.resident_bytes),
+            "mapped": float(store.mapped_bytes),
+            "points with memory": float((store.stored | store.fresh).sum()),
+            "bytes a point": float(store.bytes_per_point),
+        }
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        if self._store is not None:
+            self._store.close()
+
+    def _answer_lazily(self, point: int, load: np.ndarray, answers: np.ndarray, tangents: np.ndarray) -> bool:
+        """Give the shared elastic answer if it is exact; a trial of another load is then void."""
+        elastic, store = self._elastic, self._store
+        if elastic is None or (store is not None and store.stored[point]) or elastic.margin(load) > 0:
+            return False
+        tangents[point] = elastic.tangent
+        answers[point] = tangents[point] @ load
+        if store is not None:
+            store.forget_trial(point)
+        return True
+
+    def _solve(self, point: int, load: np.ndarray, dt: float) -> Any:
+        committed = None if self._store is None else self._store.committed(point)
+        trial = None if self._store is None else self._store.trial(point)
+        state = self._rest if committed is None else _part(committed, _STATE)
+        hint = _hint_of(trial if trial is not None else committed)
+        unit = self._units.get()
+        try:
+            return unit.respond(load, state, dt, hint=hint)
+        finally:
+            self._units.put(unit)
+
+    def _keep(self, point: int, said: Any) -> None:
+        values = {_STATE + name: np.asarray(array) for name, array in said.state.items()}
+        if self.settings.hints and said.hint is not None:
+            values |= {_HINT + name: np.asarray(array) for name, array in said.hint.items()}
+            values[_HINTED] = np.array(1.0)
+        store = self._storage({name: array.shape for name, array in values.items()})
+        store.write(point, {name: values.get(name, _NOTHING) for name in store.shapes})
+
+    def _storage(self, shapes: dict[str, tuple[int, ...]]) -> PointStore:
+        """Return the store, made for the first shapes seen."""
+        if self._store is None:
+            each = 2 * 8 * sum(int(np.prod(shape)) for shape in shapes.values())
+            block = int(np.clip(_BLOCK_BYTES // max(each, 1), 1, min(256, len(self.ids))))
+            self._store = PointStore(shapes, len(self.ids), self.settings.budget, block)
+        return self._store
+
+
+class BatchedKeeper(Keeper):
+    """Points whose unit answers for many at once: all have memory from the start, which is small.
+
+    Args:
+        unit: what each point asks.
+        ids: (n,) numbers of the points.
+    """
+
+    def __init__(self, unit: BatchedUnit, ids: np.ndarray):
+        self.unit, self.ids = unit, np.asarray(ids)
+        self._store = BatchedStore(unit.rest(), len(self.ids))  # type: ignore[attr-defined]
+        self._place = {int(number): place for place, number in enumerate(self.ids)}
+
+    def evaluate(self, loads: np.ndarray, dt: float) -> Evaluation:
+        parts = []
+        for first in range(0, len(loads), _BATCH):
+            cut = slice(first, first + _BATCH)
+            states = {name: array[cut] for name, array in self._store.committed.items()}
+            parts.append(self.unit.respond_many(loads[cut], states, dt))
+        answers, tangents, codes = (np.concatenate([part[i] for part in parts]) for i in (0, 1, 3))
+        names = self._store.committed
+        self._store.trial = {name: np.concatenate([part[2][name] for part in parts]) for name in names}
+        return Evaluation(
+            answers, tangents, codes, {"lazy": 0.0, "solved": float(len(loads)), "micro steps": 0.0}
+        )
+
+    def commit(self) -> None:
+        self._store.commit()
+
+    def rollback(self) -> None:
+        self._store.rollback()
+
+    def stored(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        for place, number in enumerate(self.ids):
+            yield int(number), {_STATE + name: array[place] for name, array in self._store.committed.items()}
+
+    def place(self, point: int, values: dict[str, np.ndarray]) -> None:
+        for name, array in self._store.committed.items():
+            array[self._place[point]] = values[_STATE + name]
+
+    def memory(self) -> dict[str, float]:
+        count = float(len(self.ids))
+        size = float(self._store.nbytes)
+        return {
+            "memory": size,
+            "mapped": 0.0,
+            "points with memory": count,
+            "bytes a point": size / max(count, 1),
+        }
+
+    def close(self) -> None:
+        self._store.rollback()
+
+
+def state_of(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the internal variables among what is stored of a point, hints left out."""
+    return _part(values, _STATE)
+
+
+def _part(values: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in values.items() if name.startswith(prefix)}
+
+
+def _hint_of(values: dict[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
+    if values is None or not values.get(_HINTED, 0.0):
+        return None
+    return _part(values, _HINT)

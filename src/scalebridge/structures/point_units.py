@@ -1,0 +1,219 @@
+"""Laws at a point as units of an engine: a `PathLaw` for many points at once, or a linear law handed up."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from scalebridge.cells.path_cell import PathCell
+from scalebridge.core.errors import InputError
+from scalebridge.core.results import Outcome
+from scalebridge.core.upscaled import Upscaled
+from scalebridge.engine.hashing import hash_call
+from scalebridge.engine.history_unit import HistoryUnit, UnitAnswer
+from scalebridge.laws.path_law import PathLaw, State
+from scalebridge.structures.solid_mesh import SolidMesh
+
+_LARGER = 10.0  # times the structure: no volume is, units mixed up are a thousand
+
+
+@eqx.filter_jit
+def _answers(law: PathLaw, loads: Array, states: State, dt: Array) -> tuple[Array, Array, State]:
+    """Return stresses, tangents and states of many points."""
+    shape = (3, 3) if law.finite else (6,)
+
+    def one(load: Array, state: State) -> tuple[Array, Array, State]:
+        given = load.reshape(shape)
+        stress, after = law.respond(given, state, dt)
+        return stress.ravel(), law.tangent(given, state, dt), after
+
+    return jax.vmap(one)(loads, states)
+
+
+class LawUnit:
+    """A law at each point: answers for many points at once.
+
+    Args:
+        law: the law.
+
+    Example:
+        >>> from scalebridge.laws.hardening import LinearHardening
+        >>> from scalebridge.laws.plastic import J2Plasticity
+        >>> unit = LawUnit(J2Plasticity(4.0, 3.0, LinearHardening(0.3, 1.0)))
+        >>> said = unit.respond(np.array([0.01, 0, 0, 0, 0, 0]), unit.rest())
+        >>> said.outcome, said.answer.round(6).tolist()
+        (0, [0.08, 0.02, 0.02, 0.0, 0.0, 0.0])
+    """
+
+    def __init__(self, law: PathLaw):
+        self.law, self.finite = law, bool(law.finite)
+
+    def rest(self) -> dict[str, np.ndarray]:
+        """Return the internal variables before any load."""
+        return {name: np.asarray(value, float) for name, value in self.law.rest().items()}
+
+    def respond_many(
+        self, loads: np.ndarray, states: Mapping[str, np.ndarray], dt: float
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
+        """Return answers (n, k), tangents (n, k, k), states and codes (n,) of many points."""
+        found = _answers(self.law, jnp.asarray(loads), dict(states), jnp.asarray(float(dt)))
+        stress, tangent = np.asarray(found[0]), np.asarray(found[1])
+        sound = np.isfinite(stress).all(axis=1) & np.isfinite(tangent).all(axis=(1, 2))
+        codes = np.where(sound, int(Outcome.converged), int(Outcome.breakdown))
+        return stress, tangent, {name: np.asarray(value) for name, value in found[2].items()}, codes
+
+    def respond(
+        self,
+        load: np.ndarray,
+        state: Mapping[str, np.ndarray],
+        dt: float = 0.0,
+        *,
+        hint: Mapping[str, np.ndarray] | None = None,
+    ) -> UnitAnswer:
+        """Answer one load; there is nothing to hint at."""
+        lone = {name: np.asarray(value)[None] for name, value in state.items()}
+        stress, tangent, after, codes = self.respond_many(np.asarray(load)[None], lone, dt)
+        states = {name: value[0] for name, value in after.items()}
+        return UnitAnswer(stress[0], tangent[0], states, None, int(codes[0]))
+
+    def elastic(self) -> None:
+        """Return None: a point's own law is as cheap as asking whether it is elastic."""
+
+    def signature(self) -> str:
+        """Return a hash of the law's kind and parameters."""
+        leaves, tree = jax.tree_util.tree_flatten(self.law)
+        return hash_call(type(self.law), "1", {"tree": str(tree), "leaves": [np.asarray(x) for x in leaves]})
+
+
+class LinearUnit:
+    """A linear law without memory: stress = C . strain.
+
+    Args:
+        stiffness: (6, 6) C in Mandel notation, Pa.
+    """
+
+    finite = False
+
+    def __init__(self, stiffness: np.ndarray):
+        self.stiffness = np.asarray(stiffness, float)
+
+    def rest(self) -> dict[str, np.ndarray]:
+        """Return nothing: it has no memory."""
+        return {}
+
+    def respond_many(
+        self, loads: np.ndarray, states: Mapping[str, np.ndarray], dt: float
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
+        """Return answers (n, 6), tangents (n, 6, 6), no states and codes (n,) of many points."""
+        tangents = np.broadcast_to(self.stiffness, (len(loads), 6, 6))
+        return loads @ self.stiffness.T, tangents, {}, np.zeros(len(loads), dtype=np.int64)
+
+    def respond(
+        self,
+        load: np.ndarray,
+        state: Mapping[str, np.ndarray],
+        dt: float = 0.0,
+        *,
+        hint: Mapping[str, np.ndarray] | None = None,
+    ) -> UnitAnswer:
+        """Answer one load."""
+        return UnitAnswer(self.stiffness @ load, self.stiffness, {})
+
+    def elastic(self) -> None:
+        """Return None: asking is as cheap."""
+
+    def signature(self) -> str:
+        """Return a hash of the stiffness."""
+        return hash_call(LinearUnit, "1", {"stiffness": self.stiffness})
+
+
+def unit_of(material: Any) -> HistoryUnit:
+    """Return what integration points ask, of whatever stands for a material.
+
+    Args:
+        material: a `PathLaw`; a stiffness as `effective_stiffness` returns it (an `Upscaled`) or as an array
+            (6, 6) in Mandel notation; or a unit with a history, such as a `PathCell`.
+
+    Raises:
+        InputError: it is none of these, or a stiffness that is not positive definite.
+
+    Example:
+        >>> unit_of(np.eye(6)).respond(np.ones(6), {}).answer.tolist()
+        [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    if isinstance(material, PathLaw):
+        return LawUnit(material)
+    if isinstance(material, Upscaled):
+        _refuse_not_in_pascal(material)
+        return LinearUnit(_definite(np.asarray(material.value, float), f"the Upscaled {material.spec.name}"))
+    if isinstance(material, np.ndarray | list | tuple):
+        return LinearUnit(_definite(np.asarray(material, float), "an array"))
+    if isinstance(material, HistoryUnit):
+        return material
+    raise InputError(
+        "material",
+        got=f"a {type(material).__name__}",
+        wanted="a law, a stiffness (6, 6), an Upscaled stiffness, or a unit with a history",
+        cure="make one with constitutive_law, or pass what effective_stiffness returned",
+    )
+
+
+def volume_edge(unit: Any) -> float:
+    """Return the largest edge of a unit's representative volume, m; 0 for a law at a point."""
+    if not isinstance(unit, PathCell):
+        return 0.0
+    return max(n * edge for n, edge in zip(unit.index.shape, unit.spacing, strict=True))
+
+
+def refuse_scales(solid: SolidMesh, unit: Any) -> None:
+    """Refuse a representative volume that is far larger than its structure: units are mixed up.
+
+    Raises:
+        InputError: it is.
+    """
+    edge, size = volume_edge(unit), float(solid.size.max())
+    if edge > _LARGER * size:
+        raise InputError(
+            "mesh",
+            got=f"a structure of {size:.3g} m with a representative volume of {edge:.3g} m",
+            wanted="a volume that is smaller than the structure, in the same units",
+            cure="check the unit of the mesh, and give the voxel's edge with its unit",
+        )
+
+
+def scale_notes(solid: SolidMesh, unit: Any, elements: int) -> tuple[str, ...]:
+    """Say where a representative volume is larger than an element: scales are then not apart."""
+    edge = volume_edge(unit)
+    element = float(np.prod(solid.size) / elements) ** (1 / solid.dim)
+    if edge <= element:
+        return ()
+    return (
+        f"The representative volume ({edge:.3g} m) is larger than an element (some {element:.3g} m): "
+        "gradients over it are not seen by it, and the scales are not apart.",
+    )
+
+
+def _refuse_not_in_pascal(material: Upscaled) -> None:
+    if material.unit != "Pa":
+        raise InputError(
+            "material",
+            got=f"an Upscaled {material.spec.name} in {material.unit}",
+            wanted="a stiffness in Pa, because lengths are in m",
+            cure="give the phases' moduli with their units",
+        )
+
+
+def _definite(stiffness: np.ndarray, what: str) -> np.ndarray:
+    shaped = stiffness.shape == (6, 6) and bool(np.isfinite(stiffness).all())
+    if not shaped or np.linalg.eigvalsh((stiffness + stiffness.T) / 2)[0] <= 0:
+        raise InputError(
+            "material",
+            got=f"{what} of shape {stiffness.shape}" + (" that is not positive definite" if shaped else ""),
+            wanted="a positive definite stiffness (6, 6) in Mandel notation",
+            cure="check the phases: a void that percolates leaves a direction without stiffness",
+        )
+    return stiffness

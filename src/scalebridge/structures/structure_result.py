@@ -1,0 +1,158 @@
+"""From the end of a path to what is handed back: fields, checks, memory, notes, origin."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from scalebridge.core.checks import Check
+from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.engine.history_unit import HistoryUnit
+from scalebridge.structures.conditions import Conditions
+from scalebridge.structures.equilibrium import Trial
+from scalebridge.structures.march import Journey, outer_forces
+from scalebridge.structures.point_units import scale_notes
+from scalebridge.structures.solid_mesh import SolidMesh
+from scalebridge.structures.structure_files import node_displacements
+from scalebridge.structures.structure_study import StructureStudy, von_mises
+
+_SUM_TOLERANCE = 1e-9
+
+
+def assemble_study(
+    journey: Journey,
+    solid: SolidMesh,
+    unit: HistoryUnit,
+    given: Conditions,
+    asked: dict[str, Any],
+    watched: Sequence[int],
+    clock: Stopwatch,
+) -> StructureStudy:
+    """Gather what was found along a path.
+
+    Args:
+        journey: the path.
+        solid: the mesh.
+        unit: what each point asked.
+        given: supports and loads.
+        asked: settings.
+        watched: points whose internal variables are kept, besides the most stressed one.
+        clock: wall time by part.
+    """
+    trial = journey.trial
+    structure, k = trial.structure, trial.structure.kinematics
+    loads = k.loads(trial.u, trial.across)
+    critical = int(von_mises(trial.answers, loads).argmax())
+    points = dict.fromkeys([critical, *watched])
+    memory = _memory(structure.engine.memory(), k.points)
+    softened = _softening_note(journey)
+    return StructureStudy(
+        records=tuple(journey.records),
+        iterations=tuple(journey.iterations),
+        displacement=node_displacements(k, trial.u),
+        strains=loads,
+        stresses=trial.answers,
+        places=k.places,
+        weights=k.weights.ravel(),
+        driven=_driven(solid, given),
+        critical=critical,
+        micro={point: structure.engine.state(point) for point in points},
+        memory=memory,
+        checks=_checks(journey, float(asked["rtol"])),
+        outcome=journey.outcome,
+        stats={
+            "unknowns": k.unknowns,
+            "points": k.points,
+            "evaluations": len(journey.iterations),
+            "corrections": [record.iterations for record in journey.records],
+            "bytes moved": getattr(structure.engine, "bytes_moved", 0),
+        },
+        notes=(*solid.notes, *scale_notes(solid, unit, int(solid.mesh.nelements)), *softened),
+        inputs={"mesh": solid.source, **{name: value for name, value in asdict(given).items() if value}},
+        provenance=Provenance(
+            {"mesh": solid.source, "material": unit.signature()},
+            dict(asked),
+            installed_versions(),
+            this_machine(),
+            clock.started,
+            dict(clock.elapsed),
+        ),
+        solid=solid,
+        unit=unit,
+    )
+
+
+def _memory(found: dict[str, float], points: int) -> dict[str, float]:
+    """Add what the state would take if every point had its own."""
+    return {**found, "points": float(points), "without sharing": found["bytes a point"] * points}
+
+
+def _driven(solid: SolidMesh, given: Conditions) -> tuple[str, int]:
+    """Return the boundary and axis that is moved or pulled most: the curve of load against displacement."""
+    for name, values in given.supports.items():
+        moved = [component for component, value in values.items() if _nonzero(value)]
+        if moved:
+            return name, "xyz".index(moved[0])
+    for name, vector in given.tractions.items():
+        sizes = [_nonzero(value) for value in vector]
+        return name, sizes.index(True) if True in sizes else 0
+    return next(iter(given.supports)), solid.dim - 1
+
+
+def _nonzero(value: Any) -> bool:
+    return value not in (0, 0.0) and not (isinstance(value, str) and value.split()[0].strip("0.+-") == "")
+
+
+def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
+    reached = [row.residual for row in journey.iterations if row.outcome == "converged"]
+    last = journey.records[-1] if journey.records else None
+    works = (0.0, 0.0) if last is None else (last.external, last.internal)
+    turned = sum(
+        abs(b.external - a.external) for a, b in zip(journey.records, journey.records[1:], strict=False)
+    ) + abs(journey.records[0].external if journey.records else 0.0)
+    return (
+        Check(
+            "equilibrium",
+            max(reached, default=float("nan")),
+            rtol,
+            meaning="largest relative residual at a committed increment, against the rtol asked for",
+        ),
+        Check(
+            "forces from outside",
+            _unbalanced(journey.trial),
+            max(_SUM_TOLERANCE, 10 * rtol),
+            meaning="sum of reactions and loads, relative to their sizes; ten times the residual's "
+            "tolerance, and roundings",
+        ),
+        Check(
+            "energy",
+            abs(works[0] - works[1]) / turned if turned else 0.0,
+            max(_SUM_TOLERANCE, 10 * rtol),
+            meaning="work of reactions and loads against the work of the stresses (Hill-Mandel of the "
+            "structure), relative to what was turned over; ten times the residual's tolerance",
+        ),
+    )
+
+
+def _unbalanced(trial: Trial) -> float:
+    outer = outer_forces(trial)
+    dofs = trial.structure.kinematics.basis.nodal_dofs
+    every = trial.structure.kinematics
+    component = np.zeros(every.unknowns, dtype=int)
+    component[every.dofs.ravel()] = np.tile(np.arange(every.dofs.shape[1]) % len(dofs), len(every.dofs))
+    sums = np.bincount(component, outer, len(dofs))
+    size = float(np.abs(outer).sum())
+    return float(np.abs(sums).max()) / size if size else 0.0
+
+
+def _softening_note(journey: Journey) -> tuple[str, ...]:
+    """Say from where on a point softens: then the answer depends on the mesh unless the law has a length."""
+    first = next((record for record in journey.records if record.lowest < -1e-9), None)
+    if first is None or journey.trial.structure.kinematics.finite:  # dP/dF turns with the point, and may
+        return ()
+    return (
+        f"From factor {first.factor:.4g} on a point softens. What the zone of failure takes is the "
+        "material's own only if the law was given the width of an element (a crack band: fracture_energy "
+        "with length); without such a regularisation it falls with the size of the elements.",
+    )

@@ -1,0 +1,69 @@
+"""A program that solves a bent bar with a memory, on any engine, and can be killed on the way."""
+
+import argparse
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+
+from fe2_samples import BENT, FACTORS, PlasticUnit
+from scalebridge.engine import checkpoint
+from scalebridge.structures.solid_mesh import box_mesh
+from scalebridge.structures.solve_structure import solve_structure
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--engine", default="local")
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--kill", default="")
+    parser.add_argument("--resume", action="store_true")
+    given = parser.parse_args()
+    unit = PlasticUnit()
+    if given.kill == "step":
+        unit = PlasticUnit(die_at=14)
+    elif given.kill == "rank":
+        unit = PlasticUnit(die_at=40, only="1")
+    elif given.kill == "worker":
+        unit = PlasticUnit(die_at=40, spare=os.getpid())
+    elif given.kill == "checkpoint":
+        die_in_the_middle_of(checkpoint, "_flush", at=6)
+    study = solve_structure(
+        box_mesh((2.0, 1.0, 1.0), (2, 1, 1)),
+        unit,
+        supports=BENT,
+        steps=FACTORS,
+        rtol=1e-12,
+        engine=given.engine,
+        workers=given.workers,
+        checkpoints=given.folder,
+        resume=given.resume,
+        progress=False,
+    )
+    if os.environ.get("OMPI_COMM_WORLD_RANK", "0") == "0":
+        np.savez(
+            given.folder / "found.npz",
+            displacement=study.displacement,
+            stresses=study.stresses,
+            state=np.concatenate([v.ravel() for _, v in sorted(study.micro[study.critical].items())]),
+            works=[(r.external, r.internal) for r in study.records],
+        )
+
+
+def die_in_the_middle_of(module, name, at):
+    """Kill this process at a call of a module's function."""
+    done, count = getattr(module, name), [0]
+
+    def dying(*args):
+        count[0] += 1
+        if count[0] == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done(*args)
+
+    setattr(module, name, dying)
+
+
+if __name__ == "__main__":
+    main()

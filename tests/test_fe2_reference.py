@@ -1,0 +1,68 @@
+"""FE2 against another program: sixteen points, each a sphere in 8^3 voxels that yields."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fe2_samples import BENT, reaction_slope
+from scalebridge.cells.path_cell import PathCell
+from scalebridge.cells.path_settings import PathSettings
+from scalebridge.laws.elastic import IsotropicElastic
+from scalebridge.laws.hardening import LinearHardening
+from scalebridge.laws.plastic import J2Plasticity
+from scalebridge.structures.solid_mesh import box_mesh
+from scalebridge.structures.solve_structure import solve_structure
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def sphere_cell():
+    phase = np.loadtxt(REFERENCE / "ph8_sphere_voxels.csv", delimiter=",").astype(int).reshape(8, 8, 8)
+    laws = [J2Plasticity(62.5, 28.8462, LinearHardening(0.1, 0.5)), IsotropicElastic(222.222, 166.6667)]
+    return PathCell(phase, laws, (1 / 8,) * 3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("lazy", [True, False])
+def test_the_cantilever_has_the_reactions_and_the_iterations_of_another_program(lazy):
+    with (REFERENCE / "fe2_mini_cantilever.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    study = solve_structure(
+        box_mesh((2.0, 1.0, 1.0), (2, 1, 1)),
+        sphere_cell(),
+        supports=BENT,
+        steps=[float(row["uz"]) for row in rows],
+        rtol=1e-10,
+        lazy=lazy,
+    )
+    exact = np.array([float(row["reaction_z"]) for row in rows])
+    np.testing.assert_allclose(study.curve()[1][1:], exact, rtol=1e-9)  # their equilibrium is good to 1e-10
+    # Their elastic tangent was solved to 1e-7, which took one more correction in the first, elastic step.
+    assert [record.iterations for record in study.records] == [0, 3, 3, 2]
+    residuals = [row.residual for row in study.iterations if row.step in (2, 3) and row.residual > 1e-12]
+    theirs = [float(rows[step][f"res{i}"]) for step in (1, 2) for i in range(3)]
+    np.testing.assert_allclose(residuals, theirs, rtol=2e-2)
+    corner = study.displacement[0, np.flatnonzero((study.solid.mesh.p.T == [2, 0, 0]).all(axis=1))[0]]
+    assert corner == pytest.approx(float(rows[-1]["ux_at_(2,0,0)"]), rel=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_slope_through_the_whole_step_and_its_volumes_is_second_order():
+    # Taylor: R(f + h) - R(f) - h R'(f) falls as h^2 with R' from the tangents of structure and volumes.
+    inside = np.zeros((4, 4, 4), int)
+    inside[1:3, 1:3, 1:3] = 1
+    solid, settings = box_mesh((1.0, 1.0, 1.0), (1, 1, 1)), PathSettings(1e-10, 1e-5)
+    cell = PathCell(inside, sphere_cell().laws, (0.25,) * 3, settings)
+    found = {}
+    for h in (0.0, 4e-4, 2e-4, 1e-4, 5e-5, 2.5e-5):
+        found[h] = solve_structure(
+            solid, cell, supports=BENT, steps=[0.010 + h], rtol=1e-11, max_iterations=25
+        )
+    slope, base = reaction_slope(solid, cell, [found[0.0].strains]), found[0.0].curve()[1][-1]
+    rest = np.array([found[h].curve()[1][-1] - base - h * slope for h in list(found)[1:]])
+    rates = np.log2(np.abs(rest[:-1] / rest[1:]))
+    assert rates.min() >= 1.95, rates

@@ -1,0 +1,215 @@
+"""Paths of loads: exact bars, quadratic Newton, cut-backs, softening, resuming, slopes through it all."""
+
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fe2_samples import BENT, BULK, FACTORS, HARDENING, SHEAR, YIELD, PlasticUnit, reaction_slope
+from scalebridge.cells.path_cell import PathCell
+from scalebridge.core.errors import InputError, SolverError
+from scalebridge.core.results import Outcome
+from scalebridge.core.spec import Spec
+from scalebridge.core.upscaled import Upscaled
+from scalebridge.laws.constitutive_law import constitutive_law
+from scalebridge.laws.hardening import LinearHardening
+from scalebridge.laws.path_law import PathLaw
+from scalebridge.laws.plastic import J2Plasticity
+from scalebridge.structures.solid_mesh import box_mesh, named_sides
+from scalebridge.structures.solve_structure import solve_structure
+
+LAW = J2Plasticity(BULK, SHEAR, LinearHardening(YIELD, HARDENING))
+BAR = box_mesh((2.0, 1.0, 1.0), (2, 1, 1))
+PULLED = {"left": {"x": 0}, "front": {"y": 0}, "bottom": {"z": 0}, "right": {"x": 1.0}}
+
+
+class Softening(PathLaw):
+    """Uniaxial damage that softens exponentially, its energy given to a length: a crack band.
+
+    Damage follows e_11; the energy of a unit volume is strength x onset / 2 + strength x scale.
+    """
+
+    young: float
+    onset: float
+    scale: float
+
+    def state_specs(self):
+        return {"largest": Spec("largest strain", "1")}
+
+    def rest(self):
+        return {"largest": jnp.zeros(())}
+
+    def respond(self, strain, state, dt):
+        largest = jnp.maximum(state["largest"], strain[0])
+        beyond = largest > self.onset
+        safe = jnp.where(beyond, largest, 1.0)
+        left = jnp.where(beyond, self.onset / safe * jnp.exp(-(safe - self.onset) / self.scale), 1.0)
+        return left * self.young * strain, {"largest": largest}
+
+    def stiffness(self):
+        return self.young * jnp.eye(6)
+
+    def free_energy(self, strain, state):
+        return 0.5 * strain @ self.respond(strain, state, 0.0)[0]
+
+    def margin(self, strain, state):
+        return strain[0] / self.onset - 1.0
+
+
+def test_a_pulled_bar_gives_the_uniaxial_curve_of_its_law():
+    study = solve_structure(BAR, LAW, supports=PULLED, steps=[0.002, 0.006, 0.012, 0.010], rtol=1e-11)
+    young = 9 * BULK * SHEAR / (3 * BULK + SHEAR)
+    onset, hardened = YIELD / young, young * HARDENING / (young + HARDENING)
+    moved, pulled = study.curve()
+    strain = moved[1:4] / 2.0
+    exact = np.where(strain < onset, young * strain, YIELD + hardened * (strain - onset))
+    np.testing.assert_allclose(pulled[1:4], exact, rtol=1e-10)
+    unloaded = exact[2] - young * (moved[3] - moved[4]) / 2.0
+    assert pulled[4] == pytest.approx(unloaded, rel=1e-9)
+    assert study.passed
+    assert study.records[-1].reactions["left"][0] == pytest.approx(-pulled[4], rel=1e-10)
+
+
+def test_newton_is_quadratic_with_the_consistent_tangent():
+    study = solve_structure(BAR, LAW, supports=BENT, steps=[0.004, 0.012], rtol=1e-11)
+    residuals = [row.residual for row in study.iterations if row.step == 2]
+    assert len(residuals) <= 6
+    last = [r for r in residuals if 1e-13 < r < 1e-2]
+    assert all(b < 50 * a**2 for a, b in itertools.pairwise(last))  # r' <= C r^2, C of this bar
+
+
+def test_a_cell_of_one_material_and_a_unit_in_numpy_give_what_the_law_gives():
+    law = solve_structure(BAR, LAW, supports=BENT, steps=FACTORS, rtol=1e-11)
+    unit = solve_structure(BAR, PlasticUnit(), supports=BENT, steps=FACTORS, rtol=1e-11)
+    cell = PathCell(np.zeros((2, 2, 2), int), [LAW], (1.0, 1.0, 1.0))
+    volume = solve_structure(BAR, cell, supports=BENT, steps=FACTORS[:3], rtol=1e-9)
+    np.testing.assert_allclose(unit.curve()[1], law.curve()[1], rtol=1e-11)
+    np.testing.assert_allclose(volume.curve()[1], law.curve()[1][:4], rtol=1e-8)  # rtol of the structure
+    assert [r.iterations for r in unit.records] == [r.iterations for r in law.records]
+
+
+def test_the_slope_of_the_reaction_is_what_is_left_to_second_order():
+    # Taylor through the whole step: R(f + h) - R(f) - h R' falls as h^2 with R' from the consistent tangents.
+    base = 0.010
+    found = {}
+    for h in (0.0, 4e-4, 2e-4, 1e-4, 5e-5, 2.5e-5):
+        study = solve_structure(
+            BAR, LAW, supports=BENT, steps=[0.008, base + h], rtol=1e-12, max_iterations=30
+        )
+        found[h] = study
+    before = solve_structure(BAR, LAW, supports=BENT, steps=[0.008], rtol=1e-12, max_iterations=30)
+    slope = reaction_slope(BAR, LAW, [before.strains, found[0.0].strains])
+    rest = np.array(
+        [found[h].curve()[1][-1] - found[0.0].curve()[1][-1] - h * slope for h in list(found)[1:]]
+    )
+    rates = np.log2(np.abs(rest[:-1] / rest[1:]))
+    assert rates.min() >= 1.95, rates
+
+
+def test_a_failed_point_cuts_the_step_and_leaves_nothing_behind():
+    class Touchy(PlasticUnit):
+        """Fails where a load is far from its committed one."""
+
+        def respond(self, load, state, dt=0.0, *, hint=None):
+            found = super().respond(load, state, dt)
+            far = np.abs(load - state.get("at", np.zeros(6))).max() > 0.004
+            state = {**found.state, "at": load.copy()}
+            return type(found)(found.answer, found.tangent, state, None, 3 if far else 0)
+
+        def rest(self):
+            return {**super().rest(), "at": np.zeros(6)}
+
+        def elastic(self):
+            return None
+
+    whole = solve_structure(BAR, PlasticUnit(), supports=PULLED, steps=[0.024], rtol=1e-10)
+    cut = solve_structure(BAR, Touchy(), supports=PULLED, steps=[0.024], rtol=1e-10)
+    assert [r.outcome for r in cut.iterations].count("a point found no answer") >= 1
+    assert len(cut.records) > 1
+    assert cut.curve()[1][-1] == pytest.approx(
+        whole.curve()[1][-1], rel=1e-9
+    )  # proportional: steps do not matter
+
+
+def weakened_bar(count):
+    """A bar of `count` elements whose middle one is half a percent thinner in the middle of it."""
+    made = box_mesh((1.0, 0.1), (count, 1)).mesh
+    p = made.p.copy()
+    middle = np.abs(p[0] - 0.5) < 0.51 / count
+    p[1, middle] *= 0.99
+    return named_sides(type(made)(p, made.t), "quad", f"bar of {count}")
+
+
+@pytest.mark.parametrize("count", [5, 9, 17])
+def test_a_softening_bar_dissipates_its_fracture_energy_on_every_mesh(count):
+    strength, energy, section = 1e-3, 2.5e-6, 0.1 * 0.995
+    law = constitutive_law(
+        "damage", young=1.0, poisson=0.0, strength=strength, fracture_energy=energy, length=1.0 / count
+    )
+    study = solve_structure(
+        weakened_bar(count),
+        law,
+        supports={"left": {"x": 0}, "bottom": {"y": 0}, "right": {"x": 1.4e-2}},
+        steps=[0.06, 0.07, *np.geomspace(0.075, 1.0, 24)],
+        plane="stress",
+        rtol=1e-7,
+    )
+    moved, pulled = study.curve()
+    assert pulled[-1] < 0.02 * pulled.max(), "the bar is torn"
+    lost = study.records[-1].external - 0.5 * pulled[-1] * moved[-1]  # what would be given back
+    assert lost == pytest.approx(energy * section, rel=0.02)
+    assert any("a point softens" in note for note in study.notes)
+
+
+def test_a_limit_point_stops_the_factor_and_not_the_length():
+    law = Softening(1.0, 1e-3, 4e-4)
+    pulled = {"supports": {"left": {"x": 0}, "bottom": {"y": 0}}, "tractions": {"right": (1.2e-3, 0.0)}}
+    with pytest.raises(SolverError, match="control='arc' past a limit point"):
+        solve_structure(weakened_bar(5), law, **pulled, steps=4, plane="stress", max_cuts=3)
+    study = solve_structure(
+        weakened_bar(5), law, **pulled, steps=40, control="arc", plane="stress", throw=False
+    )
+    factors = np.array([r.factor for r in study.records])
+    assert factors.argmax() < len(factors) - 3, "the load falls in the end"
+    assert factors.max() == pytest.approx(1e-3 / 1.2e-3, rel=0.03)  # the strength, at the weakened section
+
+
+def test_resuming_is_bitwise_and_may_go_further(tmp_path):
+    whole = solve_structure(BAR, LAW, supports=BENT, steps=FACTORS)
+    solve_structure(BAR, LAW, supports=BENT, steps=FACTORS[:2], checkpoints=tmp_path)
+    rest = solve_structure(BAR, LAW, supports=BENT, steps=FACTORS, checkpoints=tmp_path, resume=True)
+    np.testing.assert_array_equal(rest.displacement, whole.displacement)
+    np.testing.assert_array_equal(rest.stresses, whole.stresses)
+    assert rest.records == whole.records
+    other = J2Plasticity(BULK, 1.01 * SHEAR, LinearHardening(YIELD, HARDENING))
+    with pytest.raises(InputError, match="of another material"):
+        solve_structure(BAR, other, supports=BENT, checkpoints=tmp_path, resume=True)
+    with pytest.raises(InputError, match="of another mesh"):
+        solve_structure(
+            box_mesh((2.0, 1.0, 1.0), (3, 1, 1)), LAW, supports=BENT, checkpoints=tmp_path, resume=True
+        )
+    with pytest.raises(InputError, match="of another loads"):
+        solve_structure(BAR, LAW, supports=PULLED, checkpoints=tmp_path, resume=True)
+
+
+def test_files_of_a_run_are_there_and_say_the_same(tmp_path):
+    import meshio
+
+    study = solve_structure(BAR, LAW, supports=BENT, steps=FACTORS, results=tmp_path)
+    frame = meshio.read(tmp_path / f"frame-{len(study.records):06d}.vtu")
+    np.testing.assert_allclose(frame.point_data["displacement"], study.displacement.T, rtol=0, atol=1e-15)
+    means = study.by_element(study.equivalent_stress())
+    np.testing.assert_allclose(frame.cell_data["equivalent stress"][0], means, rtol=1e-12)
+    rows = (tmp_path / "reactions.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + len(study.records)
+    assert (tmp_path / "series.pvd").read_text(encoding="utf-8").count("DataSet") == len(study.records)
+    assert "0.012" in str(study)
+
+
+def test_a_stiffness_that_was_handed_up_is_a_law():
+    handed = Upscaled(Spec("stiffness", "Pa", (6, 6), symmetric=True), np.asarray(LAW.stiffness()))
+    one = solve_structure(BAR, handed, supports=BENT, steps=[1e-4])
+    two = solve_structure(BAR, LAW, supports=BENT, steps=[1e-4])
+    np.testing.assert_allclose(one.curve()[1], two.curve()[1], rtol=1e-12)
+    assert one.outcome is Outcome.converged
