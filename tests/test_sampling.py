@@ -109,6 +109,7 @@ def test_callables_screened_without_a_correction():
     assert found.provenance.settings["proposal"] == "adaptive-metropolis"
 
 
+@pytest.mark.slow
 def test_three_levels_and_automatic_subchains():
     levels = [Level(host_coarse, "coarse"), Level(host_coarse, "middle"), Level(host_fine, "fine")]
     found = sb.sample(

@@ -52,8 +52,25 @@ def on_wrong_model(propose, problem, length, **options):
     return lambda target: screened(propose(coarse), target, length, **options)
 
 
-@pytest.mark.parametrize("name", PROPOSALS)
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.name)
+# Each proposal and each density is asked by default, and every pair of them with the slow ones.
+QUICK = {
+    "random-walk": "gaussian",
+    "adaptive-metropolis": "banana",
+    "pcn": "mixture",
+    "dream-z": "mixture",
+    "mala": "banana",
+    "hmc": "mixture",
+}
+
+
+def pairs():
+    for problem in PROBLEMS:
+        for name in PROPOSALS:
+            marks = () if QUICK[name] == problem.name else (pytest.mark.slow,)
+            yield pytest.param(problem, name, marks=marks, id=f"{problem.name}-{name}")
+
+
+@pytest.mark.parametrize(("problem", "name"), pairs())
 def test_every_proposal_under_a_wrong_coarse_model(problem, name):
     check_kernel(on_wrong_model(PROPOSALS[name], problem, 2), problem, chains=150, steps=4)
 
@@ -76,6 +93,7 @@ def test_three_levels_subchains_of_random_length_and_tempering():
     check_kernel(make, problem, chains=150, steps=4)
 
 
+@pytest.mark.slow
 def test_tempering_alone():
     check_kernel(lambda t: tempered(PROPOSALS["hmc"], t, (1.0, 0.4)), BY_NAME["mixture"], chains=200, steps=5)
 
