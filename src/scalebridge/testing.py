@@ -227,7 +227,14 @@ _respond = eqx.filter_jit(lambda model, load, state: model.respond(load, state))
 
 
 def check_path_law(
-    law: PathLaw, size: float, *, dt: float = 1.0, isotropic: bool = True, seed: int = 0, paths: int = 8
+    law: PathLaw,
+    size: float,
+    *,
+    dt: float = 1.0,
+    isotropic: bool = True,
+    ramps: bool = False,
+    seed: int = 0,
+    paths: int = 8,
 ) -> None:
     """A PathLaw is what it declares to be, along random paths of five steps.
 
@@ -241,6 +248,8 @@ def check_path_law(
         size: of the strains: some times that at which the law begins to do what it is for.
         dt: time of a step, s.
         isotropic: whether the law has no directions of its own.
+        ramps: whether the law follows the strain on its way through a step. Then the work of the step has to
+            be more than the energy it stores; else, what the change of state leaves at a fixed strain.
         seed: of the paths; take another one where a path meets a corner of a curve.
         paths: how many of them.
     """
@@ -248,16 +257,15 @@ def check_path_law(
     origin = np.eye(3) if law.finite else np.zeros(6)
     rotation = spread_rotations(3, 3)[2]
     one = _LawProbe(law, rotation, mandel_rotation(rotation))
-    probe = eqx.filter_jit(eqx.filter_vmap(one, in_axes=(0, 0, 0, 0, None)))
     state = jax.tree.map(lambda x: jnp.broadcast_to(x, (paths, *x.shape)), law.rest())
     before = jnp.broadcast_to(origin, (paths, *origin.shape))
-    _check_rest(law, probe(before, state, before, before, jnp.asarray(0.0)))
+    _check_rest(law, _ask_law(one, before, state, before, before, jnp.asarray(0.0)))
     margins = []
     for _ in range(5):
         after, along = size * rng.standard_normal((2, paths, *origin.shape))
         after = jnp.asarray(origin + after)
-        found = probe(before, state, after, jnp.asarray(along), jnp.asarray(dt))
-        _check_step(law, jax.tree.map(np.asarray, found), isotropic)
+        found = _ask_law(one, before, state, after, jnp.asarray(along), jnp.asarray(dt))
+        _check_step(law, jax.tree.map(np.asarray, found), isotropic, "work" if ramps else "drop")
         before, state = after, found["state"]
         margins.append(np.asarray(found["margins"]))
     if law.rest():  # paths that never flow, or never unload, have not asked much
@@ -281,6 +289,9 @@ def _check_rest(law: PathLaw, found: dict[str, Any]) -> None:
     assert margin <= 0.0 or margin == np.inf
 
 
+_SHARES = np.array([0.0, 0.02, 0.05, 0.1, 1.0])  # of a step, at which its line is looked at
+
+
 class _LawProbe(eqx.Module):
     """All that is asked of a law in one step, in one compiled function."""
 
@@ -302,15 +313,14 @@ class _LawProbe(eqx.Module):
         slope = (tangent @ along.ravel()).reshape(stress.shape)
         errors = stresses[first:-2] - stress - near.reshape(-1, *[1] * stress.ndim) * slope
         energy, kept, old = (law.free_energy(*at) for at in ((after, grown), (after, state), (before, state)))
-        work = jnp.sum(stress * (after - before)) - energy + old
         return {
             "state": grown,
             "stress": stress,
             "tangent": tangent,
             "errors": jnp.linalg.norm(errors.reshape(len(near), -1), axis=1),
             "energy slope": jax.grad(law.free_energy)(after, grown),
-            # At finite strain the energy is not convex: there, what a change of state gives at a fixed load.
-            "dissipated": kept - energy if law.finite else work,
+            "drop": kept - energy,
+            "work": jnp.sum(stress * (after - before)) - energy + old,
             "energy": jnp.abs(energy) + jnp.abs(kept) + jnp.abs(old),
             "framed": stresses[-2] - self._framed(stress),
             "turned": stresses[-1] - self._turned(stress),
@@ -342,16 +352,21 @@ class _LawProbe(eqx.Module):
         return tensor @ self.rotation.T if self.law.finite else jnp.asarray(self.turn) @ tensor
 
 
-_SHARES = np.array([0.0, 0.02, 0.05, 0.1, 1.0])  # of a step, at which its line is looked at
+@jax.jit
+def _ask_law(
+    one: _LawProbe, before: Array, state: State, after: Array, along: Array, dt: Array
+) -> dict[str, Any]:
+    """Ask on many paths; laws of one kind share what is compiled."""
+    return jax.vmap(one, in_axes=(0, 0, 0, 0, None))(before, state, after, along, dt)
 
 
-def _check_step(law: PathLaw, found: dict[str, np.ndarray], isotropic: bool) -> None:
+def _check_step(law: PathLaw, found: dict[str, np.ndarray], isotropic: bool, dissipated: str) -> None:
     """What a step has shown of every path is as it should be."""
     stress, tangent = found["stress"], found["tangent"]
     assert np.all(np.isfinite(stress)), "a law answers any load of this size"
     over = np.max(np.abs(stress))
     np.testing.assert_allclose(found["energy slope"] / over, stress / over, atol=1e-9)
-    assert np.all(found["dissipated"] >= -_ROUNDING * found["energy"]), "a step gives energy away"
+    assert np.all(found[dissipated] >= -_ROUNDING * found["energy"]), "a step gives energy away"
     errors = found["errors"] / over
     curved = errors[:, 0] > 1e-10  # else it is linear, and what is left is rounding
     slopes = np.log2(errors[curved, 0] / errors[curved, -1]) / 4
@@ -370,7 +385,8 @@ def _check_margin(found: dict[str, np.ndarray], scale: float) -> None:
     """Where the margin is not positive the state stays, the stress is linear; elsewhere the state moves."""
     margins, stays = found["margins"], found["stays"]
     if found["state"]:
-        clear = np.isfinite(margins) & (np.abs(margins) > 1e-9)  # on the surface rounding decides
+        # On the surface rounding decides, and a power of a small overstress may be lost in rounding.
+        clear = np.isfinite(margins) & ((margins < -1e-9) | (margins > 0.02))
         np.testing.assert_array_equal(stays[clear], margins[clear] <= 0.0)
     linear = np.all(margins[:, :4] <= 0.0, axis=1)
     slopes = np.diff(found["line"][linear, :4], axis=1) / np.diff(_SHARES[:4])[None, :, None]
@@ -389,23 +405,23 @@ def uniaxial_stress(law: PathLaw, strains: np.ndarray, dt: float = 1.0) -> np.nd
         (steps,) stress along axis 1, Pa; at finite strain the nominal one.
     """
 
-    @eqx.filter_jit
-    def step(law: PathLaw, axial: Array, sides: Array, state: State) -> tuple[Array, Array, State]:
-        def load(sides: Array) -> Array:
-            values = jnp.stack([axial, sides, sides])
-            return jnp.eye(3) + jnp.diag(values) if law.finite else jnp.append(values, jnp.zeros(3))
+    def load(axial: Array, sides: Array) -> Array:
+        values = jnp.stack([axial, sides, sides])
+        return jnp.eye(3) + jnp.diag(values) if law.finite else jnp.append(values, jnp.zeros(3))
 
-        def side(sides: Array) -> Array:
-            return law.respond(load(sides), state, dt)[0].ravel()[4 if law.finite else 1]
+    def step(work: tuple[Array, State], axial: Array) -> tuple[tuple[Array, State], Array]:
+        def free(_: int, sides: Array) -> Array:
+            def side(sides: Array) -> Array:
+                return law.respond(load(axial, sides), work[1], dt)[0].ravel()[4 if law.finite else 1]
 
-        for _ in range(12):
             value, slope = jax.jvp(side, (sides,), (jnp.ones(()),))
-            sides -= jnp.where(slope != 0.0, value / slope, 0.0)
-        stress, grown = law.respond(load(sides), state, dt)
-        return stress.ravel()[0], sides, grown
+            return sides - jnp.where(slope != 0.0, value / jnp.where(slope != 0.0, slope, 1.0), 0.0)
 
-    stresses, sides, state = [], jnp.zeros(()), law.rest()
-    for axial in strains:
-        stress, sides, state = step(law, jnp.asarray(axial), sides, state)
-        stresses.append(float(stress))
-    return np.array(stresses)
+        sides = jax.lax.fori_loop(0, 25, free, work[0])
+        stress, grown = law.respond(load(axial, sides), work[1], dt)
+        return (sides, grown), stress.ravel()[0]
+
+    along = jax.jit(
+        lambda axial: jax.lax.scan(step, (jnp.zeros(()), law.rest()), axial),
+    )
+    return np.asarray(along(jnp.asarray(strains, dtype=float))[1])

@@ -91,14 +91,11 @@ class PathLaminate(PathLaw):
 
     def stiffness(self) -> Float[Array, "6 6"]:
         """Return the laminate's stiffness where all layers are elastic."""
-        moduli = [law.stiffness() for law in self.laws]
-        spread = self._spread()
-        matrix = sum(
-            f * s.T @ c @ s for f, s, c in zip(self.fractions, spread, moduli, strict=True)
-        )  # of the jumps
-        loads = sum(f * s.T @ c for f, s, c in zip(self.fractions, spread, moduli, strict=True))
-        mean = sum(f * c for f, c in zip(self.fractions, moduli, strict=True))
-        return mean - loads.T @ jnp.linalg.solve(matrix, loads)
+        moduli = self.fractions[:, None, None] * jnp.stack([law.stiffness() for law in self.laws])
+        spread = jnp.stack(self._spread())
+        loads = jnp.einsum("kaj,kab->jb", spread, moduli)
+        jumps = jnp.einsum("kaj,kab,kbi->ji", spread, moduli, spread)
+        return jnp.sum(moduli, axis=0) - loads.T @ jnp.linalg.solve(jumps, loads)
 
     def respond(self, strain: Array, state: State, dt: ArrayLike = 0.0) -> tuple[Array, State]:
         """Find the jumps for which all layers carry the same traction."""
@@ -163,7 +160,7 @@ class PathLaminate(PathLaw):
                 f * s.T @ stress(k, strain + s @ jumps)
                 for k, (f, s) in enumerate(zip(self.fractions, spread, strict=True))
             ]
-            return sum(parts[1:], parts[0])
+            return jnp.sum(jnp.stack(parts), axis=0)
 
         scale = jnp.max(jnp.abs(jnp.stack([stress(k, strain) for k in range(len(self.laws))])))
         start = jnp.zeros(3 * (len(self.laws) - 1))

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
@@ -54,14 +53,23 @@ class MooneyRivlin(PathLaw):
         return isotropic_stiffness(self.bulk_modulus, 2.0 * (self.first + self.second))
 
     def respond(self, strain: Array, state: State, dt: ArrayLike = 0.0) -> tuple[Array, State]:
-        """Return the derivative of W by the deformation gradient."""
-        return jax.grad(self.free_energy)(strain, state), state
+        """Return the derivative of W by the deformation gradient F.
+
+        d I1 / dF = 2 F,  d I2 / dF = 2 (I1 F - F F' F),  dJ / dF = cof F.
+        """
+        turned = cofactor(strain)
+        volume, first = determinant(strain), jnp.sum(strain * strain)
+        second, cube = jnp.sum(turned * turned), _cube(volume)
+        turned = turned / volume
+        shape = 2.0 * self.first * cube * (strain - first / 3.0 * turned)
+        areas = first * strain - strain @ strain.T @ strain - second / 1.5 * turned
+        pressure = self.bulk_modulus * (volume - 1.0) * volume
+        return shape + 2.0 * self.second * cube * cube * areas + pressure * turned, state
 
     def free_energy(self, strain: Array, state: State) -> Float[Array, ""]:
         """Return W."""
-        volume = determinant(strain)
-        cube = jnp.exp(jnp.log(volume) / -1.5)  # J^(-2/3), NaN for an inverted element
-        turned = cofactor(strain)
+        volume, turned = determinant(strain), cofactor(strain)
+        cube = _cube(volume)
         shape = self.first * (cube * jnp.sum(strain * strain) - 3.0)
         areas = self.second * (cube * cube * jnp.sum(turned * turned) - 3.0)
         return shape + areas + 0.5 * self.bulk_modulus * (volume - 1.0) ** 2
@@ -69,3 +77,8 @@ class MooneyRivlin(PathLaw):
     def margin(self, strain: Array, state: State) -> Float[Array, ""]:
         """Return +infinity: it is not linear."""
         return jnp.asarray(jnp.inf)
+
+
+def _cube(volume: Array) -> Array:
+    """Return J^(-2/3), NaN for an inverted element."""
+    return jnp.exp(jnp.log(volume) / -1.5)

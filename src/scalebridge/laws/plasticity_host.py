@@ -85,7 +85,9 @@ def return_points(
     """
     points = accumulated.size
     found = empty_answers(points, tangent) if out is None else out
-    arguments = (parameters, tangent, strain, plastic, accumulated, *found)
+    # What may not be written would be another type to the compiler.
+    given = (np.require(x, float, ["C", "W"]) for x in (strain, plastic, accumulated))
+    arguments = (parameters, tangent, *given, *found)
     threads = threads_for(13 * points) if threads is None else threads
     in_slabs(return_slab, points, *arguments, threads=threads)
     return found

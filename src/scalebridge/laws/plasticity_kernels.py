@@ -16,6 +16,7 @@ from scalebridge.core.compiled import kernel, row_kernel
 BLOCK = 512
 """Points in a block: 31 rows of them are 126 kB, which the second cache holds."""
 _NEWTON = 50
+_WIDE = 32  # divides BLOCK; vectors and their unrolling divide it
 
 
 @row_kernel
@@ -120,7 +121,8 @@ def return_slab(start, stop, piece, parameters, wants_tangent, strain, plastic, 
 
     Rows whose distance in memory is a power of two share the few places of a cache, which was seen to cost a
     factor of eight. So a block's rows are copied to a place of their own, whose rows are an odd number of
-    cache lines apart, and the answers copied back.
+    cache lines apart, and the answers copied back. There rows are filled up, so that a number does not depend
+    on where slabs begin and end: any number of threads gives the same to the last digit.
 
     Args:
         start, stop, piece: the slab, as `threads.in_slabs` cuts it.
@@ -133,28 +135,30 @@ def return_slab(start, stop, piece, parameters, wants_tangent, strain, plastic, 
     bulk, shear, kinematic, limit, modulus, saturation, rate = parameters
     g2, back, falls = 2.0 * shear, kinematic / 1.5, 3.0 * shear + kinematic
     rows = np.empty((31, BLOCK + 8))
-    e, p, r, t = rows[0:6], rows[6:12], rows[12:18], rows[18:24]
-    acc, q, step, slopes, sums = rows[24], rows[25], rows[26], rows[27], rows[28]
+    e, p, acc, r, t = rows[0:6], rows[6:12], rows[12], rows[13:19], rows[19:25]
+    q, step, slopes, sums = rows[25], rows[26], rows[27], rows[28]
     s_row, g_row = rows[29], rows[30]
     for first in range(start, stop, BLOCK):
         last = min(first + BLOCK, stop)
         count = last - first
+        full = (count + _WIDE - 1) // _WIDE * _WIDE  # so that no row has an end of another code
+        rows[:13, count:full] = 0.0
         for k in range(6):
             copy_row(count, strain[k, first:last], e[k])
             copy_row(count, plastic[k, first:last], p[k])
         copy_row(count, accumulated[first:last], acc)
-        trial_rows(count, g2, back, e[0], e[1], e[2], e[3], e[4], e[5], p[0], p[1], p[2], p[3], p[4], p[5], r[0], r[1], r[2], r[3], r[4], r[5], q)  # fmt: skip  # noqa: E501
+        trial_rows(full, g2, back, e[0], e[1], e[2], e[3], e[4], e[5], p[0], p[1], p[2], p[3], p[4], p[5], r[0], r[1], r[2], r[3], r[4], r[5], q)  # fmt: skip  # noqa: E501
         if saturation == 0.0:
-            linear_steps(count, falls, limit, modulus, kinematic, acc, q, step, slopes)
+            linear_steps(full, falls, limit, modulus, kinematic, acc, q, step, slopes)
         else:
-            voce_steps(count, falls, kinematic, limit, modulus, saturation, rate, acc, q, step, slopes)
-        follow_rows(count, g2, bulk, e[0], e[1], e[2], p[0], p[1], p[2], p[3], p[4], p[5], acc, r[0], r[1], r[2], r[3], r[4], r[5], q, back, step, t[0], t[1], t[2], t[3], t[4], t[5], sums)  # fmt: skip  # noqa: E501
+            voce_steps(full, falls, kinematic, limit, modulus, saturation, rate, acc, q, step, slopes)
+        follow_rows(full, g2, bulk, e[0], e[1], e[2], p[0], p[1], p[2], p[3], p[4], p[5], acc, r[0], r[1], r[2], r[3], r[4], r[5], q, back, step, t[0], t[1], t[2], t[3], t[4], t[5], sums)  # fmt: skip  # noqa: E501
         for k in range(6):
             copy_row(count, t[k], stress[k, first:last])
             copy_row(count, p[k], grown[k, first:last])
         copy_row(count, sums, total[first:last])
         if wants_tangent:
-            tangent_rows(count, g2, slopes, q, step, s_row, g_row, r[0], r[1], r[2], r[3], r[4], r[5])
+            tangent_rows(full, g2, slopes, q, step, s_row, g_row, r[0], r[1], r[2], r[3], r[4], r[5])
             copy_row(count, s_row, s[first:last])
             copy_row(count, g_row, g[first:last])
             for k in range(6):
