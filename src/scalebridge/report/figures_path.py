@@ -131,13 +131,11 @@ def draw_residuals(result: Upscaled, key: str) -> Picture:
 
 
 def draw_micro_fields(result: Upscaled, key: str) -> list[Picture]:
-    """Draw what happened inside by the last step, in the middle slice: none unless fields were kept."""
+    """Draw what happened inside by the last step, in the slice of each field's peak; none without fields."""
     found = []
     for name, values, unit in micro_fields(result):
-        plane = values[:, :, values.shape[2] // 2]
-        if np.all(np.isnan(plane)):
-            continue
-        found += _field_pictures(result, name, plane, unit, f"{key}-{name.replace(' ', '-')}")
+        at = int(np.unravel_index(np.nanargmax(values), values.shape)[2])
+        found += _field_pictures(result, name, values[:, :, at], unit, at, f"{key}-{name.replace(' ', '-')}")
     return found
 
 
@@ -156,7 +154,9 @@ def micro_fields(result: Upscaled) -> list[tuple[str, np.ndarray, str]]:
     return found
 
 
-def _field_pictures(result: Upscaled, name: str, plane: np.ndarray, unit: str, key: str) -> list[Picture]:
+def _field_pictures(
+    result: Upscaled, name: str, plane: np.ndarray, unit: str, at: int, key: str
+) -> list[Picture]:
     low, high = float(np.nanmin(plane)), float(np.nanpercentile(plane, _TOP))
     scale = ScalarMappable(Normalize(min(low, 0.0), high if high > low else low + 1.0), _MAP)
     image = image_of(result)
@@ -165,12 +165,10 @@ def _field_pictures(result: Upscaled, name: str, plane: np.ndarray, unit: str, k
     length = None if image is None or image.voxel is None else image.voxel[0] * image.shape[0]
     title = _NAMES.get(name, name[:1].upper() + name[1:])
     of = f" {unit}" if unit else ""
-    where = (
-        "" if image is None or image.dim == 2 else f"  ·  z = {image.shape[2] // 2 + 1} of {image.shape[2]}"
-    )
+    where = "" if image is None or image.dim == 2 else f"  ·  z = {at + 1} of {image.shape[2]}"
     peak = f"up to {typeset_number(float(np.nanmax(plane)), 3)}{of}"
     caption = f"{title}, last step: {peak}{where}  ·  {AXES[0]} →, {AXES[1]} ↑"
-    picture = as_png(framed(pixels, length, plane.shape[0]), f"{title} in the middle slice.", caption)
+    picture = as_png(framed(pixels, length, plane.shape[0]), f"{title} in the slice of its peak.", caption)
     figure = new_figure(440, 62)
     bar = figure.colorbar(scale, cax=figure.add_subplot(), orientation="horizontal", extend="max")
     bar.outline.set_edgecolor(RULE)
