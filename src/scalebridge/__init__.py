@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from scalebridge.grids.polycrystals import random_polycrystal
     from scalebridge.grids.statistics import image_statistics
     from scalebridge.grids.thresholds import otsu_threshold, threshold
+    from scalebridge.inference.select_scales import select_scales
+    from scalebridge.inference.upscale_measurements import upscale_measurements
     from scalebridge.io.cards import conductivity_card
     from scalebridge.io.elastic_cards import stiffness_card
     from scalebridge.io.fields import write_fields
@@ -174,6 +176,8 @@ _HOMES = {
         "otsu_threshold",
         "threshold",
     ),
+    "inference.select_scales": ("select_scales",),
+    "inference.upscale_measurements": ("upscale_measurements",),
     "io.cards": ("conductivity_card",),
     "io.elastic_cards": ("stiffness_card",),
     "io.fields": ("write_fields",),
@@ -282,12 +286,14 @@ __all__ = [
     "read_volume",
     "relabel",
     "report",
+    "select_scales",
     "sphere_lattice",
     "spheres_image",
     "square_inclusion",
     "stiffness_card",
     "stiffness_rve_study",
     "threshold",
+    "upscale_measurements",
     "write_fields",
 ]
 

@@ -1,0 +1,1 @@
+"""Passing by statistics: hierarchies, screened sampling, which scales matter."""
