@@ -12,6 +12,7 @@ from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Tab
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
 from scalebridge.cli.flow_case import PermeabilityCase
 from scalebridge.cli.interface_case import InterfaceCase
+from scalebridge.cli.statistics_case import InferCase, ScalesCase
 from scalebridge.cli.text_values import value_from
 
 
@@ -154,6 +155,8 @@ Case = (
     | InterfaceCase
     | StiffnessRveCase
     | PermeabilityCase
+    | InferCase
+    | ScalesCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -163,6 +166,8 @@ TASKS: dict[str, type[Case]] = {
     "stiffness-rve": StiffnessRveCase,
     "interface": InterfaceCase,
     "permeability": PermeabilityCase,
+    "infer": InferCase,
+    "scales": ScalesCase,
 }
 
 

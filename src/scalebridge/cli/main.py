@@ -8,12 +8,14 @@ from scalebridge.cli.check import check
 from scalebridge.cli.conductivity import conductivity
 from scalebridge.cli.exits import EPILOG
 from scalebridge.cli.expansion import expansion
+from scalebridge.cli.infer import infer
 from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
 from scalebridge.cli.laminate import laminate
 from scalebridge.cli.permeability import permeability
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
+from scalebridge.cli.scales import scales
 from scalebridge.cli.schema import schema
 from scalebridge.cli.stiffness import stiffness
 
@@ -33,6 +35,8 @@ _VERBS = {
     interface: "Effective coefficients of phase fields, and flat interfaces.",
     laminate: "The conductivity of a stack of layers, exactly.",
     rve: "How large a sample has to be: subvolumes of an image.",
+    infer: "What measurements of small samples say of the large.",
+    scales: "Which scales of values are more than noise.",
     run: "Run a case file.",
     inspect: "What is in an image file.",
     check: "Solve problems with exact answers on this machine.",

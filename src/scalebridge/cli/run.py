@@ -57,6 +57,11 @@ def run(
 
             answer_flow_case(loaded, file.parent, **options)
             return
+        if loaded.task in ("infer", "scales"):
+            from scalebridge.cli import statistics_solving
+
+            getattr(statistics_solving, f"answer_{loaded.task}_case")(loaded, file.parent, **options)
+            return
         from scalebridge.cli.elastic_solving import answer_elastic_case
 
         answer_elastic_case(loaded, file.parent, **options)

@@ -23,8 +23,7 @@ MOST = 1_000_000
 def information(
     hierarchy: Hierarchy, values: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return conditional means and variances of the finest groups' values and the information of one sample
-    each.
+    """Return conditional means and variances of the finest groups, and what one sample each tells.
 
     Args:
         hierarchy: the model.

@@ -25,13 +25,13 @@ def draw_line(tree: Tree, left: np.ndarray, spreads: Spreads, rng: np.random.Gen
     seen = np.bincount(tree.sample, left / tree.scatter) / weight
     own = noise / weight + nugget
     found = np.zeros(tree.samples)
+    spread, kind = (float(spreads.correlated[0]), float(spreads.length[0])), tree.correlation or "exponential"
     for group in range(tree.groups):
         inside = tree.finest == group
         if np.any(inside):
             found[inside] = conditional_line(
-                tree.place[inside], seen[inside], own[inside], tree.place[inside],
-                (float(spreads.correlated[0]), float(spreads.length[0])), tree.correlation or "exponential", rng,
-            )  # fmt: skip
+                tree.place[inside], seen[inside], own[inside], tree.place[inside], spread, kind, rng
+            )
     return found
 
 

@@ -51,7 +51,7 @@ def _stationary(order, variance, spread):
 
 
 @kernel
-def _advance(order, forward, spread, rest, means, work):
+def _advance(order, forward, spread, rest, means, work):  # noqa: C901 (three products of small matrices)
     """Carry covariance and means over a gap:  P = A (P - R) A' + R,  m = A m."""
     for i in range(order):
         for j in range(order):
@@ -82,7 +82,7 @@ def _observe(order, spread, means, row, noise, sums, surprise, gain):
     for j in range(columns):
         surprise[j] = row[j] - means[0, j]
     for i in range(columns):
-        for j in range(i + 1):
+        for j in range(columns):
             sums[i, j] += surprise[i] * surprise[j] * inverse
     for i in range(order):
         gain[i] = spread[i, 0] * inverse
@@ -119,9 +119,6 @@ def _filter(start, stop, piece, order, starts, places, rows, scatter, thetas, su
                     logs[t, g] += np.log(product)
                     product = 1.0
             logs[t, g] += np.log(product)
-            for a in range(rows.shape[1]):
-                for b in range(a):
-                    sums[t, g, b, a] = sums[t, g, a, b]
 
 
 def filtered_sums(
@@ -158,44 +155,36 @@ def filtered_sums(
 
 
 @kernel
+def _add_products(product, factor, sums):
+    """Add a sample's products less a factor of those of its first row."""
+    for i in range(product.shape[0]):
+        for j in range(product.shape[0]):
+            sums[i, j] += product[i, j] - factor * product[0, i] * product[0, j]
+
+
+@kernel
 def _take_sample(order, product, theta, far, memory, sums):
     """Take one sample's products into its group's sums; return its part of the log determinant.
 
-    `memory` is the filter's: transition, spread, rest, work, means, surprise and gain; `far` the scaled gap
-    to the sample before, negative for the first of a group.
+    `memory` is the filter's: transition, spread, rest, work, means, surprise, gain, row; `far` the scaled
+    gap to the sample before, negative for the first of a group.
     """
-    forward, spread, rest, work, means, surprise, gain = memory
-    columns = product.shape[0]
+    forward, spread, rest, work, means, surprise, gain, row = memory
     weight = product[0, 0]
     if order == 0:
         grown = 1.0 + theta[2] * weight
-        for i in range(columns):
-            for j in range(columns):
-                sums[i, j] += product[i, j] - theta[2] / grown * product[0, i] * product[0, j]
+        _add_products(product, theta[2] / grown, sums)
         return np.log(grown)
-    for i in range(columns):
-        for j in range(columns):
-            sums[i, j] += product[i, j] - product[0, i] * product[0, j] / weight
+    _add_products(product, 1.0 / weight, sums)
     if far < 0.0:
         spread[:] = rest
         means[:] = 0.0
     else:
         _transition(order, far, forward)
         _advance(order, forward, spread, rest, means, work)
-    size = spread[0, 0] + 1.0 / weight + theta[2]
-    for j in range(columns):
-        surprise[j] = product[0, j] / weight - means[0, j]
-    for i in range(columns):
-        for j in range(columns):
-            sums[i, j] += surprise[i] * surprise[j] / size
-    for i in range(order):
-        gain[i] = spread[i, 0] / size
-    for i in range(order):
-        for j in range(columns):
-            means[i, j] += gain[i] * surprise[j]
-    for i in range(order):
-        for j in range(order):
-            spread[i, j] -= gain[i] * gain[j] * size
+    for j in range(product.shape[0]):
+        row[j] = product[0, j] / weight
+    size = _observe(order, spread, means, row, 1.0 / weight + theta[2], sums, surprise, gain)
     return np.log(size * weight)
 
 
@@ -209,7 +198,7 @@ def _climb(order, rows, scatter, sample, finest, place, theta, variances, parent
     columns = rows.shape[1]
     memory = (
         np.zeros((3, 3)), np.zeros((3, 3)), np.zeros((3, 3)), np.zeros((3, 3)), np.zeros((3, columns)),
-        np.zeros(columns), np.zeros(3),
+        np.zeros(columns), np.zeros(3), np.zeros(columns),
     )  # fmt: skip
     if order > 0:
         _stationary(order, theta[0], memory[2])
@@ -250,8 +239,7 @@ def climbed_sums(
     variances: np.ndarray,
     ladder: tuple[np.ndarray, np.ndarray],
 ) -> tuple[np.ndarray, float]:
-    """Return the sums of the root and of every group, and the log determinant, for one set of
-    hyperparameters.
+    """Return the sums of the root and of every group, and the log determinant.
 
     Args:
         order: 0 without correlation, else 1, 2 or 3.

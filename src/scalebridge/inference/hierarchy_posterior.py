@@ -18,8 +18,7 @@ _FINER = {1: 160, 2: 80, 3: 40, 4: 28}
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and variance of the values of a level's groups (at the covariates' means), and the variance's
-    parts.
+    """Mean and variance of the values of a level's groups at the covariates' means, and its parts.
 
     Args:
         mean: (groups,).

@@ -73,7 +73,7 @@ def make_study(
     further, more = _plan(hierarchy, posterior, wanted)
     groups = _groups(hierarchy, posterior, wanted, properties, log_weights, further)
     everything = _summary_of(
-        ALL, data.tree.count, data.values, posterior.moments[ALL].mean[0], posterior.moments[ALL].variance[0],
+        ALL, data.values, posterior.moments[ALL].mean[0], posterior.moments[ALL].variance[0],
         properties[ALL][:, 0], log_weights, None,
     )  # fmt: skip
     return MeasurementStudy(
@@ -227,7 +227,7 @@ def _groups(
     moments = posterior.moments[wanted.of]
     return tuple(
         _summary_of(
-            label, int(np.sum(owner == g)), data.values[owner == g], moments.mean[g], moments.variance[g],
+            label, data.values[owner == g], moments.mean[g], moments.variance[g],
             properties[wanted.of][:, g], log_weights, None if further is None else further[g],
         )
         for g, label in enumerate(data.labels[level])
@@ -236,7 +236,6 @@ def _groups(
 
 def _summary_of(
     label: str,
-    count: int,
     values: np.ndarray,
     mean: float,
     variance: float,
@@ -246,7 +245,9 @@ def _summary_of(
 ) -> GroupSummary:
     low, middle, high = quantiles(drawn, log_weights[: len(drawn)], (0.025, 0.5, 0.975))
     std = float(np.sqrt(variance))
-    return GroupSummary(label, count, float(np.mean(values)), float(mean), std, middle, low, high, further)
+    return GroupSummary(
+        label, len(values), float(np.mean(values)), float(mean), std, middle, low, high, further
+    )
 
 
 def quantiles(drawn: np.ndarray, log_weights: np.ndarray, levels: tuple[float, ...]) -> list[float]:

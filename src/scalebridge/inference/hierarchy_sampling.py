@@ -62,7 +62,7 @@ def posterior_by_sampling(
     warm = max(400, each)
     start, root = _start(hierarchy)
     runs = [
-        _run(hierarchy, start, root, each, warm, tail, thin, np.random.default_rng(seed))
+        _run(hierarchy, (start, root), (each, warm, thin), tail, np.random.default_rng(seed))
         for seed in rng.bit_generator.seed_seq.spawn(CHAINS)  # type: ignore[union-attr]
     ]
     z = np.stack([run["z"] for run in runs])
@@ -101,15 +101,13 @@ def _start(hierarchy: Hierarchy) -> tuple[np.ndarray, np.ndarray]:
 
 def _run(
     hierarchy: Hierarchy,
-    start: np.ndarray,
-    root: np.ndarray,
-    each: int,
-    warm: int,
+    begin: tuple[np.ndarray, np.ndarray],
+    numbers: tuple[int, int, int],
     tail: float | None,
-    thin: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Run one chain; return what it drew."""
+    """Run one chain from a mean and a root, of so many draws, warm-up sweeps, sweeps a draw."""
+    (start, root), (each, warm, thin) = begin, numbers
     data, dims = hierarchy.measurements, len(start)
     state = _State(
         start + 0.5 * root @ rng.standard_normal(dims), data.values.copy(), data.tree.scatter.copy()

@@ -1,5 +1,6 @@
 """The collapse for one set of hyperparameters at a time, compiled: what sampling asks for."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,6 +58,6 @@ class Single:
         mean = covariance @ right
         square = sums[0, k, k] + float(precision @ top.mean**2) - float(right @ mean)
         determinant = tree.count * np.log(theta[3]) + log + np.linalg.slogdet(system)[1]
-        kept = tuple(sums[None, a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True))
+        kept = tuple(sums[None, a:b] for a, b in itertools.pairwise(offsets))
         density = np.array([-0.5 * (determinant + square)])
         return Collapsed(density, mean[None], 0.5 * (covariance + covariance.T)[None], kept)

@@ -124,7 +124,7 @@ def read_measurements(
     si_unit: str,
     levels: Sequence[str],
     sample: str | None,
-    scatter: np.ndarray | str | None,
+    scatter: str | None,
     distribution: Distribution,
     covariates: Sequence[str],
     position: str | None,
@@ -255,7 +255,7 @@ def _values(
                 "value",
                 got=f"{cell!r} in row {rows[i] + 1}",
                 wanted="a positive number" if distribution == "log-normal" else "a finite number",
-                cure="write '<0.01' for what is below detection; leave the cell empty if nothing was measured",
+                cure="write '<0.01' for what is below detection; leave what was not measured empty",
             )
     if np.all(below | above):
         raise InputError("value", got="limits only", wanted="measured values too", cure="pass those measured")
@@ -263,10 +263,8 @@ def _values(
     return np.log(values) if distribution == "log-normal" else values, below, above
 
 
-def _spreads(
-    columns: Columns, scatter: np.ndarray | str, factor: float, distribution: Distribution
-) -> np.ndarray:
-    found = numbers_of(column_of(columns, str(scatter), "noise"), "noise")
+def _spreads(columns: Columns, scatter: str, factor: float, distribution: Distribution) -> np.ndarray:
+    found = numbers_of(column_of(columns, scatter, "noise"), "noise")
     if np.any(found <= 0):
         raise InputError(
             "noise",

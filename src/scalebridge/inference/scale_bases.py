@@ -1,5 +1,4 @@
-"""Bases whose columns belong to scales: wavelets, bands of frequencies, polynomial trends, block means, own
-columns.
+"""Bases whose columns belong to scales: wavelets, bands of waves, trends, block means, own columns.
 
 All but own columns, and bands on scattered points, are orthonormal and orthogonal to the constant, so that
 the sum of squares that a scale explains does not depend on the others.
@@ -155,8 +154,8 @@ def _orthonormal(columns: np.ndarray, known: np.ndarray) -> np.ndarray:
     left = columns
     for _ in range(2):  # once more, because the first time leaves roundings
         left = left - known @ (known.T @ left)
-    q, r, _ = linalg.qr(left, mode="economic", pivoting=True)
-    diagonal = np.abs(np.diag(r))
+    factors: Any = linalg.qr(left, mode="economic", pivoting=True)
+    q, diagonal = factors[0], np.abs(np.diag(factors[1]))
     return q[:, diagonal > _RANK * max(1.0, float(np.max(np.linalg.norm(columns, axis=0), initial=0.0)))]
 
 

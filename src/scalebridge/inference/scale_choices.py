@@ -165,18 +165,18 @@ def disagreements(
     choices: dict[str, Choice], sizes: np.ndarray, names: tuple[str, ...], count: int
 ) -> tuple[str, ...]:
     """Say where criteria disagree, and why."""
-    sparse, said = choices["bic"], []
+    sparse, alike = choices["bic"], {}
     for name, choice in choices.items():
-        more = choice.mask & ~sparse.mask
-        fewer = sparse.mask & ~choice.mask
-        if name == "bic" or not (np.any(more) or np.any(fewer)):
-            continue
-        text = f"{TITLES[name]} "
-        if np.any(more):
-            text += f"adds {scale_words(_names(names, more))} to what BIC has"
-        if np.any(fewer):
-            text += f"{' and ' if np.any(more) else ''}leaves out {scale_words(_names(names, fewer))}"
-        said.append(f"{text}: {_reason(name, sizes[more], count)}")
+        more, fewer = choice.mask & ~sparse.mask, sparse.mask & ~choice.mask
+        if np.any(more) or np.any(fewer):
+            reason = _reason(name, sizes[more], count)
+            key = (_names(names, more), _names(names, fewer), reason)
+            alike.setdefault(key, []).append(TITLES[name])
+    said = []
+    for (more, fewer, reason), who in alike.items():
+        parts = [f"to what BIC has it adds {scale_words(more)}"] * bool(more)
+        parts += [f"it leaves out {scale_words(fewer)}"] * bool(fewer)
+        said.append(f"{', '.join(who)}: {' and '.join(parts)}; {reason}")
     if not said:
         return ("All criteria choose the same scales.",)
     return tuple(said)
@@ -187,7 +187,7 @@ def _reason(name: str, added: np.ndarray, count: int) -> str:
     if name in ("aic", "loo", "k-fold", "aicc") and len(added):
         chance = float(stats.chi2.sf(2.0 * added.min(), added.min()))
         return (
-            f"{price} and about 2 here, so that a scale of {int(added.min())} coefficients without any signal "
+            f"{price} and about 2 here, so that a scale of {int(added.min())} coefficients without signal "
             f"is taken in {chance:.2g} of cases at any number of values; it need not be there."
         )
     if name == "ebic":

@@ -123,8 +123,7 @@ def _subsets(
 
 @dataclass(frozen=True)
 class Reduced:
-    """Columns and values rotated onto as few rows as there are columns; what is orthogonal to all is kept
-    apart.
+    """Columns and values rotated onto as few rows as there are columns; what no column explains is apart.
 
     Args:
         triangle: (p, p), of the centred columns.

@@ -102,7 +102,18 @@ def select_scales(
     """
     watch = Stopwatch()
     numbers = _numbers(values, "values")
-    _refuse(criterion, folds, repeats, block, gamma, most, resamples, levels, seed, len(numbers))
+    _refuse(
+        criterion,
+        len(numbers),
+        folds=folds,
+        repeats=repeats,
+        block=block,
+        gamma=gamma,
+        most=most,
+        resamples=resamples,
+        levels=levels,
+        seed=seed,
+    )
     order, places = _places(at, len(numbers))
     numbers = numbers[order]
     if np.ptp(numbers) == 0:
@@ -324,6 +335,8 @@ def _places(at: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _refuse(
     criterion: str,
+    count: int,
+    *,
     folds: int,
     repeats: int,
     block: int,
@@ -332,7 +345,6 @@ def _refuse(
     resamples: int,
     levels: int | None,
     seed: int,
-    count: int,
 ) -> None:
     if criterion not in CRITERIA:
         raise InputError(

@@ -128,7 +128,7 @@ def upscale_measurements(
     scattered = isinstance(noise, str) and noise in columns
     data = read_measurements(
         columns, value=value, unit=unit, si_unit=si_unit, levels=names, sample=sample,
-        scatter=noise if scattered else None, distribution=distribution, covariates=other, position=position,
+        scatter=str(noise) if scattered else None, distribution=distribution, covariates=other, position=position,
         correlation=correlation,
     )  # fmt: skip
     logarithmic = distribution == "log-normal"

@@ -11,10 +11,14 @@ from scalebridge.cells.thermoelastic_table import ThermoelasticTable
 from scalebridge.core.errors import InputError
 from scalebridge.core.files import write_text
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.inference.hierarchy_result import MeasurementStudy
+from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
+from scalebridge.report.measurement_section import make_measurement_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
+from scalebridge.report.scales_section import make_scales_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
@@ -22,8 +26,8 @@ from scalebridge.report.study_section import make_study_section
 from scalebridge.report.temperature_section import make_temperature_section
 from scalebridge.upscaling.rve_result import RveStudy
 
-_WANTED = "an Upscaled, an RveStudy or a ThermoelasticTable, or a list of them"
-Shown = Upscaled | RveStudy | ThermoelasticTable
+_WANTED = "an Upscaled, a study or a table that this library returned, or a list of them"
+Shown = Upscaled | RveStudy | ThermoelasticTable | MeasurementStudy | ScaleSelection
 """What a page can show."""
 
 
@@ -84,11 +88,17 @@ def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
     return template.render(title=heading, sections=sections, comparison=comparison)
 
 
+_STUDIES = {
+    RveStudy: make_study_section,
+    ThermoelasticTable: make_temperature_section,
+    MeasurementStudy: make_measurement_section,
+    ScaleSelection: make_scales_section,
+}
+
+
 def _section(result: Shown, number: int) -> Section:
-    if isinstance(result, RveStudy):
-        return make_study_section(result, number)
-    if isinstance(result, ThermoelasticTable):
-        return make_temperature_section(result, number)
+    if not isinstance(result, Upscaled):
+        return _STUDIES[type(result)](result, number)
     if is_stiffness(result):
         return make_stiffness_section(result, number)
     if is_permeability(result):
