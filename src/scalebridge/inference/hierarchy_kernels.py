@@ -252,3 +252,43 @@ def climbed_sums(
     sums = np.zeros((int(ladder[1][-1]), columns, columns))
     log = _climb(order, *tree, theta, variances, *ladder, sums)
     return sums, log
+
+
+@kernel
+def _log_density(
+    order, rows, scatter, sample, finest, place, theta, variances, parents, offsets, mean, precision
+):
+    """Return the collapsed log-density for one set of hyperparameters, up to what does not depend on them."""
+    columns = rows.shape[1]
+    sums = np.zeros((offsets[-1], columns, columns))
+    total = _climb(order, rows, scatter, sample, finest, place, theta, variances, parents, offsets, sums)
+    root, k = sums[0], columns - 1
+    for i in range(k):
+        root[i, i] += precision[i]
+        root[i, k] += precision[i] * mean[i]
+        root[k, k] += precision[i] * mean[i] * mean[i]
+    for i in range(k):  # what elimination leaves in the corner is the square, the pivots are the determinant
+        total += np.log(root[i, i])
+        for a in range(i + 1, columns):
+            for b in range(a, columns):
+                root[a, b] -= root[i, a] * root[i, b] / root[i, i]
+    return -0.5 * (len(rows) * np.log(theta[3]) + total + root[k, k])
+
+
+def one_log_density(
+    order: int,
+    tree: tuple[np.ndarray, ...],
+    spreads: tuple[np.ndarray, np.ndarray],
+    ladder: tuple[np.ndarray, np.ndarray],
+    top: tuple[np.ndarray, np.ndarray],
+) -> float:
+    """Return the collapsed log-density for one set of hyperparameters, up to a constant.
+
+    Args:
+        order: 0 without correlation, else 1, 2 or 3.
+        tree: as `climbed_sums` takes it.
+        spreads: theta and variances, as `climbed_sums` takes them.
+        ladder: as `climbed_sums` takes it.
+        top: prior means and precisions of the coefficients.
+    """
+    return _log_density(order, *tree, *spreads, *ladder, *top)

@@ -59,7 +59,7 @@ def posterior_by_sampling(
         thin: sweeps a kept draw.
     """
     each = -(-draws // CHAINS)
-    warm = max(400, each)
+    warm = max(300, each)
     start, root = _start(hierarchy)
     runs = [
         _run(hierarchy, (start, root), (each, warm, thin), tail, np.random.default_rng(seed))
@@ -115,13 +115,16 @@ def _run(
     state.z = np.maximum(state.z, hierarchy.lowest + 1e-3)
     scale, seen, kept = 2.4 / np.sqrt(max(dims, 1)), [], {"z": [], "top": [], "levels": [], "moments": []}
     accepted, tried, single = 0, 0, Single(hierarchy, data.tree)
+    augmented = tail is not None or data.censored
     for sweep in range(warm + each * thin):
-        single = single.with_values(state.values, state.scatter)
+        if augmented:
+            single = single.with_values(state.values, state.scatter)
         moved = _walk(single, state, scale * root, rng)
         values = hierarchy.values(state.z[None])
         spreads = hierarchy.spreads(values)
         effects = draws_down(single.tree, single.up(spreads), spreads, rng)
-        _augment(hierarchy, single.tree, state, spreads, effects, tail, rng)
+        if augmented:
+            _augment(hierarchy, single.tree, state, spreads, effects, tail, rng)
         if sweep < warm:
             seen.append(state.z.copy())
             scale *= np.exp((moved / _STEPS - 0.3) / np.sqrt(1.0 + sweep))

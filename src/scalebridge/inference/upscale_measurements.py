@@ -128,8 +128,8 @@ def upscale_measurements(
     scattered = isinstance(noise, str) and noise in columns
     data = read_measurements(
         columns, value=value, unit=unit, si_unit=si_unit, levels=names, sample=sample,
-        scatter=str(noise) if scattered else None, distribution=distribution, covariates=other, position=position,
-        correlation=correlation,
+        scatter=str(noise) if scattered else None, distribution=distribution, covariates=other,
+        position=position, correlation=correlation,
     )  # fmt: skip
     logarithmic = distribution == "log-normal"
     factor = parse_quantity(f"1 {unit}", si_unit, "unit") if si_unit != "1" else 1.0
