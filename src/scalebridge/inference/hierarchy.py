@@ -70,6 +70,12 @@ class Hierarchy:
                 column += 1
         return found
 
+    @property
+    def least_noise(self) -> float:
+        """Noise below which sums would be lost in roundings: a ten-thousandth of its prior's scale."""
+        prior = self.priors[HETEROGENEITY if self.noiseless else NOISE]
+        return 0.0 if prior.known else 1e-4 * prior.scale
+
     def spreads(self, values: Mapping[str, np.ndarray]) -> Spreads:
         """Return hyperparameters by name as the collapse takes them."""
         levels = [values[name] for name in self.measurements.levels]
@@ -78,6 +84,7 @@ class Hierarchy:
         micro, noise = values[HETEROGENEITY], values.get(NOISE, zeros)
         if self.noiseless:  # of samples measured once, heterogeneity and noise are the same to the sums
             micro, noise = zeros, values[HETEROGENEITY]
+        noise = np.maximum(noise, self.least_noise)
         stacked = np.stack(levels, axis=1) if levels else np.zeros((count, 0))
         return Spreads(stacked, micro, noise, values.get(CORRELATED, zeros), values.get(LENGTH, ones))
 

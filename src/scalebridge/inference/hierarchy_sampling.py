@@ -68,7 +68,7 @@ def posterior_by_sampling(
     z = np.stack([run["z"] for run in runs])
     top = np.stack([run["top"] for run in runs])
     levels = [np.concatenate([run["levels"][i] for run in runs]) for i in range(len(runs[0]["levels"]))]
-    values = hierarchy.values(z.reshape(-1, z.shape[2]))
+    values = hierarchy.values(z.reshape(z.shape[0] * z.shape[1], z.shape[2]))
     checks, least = _checks(hierarchy, z, top)
     flat = top.reshape(-1, top.shape[2])
     known = {name: (float(np.mean(values[name])), float(np.std(values[name]))) for name in hierarchy.free}

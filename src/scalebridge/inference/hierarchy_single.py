@@ -64,6 +64,7 @@ class Single:
         micro, noise = values[HETEROGENEITY] ** 2, values.get(NOISE, 0.0) ** 2
         if self.hierarchy.noiseless:
             micro, noise = 0.0, micro
+        noise = max(noise, self.hierarchy.least_noise**2)
         theta = np.array([values.get(CORRELATED, 0.0) ** 2, values.get(LENGTH, 1.0), micro, noise])
         variances = np.array([values[name] ** 2 for name in self.hierarchy.measurements.levels])
         return total + one_log_density(self.order, self.given, (theta, variances), self.ladder, self.top)

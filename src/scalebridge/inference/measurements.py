@@ -171,7 +171,7 @@ def read_measurements(
     order = np.array(sorted(range(len(keep)), key=lambda i: (keys[i], place[i], samples[i])))
     parents, finest, labels = _levels([paths[i] for i in order], len(levels))
     number, first = _numbered([samples[i] for i in order])
-    _refuse_moving(samples, len(first))
+    _refuse_moving(samples, len(first), place[order] - place[order][first][number])
     tree = Tree(
         np.concatenate([np.ones((len(keep), 1)), inputs, values[:, None]], axis=1)[order],
         spread[order] ** 2,
@@ -341,9 +341,9 @@ def _numbered(keys: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     return np.cumsum(change) - 1, np.flatnonzero(change)
 
 
-def _refuse_moving(samples: list[tuple[str, ...]], runs: int) -> None:
-    """Refuse a sample at several positions: sorted by position, its lines lie apart."""
-    if len(set(samples)) != runs:
+def _refuse_moving(samples: list[tuple[str, ...]], runs: int, moved: np.ndarray) -> None:
+    """Refuse a sample at several positions: sorted by position, its lines may lie apart."""
+    if len(set(samples)) != runs or np.any(moved != 0):
         raise InputError(
             "sample",
             got="a sample at several positions",
