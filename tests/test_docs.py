@@ -182,7 +182,9 @@ def keys_of(schema):
             yield from keys_of(part)
 
 
-@pytest.mark.parametrize("task", ["conductivity", "rve", "stiffness", "interface", "permeability", "infer", "scales"])
+@pytest.mark.parametrize(
+    "task", ["conductivity", "rve", "stiffness", "interface", "permeability", "infer", "scales"]
+)
 def test_the_case_with_every_key_is_valid_once_its_remarks_are_gone(task):
     cases = (b.text for b in blocks_of(DOCS / "guide" / "command-line.md") if b.language == "toml")
     text = next(text for text in cases if tomllib.loads(text)["task"] == task)

@@ -12,12 +12,15 @@ import scalebridge as sb
 from inference_samples import SPREADS, dense, made_collapse, made_plugs, made_top, made_tree
 from scalebridge.inference.diagnostics_of_chains import effective_size, rhat
 from scalebridge.inference.further_samples import further_groups, further_samples
+from scalebridge.inference.hierarchy import make_hierarchy
 from scalebridge.inference.hierarchy_collapse import Collapse, draws_down, moments_down
 from scalebridge.inference.hierarchy_fields import conditional_line
 from scalebridge.inference.hierarchy_kernels import one_log_density
+from scalebridge.inference.hierarchy_posterior import posterior_by_quadrature
 from scalebridge.inference.hierarchy_priors import parse_prior
 from scalebridge.inference.hierarchy_single import Single
 from scalebridge.inference.matern import ORDERS, matern_correlation, matern_matrix
+from scalebridge.inference.measurements import read_measurements
 from scalebridge.inference.quadrature import draw_from
 from scalebridge.inference.quadrature import integrate as quadrature
 
@@ -330,7 +333,8 @@ def exact_mean_on(grid, likelihood):
     return mean, float(np.sqrt(weights @ (grid - mean) ** 2))
 
 
-@pytest.mark.parametrize("correlation", [None, "exponential"])
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("correlation", [None, pytest.param("exponential", marks=pytest.mark.slow)])
 def test_sampling_agrees_with_quadrature(correlation):
     plugs = made_plugs(4, 6, correlation_length=2.0)
     known = {"priors": {"heterogeneity": 0.4, "length": 2.0}} if correlation else {}
@@ -371,16 +375,18 @@ def calibration(replications, seed, correlation=None):
     """Ranks of the truth among draws when truths are drawn from the prior (simulation-based calibration)."""
     rng, ranks = np.random.default_rng(seed), {"mean": [], "core": [], "heterogeneity": [], "group": []}
     core = np.repeat(np.arange(5), (2, 3, 4, 5, 6))
+    priors = {"mean": (0.0, 1.0), "core": ("half-normal", 1.0), "heterogeneity": ("half-normal", 1.0)}
     for number in range(replications):
         mean, between = rng.normal(0, 1), abs(rng.normal(0, 1.0))
         micro = abs(rng.normal(0, 1.0))
         group = mean + between * rng.standard_normal(5)
         values = group[core] + micro * rng.standard_normal(20) + 0.4 * rng.standard_normal(20)
-        study = sb.upscale_measurements(
-            {"core": core, "y": values}, value="y", distribution="normal", levels="core", noise=0.4,
-            upscale="arithmetic", draws=100, leave_out=False, seed=number,
-            priors={"mean": (0.0, 1.0), "core": ("half-normal", 1.0), "heterogeneity": ("half-normal", 1.0)},
-        ).posterior  # fmt: skip
+        data = read_measurements(
+            {"core": core, "y": values}, value="y", unit="1", si_unit="1", levels=("core",), sample=None,
+            scatter=None, distribution="normal", covariates=(), position=None, correlation=None,
+        )  # fmt: skip
+        hierarchy = make_hierarchy(data, 0.4, False, priors, 1.0)
+        study = posterior_by_quadrature(hierarchy, 100, np.random.default_rng([seed, number]))
         ranks["mean"].append(np.sum(study.top[:99, 0] < mean))
         ranks["core"].append(np.sum(study.values["core"][:99] < between))
         ranks["heterogeneity"].append(np.sum(study.values["heterogeneity"][:99] < micro))

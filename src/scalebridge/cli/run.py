@@ -28,6 +28,7 @@ def run(
         from pathlib import Path
 
         from scalebridge.cli.case_file import load_case
+        from scalebridge.cli.statistics_case import InferCase, ScalesCase
 
         file = Path(case)
         loaded = load_case(file)
@@ -57,10 +58,10 @@ def run(
 
             answer_flow_case(loaded, file.parent, **options)
             return
-        if loaded.task in ("infer", "scales"):
-            from scalebridge.cli import statistics_solving
+        if isinstance(loaded, InferCase | ScalesCase):
+            from scalebridge.cli.statistics_solving import answer_statistics_case
 
-            getattr(statistics_solving, f"answer_{loaded.task}_case")(loaded, file.parent, **options)
+            answer_statistics_case(loaded, file.parent, **options)
             return
         from scalebridge.cli.elastic_solving import answer_elastic_case
 

@@ -29,6 +29,14 @@ from scalebridge.report.typeset import typeset_number, typeset_unit
 Found = MeasurementStudy | ScaleSelection
 
 
+def answer_statistics_case(case: InferCase | ScalesCase, folder: Path, **options: Any) -> None:
+    """Answer a case of either task."""
+    if isinstance(case, InferCase):
+        answer_infer_case(case, folder, **options)
+    else:
+        answer_scales_case(case, folder, **options)
+
+
 def answer_infer_case(
     case: InferCase,
     folder: Path,

@@ -250,7 +250,8 @@ def climbed_sums(
     """
     columns = tree[0].shape[1]
     sums = np.zeros((int(ladder[1][-1]), columns, columns))
-    log = _climb(order, *tree, theta, variances, *ladder, sums)
+    rows, scatter, sample, finest, place = tree
+    log = _climb(order, rows, scatter, sample, finest, place, theta, variances, ladder[0], ladder[1], sums)
     return sums, log
 
 
@@ -291,4 +292,18 @@ def one_log_density(
         ladder: as `climbed_sums` takes it.
         top: prior means and precisions of the coefficients.
     """
-    return _log_density(order, *tree, *spreads, *ladder, *top)
+    rows, scatter, sample, finest, place = tree
+    return _log_density(
+        order,
+        rows,
+        scatter,
+        sample,
+        finest,
+        place,
+        spreads[0],
+        spreads[1],
+        ladder[0],
+        ladder[1],
+        top[0],
+        top[1],
+    )

@@ -176,12 +176,11 @@ def exact_moments(
         for name, (mean, variance), (_, least) in zip(names, told, bare, strict=True):
             part = [w @ (mean - offset), w @ (mean - offset) ** 2, w @ variance, w @ least]
             sums[name] = [a + b for a, b in zip(sums[name], part, strict=True)] if name in sums else part
-    return {name: _parts(*part, offset) for name, part in sums.items()}
+    return {name: _parts(part, offset) for name, part in sums.items()}
 
 
-def _parts(
-    first: np.ndarray, square: np.ndarray, variance: np.ndarray, least: np.ndarray, offset: float
-) -> Moments:
+def _parts(sums: list[np.ndarray], offset: float) -> Moments:
+    first, square, variance, least = sums
     spread = np.maximum(square - first**2, 0.0)
     return Moments(
         first + offset,

@@ -73,7 +73,7 @@ class Prior:
         if self.kind == "half-normal":
             return self.scale * np.abs(rng.standard_normal(count))
         if self.kind == "half-cauchy":
-            return stats.halfcauchy.rvs(scale=self.scale, size=count, random_state=rng)
+            return np.asarray(stats.halfcauchy.rvs(scale=self.scale, size=count, random_state=rng))
         return self.scale * np.exp(self.spread * rng.standard_normal(count))
 
     def __str__(self) -> str:

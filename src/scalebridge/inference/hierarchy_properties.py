@@ -204,7 +204,7 @@ def _plan(
         for g in range(variances.shape[1])
     ]
     number = np.maximum(np.bincount(data.tree.finest, minlength=data.tree.groups), 1)
-    between = sum(values[name] ** 2 for name in data.levels)
+    between = np.sum([values[name] ** 2 for name in data.levels], axis=0)
     within = np.mean(1.0 / (told * number), axis=1)
     rest = float(posterior.moments[ALL].spreads[0])
     more = further_groups(between, within, data.tree.groups, rest, wanted.half_width)

@@ -185,20 +185,14 @@ def leave_groups_out(
             slopes = np.einsum("ti,ti->t", among[:, 0, 1:-1], up.mean[:, 1:])
             seen.append((among[:, 0, -1] - slopes) / among[:, 0, 0])
             error.append(1.0 / among[:, 0, 0])
-        found.append(_predicted(label, rule.weights, *map(np.concatenate, (mean, variance, seen, error)),
-                                np.nan if whole is None else whole - rule.log_integral))  # fmt: skip
+        score = np.nan if whole is None else whole - rule.log_integral
+        parts = [np.concatenate(part) for part in (mean, variance, seen, error)]
+        found.append(_predicted(label, rule.weights, parts, score))
     return tuple(found)
 
 
-def _predicted(
-    label: str,
-    weights: np.ndarray,
-    mean: np.ndarray,
-    variance: np.ndarray,
-    seen: np.ndarray,
-    error: np.ndarray,
-    score: float,
-) -> LeftOut:
+def _predicted(label: str, weights: np.ndarray, parts: list[np.ndarray], score: float) -> LeftOut:
+    mean, variance, seen, error = parts
     std = np.sqrt(variance + error)
     middle = float(weights @ mean)
     total = float(np.sqrt(weights @ (std**2 + (mean - middle) ** 2)))

@@ -114,7 +114,7 @@ def _ends(axis: np.ndarray, marginal: np.ndarray, tiny: float, lowest: float) ->
         low = max(lowest, axis[0] - 0.25 * width)
     if inside[-1] == len(axis) - 1:
         high = axis[-1] + 0.25 * width
-    return max(lowest, low), max(high, low + step)
+    return float(max(lowest, low)), float(max(high, low + step))
 
 
 def draw_from(
