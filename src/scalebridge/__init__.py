@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from scalebridge.grids.statistics import image_statistics
     from scalebridge.grids.thresholds import otsu_threshold, threshold
     from scalebridge.inference.sampling import sample
+    from scalebridge.inference.select_scales import select_scales
+    from scalebridge.inference.upscale_measurements import upscale_measurements
     from scalebridge.io.cards import conductivity_card
     from scalebridge.io.elastic_cards import stiffness_card
     from scalebridge.io.fields import write_fields
@@ -180,6 +182,8 @@ _HOMES = {
         "threshold",
     ),
     "inference.sampling": ("sample",),
+    "inference.select_scales": ("select_scales",),
+    "inference.upscale_measurements": ("upscale_measurements",),
     "io.cards": ("conductivity_card",),
     "io.elastic_cards": ("stiffness_card",),
     "io.fields": ("write_fields",),
@@ -293,6 +297,7 @@ __all__ = [
     "report",
     "response_along_path",
     "sample",
+    "select_scales",
     "solve_structure",
     "sphere_lattice",
     "spheres_image",
@@ -300,6 +305,7 @@ __all__ = [
     "stiffness_card",
     "stiffness_rve_study",
     "threshold",
+    "upscale_measurements",
     "write_fields",
 ]
 

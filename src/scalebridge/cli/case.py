@@ -13,6 +13,7 @@ from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, Stiffness
 from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.sampling_case import SampleCase
+from scalebridge.cli.statistics_case import InferCase, ScalesCase
 from scalebridge.cli.structure_case import StructureCase
 from scalebridge.cli.text_values import value_from
 
@@ -159,6 +160,8 @@ Case = (
     | PermeabilityRveCase
     | SampleCase
     | StructureCase
+    | InferCase
+    | ScalesCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -171,6 +174,8 @@ TASKS: dict[str, type[Case]] = {
     "permeability-rve": PermeabilityRveCase,
     "sample": SampleCase,
     "fe2": StructureCase,
+    "infer": InferCase,
+    "scales": ScalesCase,
 }
 
 

@@ -45,6 +45,27 @@ def load_case(path: str | Path) -> Case:
     return validate_case(data, file.name, text)
 
 
+def load_task(path: str | Path, task: str) -> Any:
+    """Read a case file for the verb of one task.
+
+    Args:
+        path: a TOML file.
+        task: the task.
+
+    Raises:
+        CaseError: it is of another task; else those of `load_case`.
+    """
+    case = load_case(path)
+    if case.task != task:
+        raise CaseError(
+            f"task ({Path(path).name})",
+            got=repr(case.task),
+            wanted=repr(task),
+            cure=f"run it with: scalebridge run {path}",
+        )
+    return case
+
+
 def validate_case(data: dict[str, Any], source: str, text: str = "") -> Case:
     """Validate a case given as plain data.
 

@@ -9,6 +9,7 @@ from scalebridge.cli.conductivity import conductivity
 from scalebridge.cli.exits import EPILOG
 from scalebridge.cli.expansion import expansion
 from scalebridge.cli.fe2 import fe2
+from scalebridge.cli.infer import infer
 from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
 from scalebridge.cli.laminate import laminate
@@ -16,6 +17,7 @@ from scalebridge.cli.permeability import permeability
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
 from scalebridge.cli.sample import sample
+from scalebridge.cli.scales import scales
 from scalebridge.cli.schema import schema
 from scalebridge.cli.stiffness import stiffness
 
@@ -36,7 +38,9 @@ _VERBS = {
     laminate: "The conductivity of a stack of layers, exactly.",
     fe2: "A structure with a law or a volume of voxels at each point.",
     rve: "How large a sample has to be: subvolumes of an image.",
+    infer: "What measurements of small samples say of the large.",
     sample: "A posterior, with cheap models screening for an expensive one.",
+    scales: "Which scales of values are more than noise.",
     run: "Run a case file.",
     inspect: "What is in an image file.",
     check: "Solve problems with exact answers on this machine.",

@@ -18,14 +18,19 @@ from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import SCHEMA, Upscaled, plain
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import mirror
+from scalebridge.inference.hierarchy_result import SCHEMA as MEASUREMENTS_SCHEMA
+from scalebridge.inference.hierarchy_result import MeasurementStudy
+from scalebridge.inference.scale_result import SCHEMA as SCALES_SCHEMA
+from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.io.cards import Dialect, conductivity_card
 from scalebridge.io.fields import write_fields
 from scalebridge.structures.structure_study import StructureStudy
 from scalebridge.upscaling.rve_result import SCHEMA as STUDY_SCHEMA
 from scalebridge.upscaling.rve_result import RveStudy
 
-Shown = Upscaled | RveStudy | ThermoelasticTable | StructureStudy
+Shown = Upscaled | RveStudy | ThermoelasticTable | StructureStudy | MeasurementStudy | ScaleSelection
 TABLE_SCHEMA = "scalebridge/thermoelastic-table/1"
+_SCHEMAS = (SCHEMA, STUDY_SCHEMA, TABLE_SCHEMA, MEASUREMENTS_SCHEMA, SCALES_SCHEMA)
 _SUFFIXES = {"fields": (".vtkhdf", ".hdf", ".vti", ".h5", ".hdf5"), "report": (".html", ".htm")}
 
 
@@ -141,7 +146,9 @@ class Outputs:
             written["result"] = _write_result(self.result, table, request, written)
         return written
 
-    def write_study(self, study: RveStudy, request: str = "") -> dict[str, Path]:
+    def write_study(
+        self, study: RveStudy | MeasurementStudy | ScaleSelection, request: str = ""
+    ) -> dict[str, Path]:
         """Write a study's report and JSON, as `write` does a result's."""
         written: dict[str, Path] = {}
         if self.result is not None:
@@ -176,8 +183,7 @@ class Outputs:
             told = json.loads(self.result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        known = isinstance(told, dict) and told.get("schema") in (SCHEMA, STUDY_SCHEMA, TABLE_SCHEMA)
-        return told if known else None
+        return told if isinstance(told, dict) and told.get("schema") in _SCHEMAS else None
 
     def complete(self, files: Mapping[str, Mapping[str, str]]) -> bool:
         """Whether every file asked for, the JSON aside, is there as it was written."""

@@ -11,11 +11,13 @@ from scalebridge.cli.exits import refusals
 _ANSWERS = {
     "conductivity": ("answering", "answer_case"),
     "fe2": ("structure_solving", "solve_structure_case"),
+    "infer": ("statistics_solving", "answer_infer_case"),
     "interface": ("interface_solving", "answer_interface_case"),
     "permeability": ("flow_solving", "answer_flow_case"),
     "permeability-rve": ("studying", "study_permeability_case"),
     "rve": ("studying", "study_case"),
     "sample": ("sampling_solving", "sample_case"),
+    "scales": ("statistics_solving", "answer_scales_case"),
     "stiffness-rve": ("studying", "study_stiffness_case"),
 }
 """What answers a task; any other is elastic."""

@@ -18,7 +18,15 @@ import numpy as np
 from scalebridge.core.errors import FileFormatError, InputError, MissingExtraError
 
 # The package that each extra of this project brings.
-_PACKAGES = {"itk": "SimpleITK", "vtk": "vtk", "zarr": "zarr"}
+_PACKAGES = {
+    "inference": "numpyro",
+    "itk": "SimpleITK",
+    "sklearn": "scikit-learn",
+    "tables": "pyarrow and lasio",
+    "vtk": "vtk",
+    "wavelets": "PyWavelets",
+    "zarr": "zarr",
+}
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,17 @@ from scalebridge.cells.thermoelastic_table import ThermoelasticTable
 from scalebridge.core.errors import InputError
 from scalebridge.core.files import write_text
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.inference.hierarchy_result import MeasurementStudy
 from scalebridge.inference.sampled import Sampled
+from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
+from scalebridge.report.measurement_section import make_measurement_section
 from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
 from scalebridge.report.sampling_section import make_sampling_section
+from scalebridge.report.scales_section import make_scales_section
 from scalebridge.report.sections import Section, make_section
 from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
 from scalebridge.report.stiffness_section import make_stiffness_section
@@ -27,8 +31,10 @@ from scalebridge.report.temperature_section import make_temperature_section
 from scalebridge.structures.structure_study import StructureStudy
 from scalebridge.upscaling.rve_result import RveStudy
 
-_WANTED = "an Upscaled, an RveStudy, a ThermoelasticTable, a Sampled or a StructureStudy, or a list of them"
-Shown = Upscaled | RveStudy | ThermoelasticTable | Sampled | StructureStudy
+_WANTED = "an Upscaled, a study or a table that this library returned, or a list of them"
+Shown = (
+    Upscaled | RveStudy | ThermoelasticTable | Sampled | StructureStudy | MeasurementStudy | ScaleSelection
+)
 """What a page can show."""
 _SECTIONS = (
     (is_stiffness, make_stiffness_section),
@@ -44,6 +50,8 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     ThermoelasticTable: make_temperature_section,
     Sampled: make_sampling_section,
     StructureStudy: make_structure_section,
+    MeasurementStudy: make_measurement_section,
+    ScaleSelection: make_scales_section,
 }
 
 

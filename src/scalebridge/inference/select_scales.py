@@ -1,0 +1,373 @@
+"""The plain question: which scales of these values are more than noise?"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from scalebridge.core.checks import Check
+from scalebridge.core.errors import InputError
+from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.inference.scale_bases import BasisName, ScaleBasis, make_basis
+from scalebridge.inference.scale_choices import (
+    bic_weights,
+    by_size,
+    criterion_values,
+    disagreements,
+    make_choices,
+    predictive_path,
+    selection_frequencies,
+)
+from scalebridge.inference.scale_criteria import (
+    CRITERIA,
+    INFORMATION,
+    make_folds,
+    validate,
+)
+from scalebridge.inference.scale_result import ScaleSelection
+from scalebridge.inference.scale_search import Reduced, Subsets, search_subsets
+from scalebridge.io.stored import nearest
+
+Criterion = Literal["aic", "aicc", "bic", "ebic", "loo", "k-fold", "one-standard-error"]
+_FEWEST = 8
+_DOUBT = 0.01
+
+
+def select_scales(
+    values: Any,
+    basis: BasisName | Mapping[str, Any] = "wavelet",
+    *,
+    at: Any = None,
+    models: Mapping[str, tuple[Any, int]] | None = None,
+    criterion: Criterion = "bic",
+    wavelet: str = "db4",
+    boundary: Literal["periodic", "interval"] = "periodic",
+    levels: int | None = None,
+    folds: int = 10,
+    repeats: int = 1,
+    block: int = 1,
+    gamma: float = 1.0,
+    most: float = 2 / 3,
+    resamples: int = 100,
+    unit: str = "1",
+    seed: int = 0,
+) -> ScaleSelection:
+    """Decide from data which scales belong in the model, by several criteria side by side.
+
+    values = constant + the columns of the chosen scales x coefficients + noise; a scale is in with all its
+    columns or not at all.
+
+    Args:
+        values: numbers, (n,).
+        basis: "wavelet" (regular grid), "fourier" (octaves of waves), "polynomial" (degrees), "blocks"
+            (halves, quarters, ...), or own columns by the scale's name, each (n,) or (n, p).
+        at: positions, in any order; a regular grid unless given.
+        models: whole models in place of scales: predictions (n,) and number of fitted parameters by name.
+            Which rung of a ladder of models the data ask for is then the question.
+        criterion: whose choice is the answer: "bic" (consistent), "aic", "aicc" (predictive), "ebic" (many
+            scales), "loo", "k-fold", "one-standard-error".
+        wavelet: an orthonormal wavelet of PyWavelets (extra `wavelets`).
+        boundary: of wavelets: "periodic" (an even number of values), or "interval".
+        levels: number of scales; as many as there are unless given, of polynomials 8.
+        folds: of cross-validation.
+        repeats: how often folds are drawn.
+        block: neighbours with correlated errors; above 1 folds are blocks and resamples draw blocks.
+        gamma: of EBIC, from 0 (BIC) to 1.
+        most: largest share of the values that coefficients may be.
+        resamples: how often the choice is repeated; 0 for never.
+        unit: unit of the values, for the page.
+        seed: of folds and resamples.
+
+    Returns:
+        a `ScaleSelection`: `selected` are the names, `fitted` the values as these scales have them.
+
+    Raises:
+        InputError: something in the input cannot be right; nothing long has run yet.
+        MissingExtraError: wavelets without PyWavelets.
+
+    Limits: linear in the coefficients, noise Gaussian with one variance. Cross-validation compares the best
+        subset of each size (by AIC, found from all values), which makes its error a little too small.
+    Cost: 2,048 values in 11 wavelet scales about 2 s; all subsets up to 18 orthonormal scales (12 of
+        others), the best of each size up to 20, beyond that a search that may miss it.
+    Source: see `scalebridge.inference.scale_criteria` and `scale_search`.
+
+    Example:
+        >>> x = np.arange(64) / 64
+        >>> noise = 0.1 * np.random.default_rng(0).standard_normal(64)
+        >>> found = select_scales(np.sin(2 * np.pi * x) + noise, "fourier")
+        >>> found.selected
+        ('waves 1',)
+    """
+    watch = Stopwatch()
+    numbers = _numbers(values, "values")
+    _refuse(
+        criterion,
+        len(numbers),
+        folds=folds,
+        repeats=repeats,
+        block=block,
+        gamma=gamma,
+        most=most,
+        resamples=resamples,
+        levels=levels,
+        seed=seed,
+    )
+    order, places = _places(at, len(numbers))
+    numbers = numbers[order]
+    if np.ptp(numbers) == 0:
+        raise InputError("values", got="one number only", wanted="values that vary", cure="check the column")
+    if models is not None:
+        found = _ladder(numbers, order, models, criterion, most, gamma)
+    else:
+        found = _scales(
+            numbers, make_basis(basis, len(numbers), None if at is None else places, wavelet, boundary,
+            levels), criterion=criterion, folds=folds, repeats=repeats, block=block, gamma=gamma, most=most,
+            resamples=resamples, seed=seed,
+        )  # fmt: skip
+    watch.lap("choosing")
+    settings = {
+        "basis": "models" if models is not None else basis if isinstance(basis, str) else "own columns",
+        "criterion": criterion, "wavelet": wavelet, "boundary": boundary, "folds": folds, "repeats": repeats,
+        "block": block, "gamma": gamma, "most": most, "resamples": resamples,
+    }  # fmt: skip
+    origin = Provenance(
+        {"values": {"count": len(numbers)}}, settings, installed_versions(), this_machine(), watch.started,
+        watch.elapsed, seed,
+    )  # fmt: skip
+    return replace(found, at=places, unit=unit, provenance=origin)
+
+
+def _scales(
+    values: np.ndarray,
+    basis: ScaleBasis,
+    *,
+    criterion: str,
+    folds: int,
+    repeats: int,
+    block: int,
+    gamma: float,
+    most: float,
+    resamples: int,
+    seed: int,
+) -> ScaleSelection:
+    rng, count = np.random.default_rng(seed), len(values)
+    subsets = search_subsets(basis, values)
+    path = predictive_path(subsets, count, most)
+    validation = validate(
+        basis, values, subsets.masks[path], make_folds(count, folds, repeats, block > 1, rng)
+    )
+    choices = make_choices(basis.names, replace(subsets, path=path), validation, count, most, gamma)
+    mask = choices[criterion].mask
+    often = {}
+    if resamples:
+        often = selection_frequencies(
+            basis, values, mask, resamples=resamples, block=block, most=most, gamma=gamma, rng=rng
+        )
+    parts, energies = _parts(basis, values, mask)
+    curves = {
+        name: by_size(criterion_values(name, subsets, count, most, gamma), subsets.sizes)
+        for name in INFORMATION
+    }
+    left = values - values.mean() - parts.sum(axis=0)
+    return ScaleSelection(
+        basis.names, basis.sizes, count, criterion, choices, subsets, curves, validation,
+        bic_weights(subsets, count, most), often, energies, parts, float(values.mean()), values,
+        np.arange(count, dtype=float), "1", disagreements(choices, basis.sizes, basis.names, count),
+        _checks(left, int(choices[criterion].unknowns), block), _notes(subsets, basis, count, most),
+    )  # fmt: skip
+
+
+def _parts(basis: ScaleBasis, values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each chosen scale contributes, (scales, n), and what share each scale alone explains."""
+    parts = np.zeros((len(basis.names), len(values)))
+    centred = values - values.mean()
+    if np.any(mask):
+        columns = basis.chosen(mask)
+        columns = columns - columns.mean(axis=0)
+        weights = (
+            columns.T @ centred if basis.orthonormal else np.linalg.lstsq(columns, centred, rcond=None)[0]
+        )
+        for scale in np.flatnonzero(mask):
+            own = basis.owner[mask[basis.owner]] == scale
+            parts[scale] = columns[:, own] @ weights[own]
+    total = float(centred @ centred)
+    if basis.orthonormal:
+        starts = np.searchsorted(basis.owner, np.arange(len(basis.names)))
+        return parts, np.add.reduceat((basis.columns.T @ centred) ** 2, starts) / total
+    reduced, alone = Reduced.of(basis, values), np.eye(len(basis.names), dtype=bool)
+    return parts, 1.0 - reduced.all_left(alone) / total
+
+
+def _checks(left: np.ndarray, unknowns: int, block: int) -> tuple[Check, ...]:
+    """Whether what is left is noise: neighbours alike would be correlated errors."""
+    count = len(left)
+    total = float(left @ left)
+    if total <= 0 or count <= unknowns + 2:
+        return ()
+    correlation = float(left[1:] @ left[:-1]) / total + (unknowns - 1) / count**1.5
+    chance = math.erfc(abs(correlation) * math.sqrt(count) / math.sqrt(2.0))
+    meaning = "probability of neighbouring residuals so alike if errors were independent, as criteria assume"
+    return (Check("independent errors", chance, _DOUBT, "at least", meaning),) if block == 1 else ()
+
+
+def _notes(subsets: Subsets, basis: ScaleBasis, count: int, most: float) -> tuple[str, ...]:
+    said = []
+    whole = int(1 + basis.sizes.sum())
+    if whole > most * count:
+        said.append(
+            f"Subsets with more than {int(most * count)} of {whole} coefficients were left out: what nearly "
+            f"interpolates {count} values has no noise left to be judged by."
+        )
+    if not subsets.exact:
+        said.append("With so many scales the search takes steps, and may have missed a better subset.")
+    said.append(
+        "BIC finds the true scales as values grow in number, if they are among those offered; AIC and "
+        "cross-validation look for the best prediction, and go on taking a scale too many."
+    )
+    return tuple(said)
+
+
+def _ladder(
+    values: np.ndarray,
+    order: np.ndarray,
+    models: Mapping[str, tuple[Any, int]],
+    criterion: str,
+    most: float,
+    gamma: float,
+) -> ScaleSelection:
+    """Compare whole models by their misfit and number of fitted parameters."""
+    if criterion not in INFORMATION:
+        raise InputError(
+            "criterion",
+            got=f"{criterion!r} for models",
+            wanted=f"one of {', '.join(INFORMATION)}: models are not fitted again here",
+            cure="pass criterion='bic'",
+        )
+    names, count = tuple(map(str, models)), len(values)
+    predictions, sizes = _predictions(models, order, count, most)
+    rss = np.sum((values - predictions) ** 2, axis=1)
+    if np.any(rss <= 0):
+        raise InputError(
+            "models",
+            got=f"'{names[int(np.argmin(rss))]}' without any misfit",
+            wanted="models that leave noise",
+            cure="leave out a model that repeats the values",
+        )
+    masks = np.eye(len(names), dtype=bool)
+    subsets = Subsets(masks, rss, sizes, np.argsort(sizes, kind="stable"), "each model once", True, False)
+    choices = make_choices(names, subsets, None, count, most, 0.0)
+    values_of = {name: criterion_values(name, subsets, count, most, 0.0) for name in INFORMATION}
+    chosen = choices[criterion].mask
+    parts = np.where(chosen[:, None], predictions - values.mean(), 0.0)
+    energies = 1.0 - rss / float(np.sum((values - values.mean()) ** 2))
+    said = disagreements(choices, sizes, names, count)
+    left = values - predictions[int(np.argmax(chosen))]
+    return ScaleSelection(
+        names, sizes, count, criterion, choices, subsets, values_of, None, bic_weights(subsets, count,
+        most), {}, energies, parts, float(values.mean()), values, np.arange(count, dtype=float), "1", said,
+        _checks(left, int(sizes[int(np.argmax(chosen))]), 1),
+        ("Models are compared by misfit and number of fitted parameters; they were not fitted here.",), True,
+    )  # fmt: skip
+
+
+def _predictions(
+    models: Mapping[str, tuple[Any, int]], order: np.ndarray, count: int, most: float
+) -> tuple[np.ndarray, np.ndarray]:
+    found, sizes = [], []
+    for name, given in models.items():
+        pair = isinstance(given, tuple | list) and len(given) == 2
+        fit = (
+            pair
+            and isinstance(given[1], int)
+            and not isinstance(given[1], bool)
+            and 0 <= given[1] <= most * count
+        )
+        numbers = _numbers(given[0], f"models[{name!r}]") if pair else np.zeros(0)
+        if not fit or len(numbers) != count:
+            raise InputError(
+                f"models[{name!r}]",
+                got=repr(given)[:80],
+                wanted=f"({count} predictions, number of fitted parameters)",
+                cure="pass {'Darcy': (predicted, 1)}",
+            )
+        found.append(numbers[order])
+        sizes.append(cast("int", given[1]))
+    if not found:
+        raise InputError("models", got="none", wanted="one or more", cure="pass {'Darcy': (predicted, 1)}")
+    return np.array(found), np.array(sizes)
+
+
+def _numbers(given: Any, argument: str) -> np.ndarray:
+    try:
+        found = np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            argument, got=repr(given)[:60], wanted="numbers (n,)", cure="pass an array"
+        ) from error
+    if found.ndim != 1 or not np.all(np.isfinite(found)):
+        got = (
+            f"shape {found.shape}"
+            if found.ndim != 1
+            else f"{np.sum(~np.isfinite(found))} that are not finite"
+        )
+        raise InputError(argument, got=got, wanted="finite numbers (n,)", cure="leave out what is missing")
+    return found
+
+
+def _places(at: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order of positions and the positions in it."""
+    if at is None:
+        return np.arange(count), np.arange(count, dtype=float)
+    places = _numbers(at, "at")
+    if len(places) != count:
+        raise InputError(
+            "at", got=f"{len(places)}", wanted=f"{count} positions", cure="pass one for each value"
+        )
+    order = np.argsort(places, kind="stable")
+    if np.any(np.diff(places[order]) <= 0):
+        raise InputError(
+            "at", got="a position twice", wanted="each once", cure="average what was measured twice"
+        )
+    return order, places[order]
+
+
+def _refuse(
+    criterion: str,
+    count: int,
+    *,
+    folds: int,
+    repeats: int,
+    block: int,
+    gamma: float,
+    most: float,
+    resamples: int,
+    levels: int | None,
+    seed: int,
+) -> None:
+    if criterion not in CRITERIA:
+        raise InputError(
+            "criterion",
+            got=repr(criterion),
+            wanted=", ".join(CRITERIA),
+            cure=nearest(str(criterion), CRITERIA),
+        )
+    rows = (
+        ("values", count, count >= _FEWEST, f"{_FEWEST} or more"),
+        ("folds", folds, _whole(folds, 2, count), f"a whole number from 2 to {count}"),
+        ("repeats", repeats, _whole(repeats, 1, 1000), "a whole number from 1 to 1000"),
+        ("block", block, _whole(block, 1, count // 2), f"a whole number from 1 to {count // 2}"),
+        ("gamma", gamma, 0 <= gamma <= 1, "a number from 0 to 1"),
+        ("most", most, 0 < most < 1, "a share between 0 and 1"),
+        ("resamples", resamples, _whole(resamples, 0, 100_000), "a whole number of 0 or more"),
+        ("levels", levels, levels is None or _whole(levels, 1, count - 2), f"from 1 to {count - 2}"),
+        ("seed", seed, _whole(seed, 0, 2**63), "a whole number of at least 0"),
+    )
+    for name, given, right, wanted in rows:
+        if not right:
+            raise InputError(name, got=repr(given), wanted=wanted, cure=f"correct {name}")
+
+
+def _whole(number: Any, low: int, high: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and low <= number <= high

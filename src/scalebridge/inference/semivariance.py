@@ -1,0 +1,95 @@
+"""Whether values that lie close are alike: semivariance by distance, and a test by permutation.
+
+    gamma(h) = 1/2 <(y(s) - y(s + h))^2>        over pairs of the same group
+
+A rise of gamma with the distance says that neighbours are alike, so that samples of one group are not
+independent.
+The test compares the mean squared difference of neighbours with that after random permutations within each
+group (J. von Neumann 1941, of the ratio). Source of the estimator: G. Matheron (1963).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_PERMUTATIONS = 999
+_CLASSES = 10
+_MOST_PAIRS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Semivariance:
+    """Semivariance of the coordinate within groups, by distance.
+
+    Args:
+        edges: of the classes of distance, (classes + 1,).
+        distance: mean distance in each, (classes,).
+        gamma: semivariance, (classes,).
+        pairs: number of pairs, (classes,).
+        p_value: probability of neighbours that are so alike if the order within groups meant nothing.
+    """
+
+    edges: np.ndarray
+    distance: np.ndarray
+    gamma: np.ndarray
+    pairs: np.ndarray
+    p_value: float
+
+
+def semivariance(
+    values: np.ndarray, place: np.ndarray, group: np.ndarray, rng: np.random.Generator
+) -> Semivariance | None:
+    """Find the semivariance by distance within groups, and test it.
+
+    Args:
+        values: one a sample, sorted by group and place.
+        place: positions.
+        group: groups.
+        rng: source of the permutations.
+
+    Returns:
+        what was found; None with fewer than ten pairs of neighbours at different positions.
+    """
+    neighbours = (group[1:] == group[:-1]) & (place[1:] > place[:-1])
+    if np.count_nonzero(neighbours) < _CLASSES:
+        return None
+    distance, square = _pairs(values, place, group, rng)
+    low = float(np.median(distance[distance > 0][: 10**6])) * 1e-3
+    shortest, longest = max(low, float(np.quantile(distance, 0.002))), float(np.max(distance))
+    edges = np.r_[0.0, np.geomspace(2.0 * shortest, max(longest, 4.0 * shortest), _CLASSES)]
+    which = np.digitize(distance, edges[1:-1])
+    pairs = np.bincount(which, minlength=_CLASSES)
+    held = np.maximum(pairs, 1)
+    means = np.bincount(which, distance, _CLASSES) / held
+    gamma = 0.5 * np.bincount(which, square, _CLASSES) / held
+    kept = pairs > 0
+    p_value = _permuted(values, group, neighbours, rng)
+    return Semivariance(edges, means[kept], gamma[kept], pairs[kept], p_value)
+
+
+def _pairs(
+    values: np.ndarray, place: np.ndarray, group: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and squared differences of all pairs within groups, or of some where there are too many."""
+    found = []
+    most = int(np.sqrt(2.0 * _MOST_PAIRS / max(1, len(np.unique(group)))))
+    for own in np.unique(group):
+        index = np.flatnonzero(group == own)
+        if len(index) > most:
+            index = np.sort(rng.choice(index, most, replace=False))
+        i, j = np.triu_indices(len(index), 1)
+        found.append((np.abs(place[index[j]] - place[index[i]]), (values[index[j]] - values[index[i]]) ** 2))
+    return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+
+
+def _permuted(
+    values: np.ndarray, group: np.ndarray, neighbours: np.ndarray, rng: np.random.Generator
+) -> float:
+    def statistic(v: np.ndarray) -> float:
+        return float(np.sum((v[1:] - v[:-1])[neighbours] ** 2))
+
+    seen, below = statistic(values), 0
+    for _ in range(_PERMUTATIONS):
+        order = np.lexsort((rng.random(len(values)), group))
+        below += statistic(values[order]) <= seen
+    return (1 + below) / (1 + _PERMUTATIONS)
