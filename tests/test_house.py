@@ -28,9 +28,9 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
-OPTIONAL = {"zarr", "SimpleITK", "vtk", "vtkmodules"}
-MOST_NAMES = 96
-OPTIONAL = {"mpi4py", "pypardiso", "zarr", "SimpleITK", "vtk", "vtkmodules"}
+OPTIONAL = {"SimpleITK", "lasio", "mpi4py", "numpyro", "pyarrow", "pypardiso", "pywt", "vtk", "zarr"} | {
+    "vtkmodules"
+}
 MOST_NAMES = 96
 FILE_MEDIAN, FILE_MOST, FUNCTION_MOST, SHARE = 220, 450, 45, 0.9
 
