@@ -70,7 +70,7 @@ def pairs():
             yield pytest.param(problem, name, marks=marks, id=f"{problem.name}-{name}")
 
 
-@pytest.mark.parametrize(("problem", "name"), pairs())
+@pytest.mark.parametrize(("problem", "name"), list(pairs()))
 def test_every_proposal_under_a_wrong_coarse_model(problem, name):
     check_kernel(on_wrong_model(PROPOSALS[name], problem, 2), problem, chains=150, steps=4)
 
