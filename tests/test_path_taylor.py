@@ -38,13 +38,18 @@ GRADIENT = np.array([0.1, 0.05, 0.0, 0.0, -0.05, 0.02, 0.1, 0.0, 0.03])
 TURN = np.array([0.1, 0.05, 0.02, 0.03, -0.05, 0.02, 0.04, 0.0, 0.03]) * 0.1
 
 
-@pytest.mark.parametrize("name", SMALL)
+def _marked(laws: dict, quick: set[str]) -> list:
+    """All laws; those that are not quick to compile with the slow tests."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in laws]
+
+
+@pytest.mark.parametrize("name", _marked(SMALL, {"J2", "cone"}))
 def test_small_strain(name: str):
     slopes = taylor_slopes([SMALL[name], INCLUSION], STRAIN, 2 * STRAIN, CHANGE, dt=0.5)
     assert slopes.min() >= SLOPE, slopes
 
 
-@pytest.mark.parametrize("name", FINITE)
+@pytest.mark.parametrize("name", _marked(FINITE, {"neo-Hookean"}))
 def test_finite_strain(name: str):
     unit = np.eye(3).ravel()
     stiff = NeoHookean(400.0, 200.0)
