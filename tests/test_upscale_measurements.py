@@ -94,7 +94,7 @@ def test_a_function_that_upscales_cells_is_called_on_drawn_ones():
     asked = {**ASKED, "leave_out": False}
     own = sb.upscale_measurements(plugs, **asked, upscale=lambda k: float(np.mean(k)), cells=(2000,))
     closed = sb.upscale_measurements(plugs, **asked, upscale="arithmetic")
-    # 200 draws of a mean of 2000 cells, against the closed form: a few per cent of the posterior's width of 0.3.
+    # 200 draws of a mean of 2000 cells, against the closed form: some per cent of the posterior width of 0.3.
     np.testing.assert_allclose(np.log(own.values / closed.values), 0.0, atol=0.12)
     with pytest.raises(sb.InputError, match="one number"):
         sb.upscale_measurements(plugs, **asked, upscale=lambda k: k, cells=(4,))
