@@ -209,7 +209,7 @@ def forward_with_exchanges(reduced: Reduced) -> np.ndarray:
 
 def _best_addition(reduced: Reduced, mask: np.ndarray) -> int:
     outside = np.flatnonzero(~mask)
-    return int(outside[np.argmin([reduced.left(_with(mask, add=i)) for i in outside])])
+    return int(outside[np.argmin([reduced.left(_with(mask, add=int(i))) for i in outside])])
 
 
 def _exchanged(reduced: Reduced, mask: np.ndarray) -> np.ndarray:
@@ -217,7 +217,7 @@ def _exchanged(reduced: Reduced, mask: np.ndarray) -> np.ndarray:
     rss = reduced.left(mask)
     for _ in range(_SWAPS):
         inside = np.flatnonzero(mask)
-        weakest = inside[np.argmin([reduced.left(_with(mask, drop=i)) for i in inside])]
+        weakest = inside[np.argmin([reduced.left(_with(mask, drop=int(i))) for i in inside])]
         smaller = _with(mask, drop=int(weakest))
         candidate = _with(smaller, add=_best_addition(reduced, smaller))
         found = reduced.left(candidate)
