@@ -108,7 +108,7 @@ class DaskEngine(PointEngine):
         if not self._workers:
             raise TaskError("the Dask cluster has no workers; start some and run again")
         self._dealt = [np.arange(i, points, len(self._workers)) for i in range(len(self._workers))]
-        made = [
+        self._futures = [  # as long as they are held, the actors live
             self.client.submit(
                 KeeperActor,
                 build,
@@ -120,7 +120,7 @@ class DaskEngine(PointEngine):
             )
             for worker, ids in zip(self._workers, self._dealt, strict=True)
         ]
-        self._actors = [future.result() for future in made]
+        self._actors = [future.result() for future in self._futures]
         self.bytes_moved = 0
 
     def evaluate(self, loads: np.ndarray, dt: float, epoch: int) -> Evaluation:
@@ -160,7 +160,7 @@ class DaskEngine(PointEngine):
         return merged(self._ask("memory", [()] * len(self._actors)))
 
     def close(self) -> None:
-        self._actors = []
+        self._actors, self._futures = [], []
         self._stop()
 
     def _ask(self, order: str, details: list[tuple[Any, ...]]) -> list[Any]:
