@@ -4,6 +4,7 @@ An actor keeps its share of the points as long as its worker lives. A worker tha
 state with it, so that it is an error which names the checkpoint to resume from; nothing is started afresh.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from scalebridge.engine.point_engine import (
 )
 from scalebridge.engine.point_keeper import Build, Evaluation, KeeperSettings, make_keeper
 
-_LOOK = 1.0  # s between two looks at whether the workers still live
+_LOOK = 2.0  # s between two looks at whether the workers still live
+_NAP = 1e-3  # s between two looks at whether an answer is there
 
 
 class KeeperActor:
@@ -101,11 +103,12 @@ class DaskEngine(PointEngine):
     ):
         self.points, self.epoch, self.checkpoint = points, 0, None
         self._stop, self.client = _cluster(engine, workers)
-        self._workers = sorted(self.client.scheduler_info(n_workers=-1)["workers"])
+        self.client.direct_to_workers = True  # calls of actors do not pass through the scheduler
+        self._workers = sorted(self.client.nthreads())
         if not self._workers:
             raise TaskError("the Dask cluster has no workers; start some and run again")
         self._dealt = [np.arange(i, points, len(self._workers)) for i in range(len(self._workers))]
-        made = [
+        self._futures = [  # as long as they are held, the actors live
             self.client.submit(
                 KeeperActor,
                 build,
@@ -117,7 +120,7 @@ class DaskEngine(PointEngine):
             )
             for worker, ids in zip(self._workers, self._dealt, strict=True)
         ]
-        self._actors = [future.result() for future in made]
+        self._actors = [future.result() for future in self._futures]
         self.bytes_moved = 0
 
     def evaluate(self, loads: np.ndarray, dt: float, epoch: int) -> Evaluation:
@@ -157,7 +160,7 @@ class DaskEngine(PointEngine):
         return merged(self._ask("memory", [()] * len(self._actors)))
 
     def close(self) -> None:
-        self._actors = []
+        self._actors, self._futures = [], []
         self._stop()
 
     def _ask(self, order: str, details: list[tuple[Any, ...]]) -> list[Any]:
@@ -171,22 +174,25 @@ class DaskEngine(PointEngine):
             return [self._result(number, future) for number, future in enumerate(asked)]
 
     def _result(self, number: int, future: Any) -> Any:
-        while True:
-            try:
-                return future.result(timeout=_LOOK)
-            except TimeoutError:
+        looked = time.monotonic()
+        while not future.done():
+            time.sleep(_NAP)
+            if time.monotonic() - looked > _LOOK:
                 self._require_alive()
-            except TaskError as error:
-                raise TaskError(f"{error}; {resume_hint(self.checkpoint)}") from error
-            except Exception as error:
-                self._require_alive(error)
-                raise TaskError(
-                    f"worker {number} failed: {type(error).__name__}: {error}; {resume_hint(self.checkpoint)}"
-                ) from error
+                looked = time.monotonic()
+        try:
+            return future.result()
+        except TaskError as error:
+            raise TaskError(f"{error}; {resume_hint(self.checkpoint)}") from error
+        except Exception as error:
+            self._require_alive(error)
+            raise TaskError(
+                f"worker {number} failed: {type(error).__name__}: {error}; {resume_hint(self.checkpoint)}"
+            ) from error
 
     def _require_alive(self, error: BaseException | None = None) -> None:
         """Say that a worker is lost if the cluster no longer has it."""
-        there = set(self.client.scheduler_info(n_workers=-1)["workers"])
+        there = set(self.client.nthreads())
         lost = [worker for worker in self._workers if worker not in there]
         if lost or isinstance(error, OSError | RuntimeError):
             raise TaskError(
