@@ -87,7 +87,8 @@ def read_points(path: Path, wanted: Iterable[int]) -> Iterable[tuple[int, dict[s
     """
     with _opened(path) as file:
         ids = np.asarray(file["ids"])
-        datasets = {name.replace("|", "/"): d for name, d in file.get("variables", {}).items()}
+        group: Any = file.get("variables", {})
+        datasets = {name.replace("|", "/"): d for name, d in group.items()}
         block = min((d.chunks[0] for d in datasets.values()), default=1)
         chosen = np.isin(ids, np.fromiter(map(int, wanted), dtype=np.int64))
         for first in range(0, len(ids), block):
@@ -138,7 +139,7 @@ def read_head(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
     with _opened(folder / "head.h5") as file:
         header = json.loads(str(file.attrs["header"]))
-        arrays = {name: np.asarray(file[name]) for name in file}
+        arrays = {str(name): np.asarray(data) for name, data in file.items()}
     missing = [name for name in header["files"] if not (folder / name).is_file()]
     if missing:
         raise _damaged(folder, f"without {missing[0]}")

@@ -6,6 +6,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from scalebridge.report.canvas import (
     ACCENT,
@@ -66,7 +67,7 @@ def draw_residuals(study: StructureStudy, key: str) -> Picture:
         )
     axes.axhline(float(study.provenance.settings["rtol"]), color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
     plain_ticks(axes, "y")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_axes(axes, "correction", "relative residual")
     most = max((record.iterations for record in study.records), default=0)
     return as_svg(

@@ -116,8 +116,9 @@ def _section(result: Shown, number: int) -> Section:
     own = _OWN_SECTIONS.get(type(result))
     if own is not None:
         return own(result, number)
-    made = next((make for known, make in _SECTIONS if known(result)), make_section)
-    return made(cast("Upscaled", result), number)
+    upscaled = cast("Upscaled", result)
+    made = next((make for known, make in _SECTIONS if known(upscaled)), make_section)
+    return made(upscaled, number)
 
 
 def page_environment() -> Environment:

@@ -275,7 +275,8 @@ def outer_forces(trial: Trial) -> np.ndarray:
 
 def _tied(structure: Structure) -> np.ndarray:
     """Where conditions act: what is held, and what it is tied to."""
-    t, held = structure.reduction.transform, structure.reduction.held
+    held: np.ndarray = structure.reduction.held
+    t: Any = structure.reduction.transform  # its rows are taken, which its own type does not know
     ties = t[np.flatnonzero(held)]
     masters = np.zeros(t.shape[1], dtype=bool)
     masters[ties.indices] = True

@@ -60,7 +60,8 @@ class LawUnit:
         self, loads: np.ndarray, states: Mapping[str, np.ndarray], dt: float
     ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
         """Return answers (n, k), tangents (n, k, k), states and codes (n,) of many points."""
-        found = _answers(self.law, jnp.asarray(loads), dict(states), jnp.asarray(float(dt)))
+        given = {name: jnp.asarray(value) for name, value in states.items()}
+        found = _answers(self.law, jnp.asarray(loads), given, jnp.asarray(float(dt)))
         stress, tangent = np.asarray(found[0]), np.asarray(found[1])
         sound = np.isfinite(stress).all(axis=1) & np.isfinite(tangent).all(axis=(1, 2))
         codes = np.where(sound, int(Outcome.converged), int(Outcome.breakdown))

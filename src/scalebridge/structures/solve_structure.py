@@ -262,8 +262,8 @@ def _refuse(mesh: Any, rtol: Any, iterations: Any, cuts: Any, control: Any, step
 def _refuse_steps(steps: Any) -> None:
     if isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1:
         return
-    listed = isinstance(steps, Sequence | np.ndarray) and not isinstance(steps, str)
-    if not listed or not len(steps) or not np.isfinite(np.asarray(steps, dtype=float)).all():
+    listed = list(steps) if isinstance(steps, Sequence | np.ndarray) and not isinstance(steps, str) else []
+    if not listed or not np.isfinite(np.asarray(listed, dtype=float)).all():
         raise InputError(
             "steps",
             got=repr(steps),
