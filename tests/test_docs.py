@@ -26,7 +26,7 @@ from scalebridge.io.detect import FORMATS
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-LARGE = {"berea", "bone", "bone_yield", "error_budget"}  # with tests of their own, at a smaller size
+LARGE = {"berea", "bone", "bone_yield", "error_budget", "notched_bone"}  # with smaller tests of their own
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in LARGE)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)

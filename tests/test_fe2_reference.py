@@ -29,24 +29,24 @@ def sphere_cell():
 @pytest.mark.parametrize("lazy", [True, False])
 def test_the_cantilever_has_the_reactions_and_the_iterations_of_another_program(lazy):
     with (REFERENCE / "fe2_mini_cantilever.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows = [[float(cell) for cell in row if cell] for row in list(csv.reader(file))[1:]]
     study = solve_structure(
         box_mesh((2.0, 1.0, 1.0), (2, 1, 1)),
         sphere_cell(),
         supports=BENT,
-        steps=[float(row["uz"]) for row in rows],
+        steps=[row[1] for row in rows],
         rtol=1e-10,
         lazy=lazy,
     )
-    exact = np.array([float(row["reaction_z"]) for row in rows])
+    exact = np.array([row[2] for row in rows])
     np.testing.assert_allclose(study.curve()[1][1:], exact, rtol=1e-9)  # their equilibrium is good to 1e-10
     # Their elastic tangent was solved to 1e-7, which took one more correction in the first, elastic step.
     assert [record.iterations for record in study.records] == [0, 3, 3, 2]
     residuals = [row.residual for row in study.iterations if row.step in (2, 3) and row.residual > 1e-12]
-    theirs = [float(rows[step][f"res{i}"]) for step in (1, 2) for i in range(3)]
+    theirs = [rows[step][7 + i] for step in (1, 2) for i in range(3)]
     np.testing.assert_allclose(residuals, theirs, rtol=2e-2)
     corner = study.displacement[0, np.flatnonzero((study.solid.mesh.p.T == [2, 0, 0]).all(axis=1))[0]]
-    assert corner == pytest.approx(float(rows[-1]["ux_at_(2,0,0)"]), rel=1e-8)
+    assert corner == pytest.approx(rows[-1][3], rel=1e-8)
 
 
 @pytest.mark.slow
