@@ -74,7 +74,12 @@ REFUSED = [
     ("plastic", {**YIELD, "saturation": "1 MPa"}, sb.InputError, "does not have"),
     ("plastic", {**YIELD, "recovery": 10.0}, sb.InputError, "give kinematic_modulus"),
     ("plastic", {**YIELD, "hardening": "table", "curve": [[0, "250 MPa"]]}, sb.InputError, "two or more"),
-    ("plastic", {**YIELD, "hardening": "table", "curve": [["a", 1.0], [1, 2]]}, sb.InputError, "a number"),
+    (
+        "plastic",
+        {**YIELD, "hardening": "table", "curve": [["a", 1.0], [1, 2]]},
+        sb.UnitError,
+        "plastic_strain",
+    ),
     ("plastic", {**YIELD, "hardening": "table", "curve": [[0, 250e6], [0.1, 1e8]]}, sb.InputError, "falls"),
     ("plastic", {**YIELD, "hardening": "table", "curve": [[0, 200e6], [0.1, 3e8]]}, sb.InputError, "begin"),
     ("viscoplastic", {**YIELD, "time": "1 s"}, sb.InputError, "give drag"),

@@ -105,7 +105,7 @@ def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch):
         def Client(self, *args, **options):  # noqa: N802 (the name in Dask)
             raise OSError("timed out")
 
-    monkeypatch.setattr(executors, "_need_dask", Silent)
+    monkeypatch.setattr(executors, "need_dask", Silent)
     with pytest.raises(InputError, match="no scheduler answers"), hired("tcp://127.0.0.1:1"):
         pass
 

@@ -36,7 +36,7 @@ def test_the_summary_of_a_known_distribution():
     assert spread == pytest.approx(0.5, abs=4 * spread_error)
     assert spread_error == pytest.approx(0.5 / 24000**0.5, rel=0.1)
     text = page({"0": {"permeability": [1.0, 2.0, 3.0]}, "1": {"permeability": [2.0, 2.0, 3.0]}}, "mirrored")
-    assert re.search(r"48 cubes +\| 144 ", text)
+    assert re.search(r"27 cubes of rock +\| 81 ", text)
     assert re.search(r"mirrored +\| 6 ", text)
 
 

@@ -62,8 +62,8 @@ def further_samples(
 
     Example:
         >>> one = np.ones(3)
-        >>> further_samples(one, one, 0.0, 1.96 / 2)  # 1 / (1 + m) = 1 / 4
-        4
+        >>> further_samples(one, one, 0.0, 1.96 / 1.9)  # 1 / (1 + m) is to be below 1 / 1.9^2
+        3
     """
     goal = (wanted / _Z) ** 2 * (1.0 - 1e-12)
 

@@ -150,7 +150,7 @@ def best_length(steps: float, cost: float) -> int:
 
     Example:
         >>> best_length(20.0, 0.01), best_length(20.0, 1.0), best_length(1.2, 0.01)
-        (30, 1, 3)
+        (33, 8, 4)
     """
     lengths = np.arange(1, _LONGEST + 1)
     price = (1.0 + lengths * cost) / np.tanh(lengths / max(steps, 1.0))
