@@ -44,15 +44,19 @@ def test_simple_cubic_spheres_within_half_a_percent_at_64(share, capsys):
     "row", rows("cylinder_square_sangani_acrivos_1982.csv"), ids=lambda row: row["solid_fraction"]
 )
 def test_cylinders_are_those_of_sangani_and_acrivos(row, capsys):
-    """Seen: 0.16 % and less up to 0.6. At 0.7 the gap is 7 voxels wide, at 0.75 three: 1.5 and 13 % off."""
-    geometry = cylinder_array("square", float(row["solid_fraction"]))
-    found = geometry_permeability(geometry, 128, rtol=1e-6)
+    """Gaps at 0.7 and 0.75 are 6 % and 2 % of the spacing: they need more voxels than the others.
+
+    The table's entry at 0.75 is 1 % off a body-fitted computation of high order.
+    """
+    share = row["solid_fraction"]
+    geometry = cylinder_array("square", float(share))
+    found = geometry_permeability(geometry, {"0.7": 256, "0.75": 512}.get(share, 128), rtol=1e-6)
     extrapolated = np.asarray(found.stats["extrapolated"])[0, 0]
     error = extrapolated / float(row["k_over_L2"]) - 1
     with capsys.disabled():
-        print(f"\ncylinders, c = {row['solid_fraction']}: {error:+.3%}")  # noqa: T201
+        print(f"\ncylinders, c = {share}: {error:+.3%}")  # noqa: T201
     assert found.passed, str(found)
-    assert abs(error) < {"0.7": 0.02, "0.75": 0.15}.get(row["solid_fraction"], 5e-3)
+    assert abs(error) < (2e-2 if share == "0.75" else 5e-3)
 
 
 @pytest.mark.parametrize("share", ["0.05", "0.1", "0.2", "0.3", "0.4", "0.5"])

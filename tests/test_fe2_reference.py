@@ -40,8 +40,9 @@ def test_the_cantilever_has_the_reactions_and_the_iterations_of_another_program(
     )
     exact = np.array([row[2] for row in rows])
     np.testing.assert_allclose(study.curve()[1][1:], exact, rtol=1e-9)  # their equilibrium is good to 1e-10
-    # Their elastic tangent was solved to 1e-7, which took one more correction in the first, elastic step.
-    assert [record.iterations for record in study.records] == [0, 3, 3, 2]
+    # The elastic answer that points share has an exact tangent, which saves the elastic step its correction.
+    theirs = [int(row[6]) for row in rows]
+    assert [record.iterations for record in study.records] == ([0, *theirs[1:]] if lazy else theirs)
     residuals = [row.residual for row in study.iterations if row.step in (2, 3) and row.residual > 1e-12]
     theirs = [rows[step][7 + i] for step in (1, 2) for i in range(3)]
     np.testing.assert_allclose(residuals, theirs, rtol=2e-2)
