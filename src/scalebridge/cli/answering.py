@@ -86,3 +86,39 @@ def tell_finished(outputs: Outputs, stored: dict[str, Any], as_json: bool) -> No
         "Nothing to do: answered before for this image, these settings and versions. --force does it again."
     )
     show_written(out, outputs.paths)
+
+
+def conclude_study(
+    ask: Callable[[], Any],
+    show: Callable[[Console, Any, dict[str, Path]], None],
+    outputs: Outputs,
+    request: str,
+    *,
+    as_json: bool,
+    resume: bool,
+) -> None:
+    """Look for a finished study, or ask, print and write it; leave.
+
+    Args:
+        ask: makes the study.
+        show: prints it, with the files that were written.
+        outputs: where it goes.
+        request: SHA-256 of all that decides its numbers.
+        as_json: whether it is printed as JSON.
+        resume: whether finished work is looked for.
+
+    Raises:
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    stored = finished(outputs, request) if resume else None
+    if stored is not None:
+        tell_finished(outputs, stored, as_json)
+        leave(bool(stored["passed"]), converged=True)
+        return
+    study = ask()
+    written = outputs.write_study(study, request)
+    if as_json:
+        typer.echo(study.to_json())
+    else:
+        show(console(), study, written)
+    leave(study.passed, converged=True)

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
-from scalebridge.cli.answering import leave, tell_finished
+from scalebridge.cli.answering import conclude_study
 from scalebridge.cli.printing import check_rows
-from scalebridge.cli.solving import finished, outputs_of
+from scalebridge.cli.solving import outputs_of
 from scalebridge.cli.statistics_case import InferCase, ScalesCase
-from scalebridge.cli.terminal import console, plain_table, show_written
+from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import InputError
 from scalebridge.core.files import sha256_of
 from scalebridge.core.provenance import installed_versions
@@ -27,14 +26,6 @@ from scalebridge.io.stored import nearest
 from scalebridge.report.typeset import typeset_number, typeset_unit
 
 Found = MeasurementStudy | ScaleSelection
-
-
-def answer_statistics_case(case: InferCase | ScalesCase, folder: Path, **options: Any) -> None:
-    """Answer a case of either task."""
-    if isinstance(case, InferCase):
-        answer_infer_case(case, folder, **options)
-    else:
-        answer_scales_case(case, folder, **options)
 
 
 def answer_infer_case(
@@ -121,18 +112,7 @@ def _conclude(
     table = folder / case.table
     outputs.check((table, *inputs))
     request = _request(case, table)
-    stored = finished(outputs, request) if resume else None
-    if stored is not None:
-        tell_finished(outputs, stored, as_json)
-        leave(bool(stored["passed"]), converged=True)
-        return
-    found = ask()
-    written = outputs.write_study(found, request)
-    if as_json:
-        typer.echo(found.to_json())
-    else:
-        show(console(), found, written)
-    leave(found.passed, converged=True)
+    conclude_study(ask, show, outputs, request, as_json=as_json, resume=resume)
 
 
 def _request(case: InferCase | ScalesCase, table: Path) -> str:

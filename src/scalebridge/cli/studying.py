@@ -1,10 +1,8 @@
 """From a case of a study of subvolumes to its answer: read, look for finished work, ask, print, write."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +12,7 @@ from scalebridge.cells.image_input import SHAPE_ONLY
 from scalebridge.cells.permeability_job import pore_labels
 from scalebridge.cells.permeability_rve import permeability_rve_study
 from scalebridge.cells.stiffness_rve import stiffness_rve_study
-from scalebridge.cli.answering import leave, tell_finished
+from scalebridge.cli.answering import conclude_study
 from scalebridge.cli.case import RveCase
 from scalebridge.cli.elastic_case import StiffnessRveCase
 from scalebridge.cli.elastic_printing import material_rows
@@ -22,8 +20,8 @@ from scalebridge.cli.elastic_texts import placed_materials
 from scalebridge.cli.flow_case import PermeabilityRveCase
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import check_rows, input_rows
-from scalebridge.cli.solving import finished, outputs_of, read_image, read_phases, request_of
-from scalebridge.cli.terminal import console, plain_table, show_written
+from scalebridge.cli.solving import outputs_of, read_image, read_phases, request_of
+from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.engine.executors import check_engine
 from scalebridge.engine.store import Store
 from scalebridge.report.study_section import study_headline, study_sentences
@@ -55,7 +53,7 @@ def study_case(
     def ask() -> RveStudy:
         return conductivity_rve_study(image, phases, progress=progress, **settings)
 
-    _conclude(ask, outputs, request, as_json=as_json, resume=resume)
+    conclude_study(ask, show_study, outputs, request, as_json=as_json, resume=resume)
 
 
 def study_stiffness_case(
@@ -81,7 +79,7 @@ def study_stiffness_case(
     def ask() -> RveStudy:
         return stiffness_rve_study(image, phases, progress=progress, **settings)
 
-    _conclude(ask, outputs, request, as_json=as_json, resume=resume)
+    conclude_study(ask, show_study, outputs, request, as_json=as_json, resume=resume)
 
 
 def study_permeability_case(
@@ -107,7 +105,7 @@ def study_permeability_case(
     def ask() -> RveStudy:
         return permeability_rve_study(image, pore=pores, voxel=voxel, progress=progress, **settings)
 
-    _conclude(ask, outputs, request, as_json=as_json, resume=resume)
+    conclude_study(ask, show_study, outputs, request, as_json=as_json, resume=resume)
 
 
 def _places(
@@ -125,24 +123,6 @@ def _places(
 
 def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in _WHERE}
-
-
-def _conclude(
-    ask: Callable[[], RveStudy], outputs: Outputs, request: str, *, as_json: bool, resume: bool
-) -> None:
-    """Look for finished work, ask, print, write, leave."""
-    stored = finished(outputs, request) if resume else None
-    if stored is not None:
-        tell_finished(outputs, stored, as_json)
-        leave(bool(stored["passed"]), converged=True)
-        return
-    study = ask()
-    written = outputs.write_study(study, request)
-    if as_json:
-        typer.echo(study.to_json())
-    else:
-        show_study(console(), study, written)
-    leave(study.passed, converged=True)
 
 
 def show_study(out: Console, study: RveStudy, written: dict[str, Path]) -> None:
