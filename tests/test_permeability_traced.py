@@ -9,7 +9,7 @@ import scalebridge as sb
 from scalebridge.core.errors import InputError
 from scalebridge.grids.pore_shapes import cylinder_array
 
-TIGHT = {"rtol": 1e-12, "budget": "none", "progress": False}  # slopes err with its root: 1e-6
+TIGHT = {"rtol": 1e-14, "budget": "none", "progress": False}  # slopes err with its root: 1e-7
 
 
 def channel():

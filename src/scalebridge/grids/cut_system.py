@@ -37,6 +37,7 @@ _SMOOTHNESS = 0.05  # weight of the second differences; 0.01 to 0.2 change K by 
 _SMALL = 0.25  # voxels with less fluid share a pressure with a neighbour
 _UNSETTLED = 1e-9  # relative; a chink between two voxels without fluid
 _RIGID = 1e-9  # relative; the wall's grip on a uniform flow below which it has none
+_EQUAL = 1e-9  # of shares and of areas: what is closer differs by rounding, and the first along the axes is taken
 
 
 class CutCell:
@@ -253,7 +254,7 @@ class CutCell:
                 middle = np.flatnonzero(known)
                 low, high = (grid.neighbours(middle, grid.step(axis, by)) for by in (-1, 1))
                 ends = np.minimum(share[low], share[high])
-                chosen = known[low] & known[high] & (ends <= share[middle]) & (ends < 1)
+                chosen = known[low] & known[high] & (ends <= share[middle] + _EQUAL) & (ends < 1)
                 entries = Entries((int(chosen.sum()), active.size))
                 for voxels, weight in ((low, 1.0), (middle, -2.0), (high, 1.0)):
                     number = component * grid.size + voxels[chosen]
@@ -321,7 +322,8 @@ def _keepers(grid: Grid, share: np.ndarray, faces: Sequence[OpenFaces]) -> np.nd
     for axis, found in enumerate(faces):
         beyond = grid.neighbours(found.voxels, grid.step(axis))
         for here, there in ((found.voxels, beyond), (beyond, found.voxels)):
-            joined = (share[here] < _SMALL) & (share[there] > share[here]) & (found.areas > widest[here])
+            wider = found.areas > widest[here] * (1 + _EQUAL)
+            joined = (share[here] < _SMALL) & (share[there] > share[here] + _EQUAL) & wider
             keeper[here[joined]] = there[joined]
             widest[here[joined]] = found.areas[joined]
     # Each step leads to a fuller voxel, so that following them ends.
