@@ -21,6 +21,7 @@ from path_samples import (
     tangent_of,
 )
 from scalebridge.cells.path_cell import PathCell
+from scalebridge.cells.path_equilibrium import equilibrate
 from scalebridge.cells.path_settings import PathSettings
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
@@ -29,6 +30,7 @@ from scalebridge.laws.drucker_prager import DruckerPrager
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.neo_hookean import NeoHookean
 from scalebridge.laws.path_law import PathLaw
+from scalebridge.laws.plastic import J2Plasticity
 
 LOAD = np.array([0.004, -0.001, -0.002, 0.001, 0.0005, 0.002])
 
@@ -56,6 +58,24 @@ def test_the_sphere_cell_begins_its_cycle_as_the_reference():
     assert np.abs(found.answer - stress_of(row)).max() <= 1e-9
     wanted = tangent_of(row)
     assert np.abs(found.tangent - wanted).max() <= 5e-6 * np.abs(wanted).max()  # solves to 1e-3, squared
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-9])
+def test_what_is_handed_up_carries_the_work_of_the_points(tolerance):
+    """The gap of Hill-Mandel is the mean of stress times strain at the points less the product of means."""
+    index = np.random.default_rng(4).integers(0, 2, (4, 4, 4))
+    settings = PathSettings(tolerance=tolerance, precision="double")
+    harder = J2Plasticity(200.0, 150.0, LinearHardening(0.2, 1.0))  # elastic voxels keep no points
+    cell = PathCell(index, [MATRIX, harder], UNIT, settings)
+    rest = cell.rest()
+    found = cell.respond(LOAD, rest)
+    local = equilibrate(cell.medium, LOAD, cell.internal(rest), 0.0, [rest["u"]], settings).balance
+    mean = local.stress @ local.strains / (8 * index.size)
+    gap = found.stats["Hill-Mandel gap"]
+    # what rounding of the mean allows
+    assert gap == pytest.approx(abs(mean - found.answer @ LOAD), rel=1e-6, abs=1e-14 * mean)
+    assert found.stats["Hill-Mandel size"] >= abs(found.answer @ LOAD)
+    assert (gap < 1e-9 * mean) == (tolerance < 1e-8), "a solve that ends early shows"
 
 
 @pytest.mark.slow

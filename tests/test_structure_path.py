@@ -1,6 +1,7 @@
 """Paths of loads: exact bars, quadratic Newton, cut-backs, softening, resuming, slopes through it all."""
 
 import itertools
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -87,6 +88,10 @@ def test_a_cell_of_one_material_and_a_unit_in_numpy_give_what_the_law_gives():
     np.testing.assert_allclose(unit.curve()[1], law.curve()[1], rtol=1e-11)
     np.testing.assert_allclose(volume.curve()[1], law.curve()[1][:4], rtol=1e-8)  # rtol of the structure
     assert [r.iterations for r in unit.records] == [r.iterations for r in law.records]
+    inside = {check.name: check for check in volume.checks}["Hill-Mandel of the points, worst step"]
+    assert inside.passed
+    assert not any("points" in check.name for check in law.checks), "laws at points have nothing inside"
+    assert "J2Plasticity" in volume.inputs["law of phase 0"]
 
 
 def test_the_slope_of_the_reaction_is_what_is_left_to_second_order():
@@ -159,7 +164,20 @@ def test_a_softening_bar_dissipates_its_fracture_energy_on_every_mesh(count):
     assert pulled[-1] < 0.02 * pulled.max(), "the bar is torn"
     lost = study.records[-1].external - 0.5 * pulled[-1] * moved[-1]  # what would be given back
     assert lost == pytest.approx(energy * section, rel=0.02)
-    assert any("a point softens" in note for note in study.notes)
+    assert study.notes == (), "the law has the width of the elements"
+
+
+def test_softening_without_the_width_of_the_elements_is_said():
+    given = {"young": 1.0, "poisson": 0.0, "strength": 1e-3}
+    wide = constitutive_law("damage", **given, fracture_energy=2.5e-6, length=0.5)
+    bar = {"supports": {"left": {"x": 0}, "bottom": {"y": 0}, "right": {"x": 1.5e-3}}, "plane": "stress"}
+    wrong = solve_structure(weakened_bar(5), wide, **bar, steps=6).notes
+    assert any("a band 0.5 m wide" in note and "0.2 m long" in note for note in wrong)
+    own = solve_structure(weakened_bar(5), replace(wide, band=0.0), **bar, steps=6).notes
+    assert any("Its law has no length" in note for note in own)
+    averaged = constitutive_law("damage", **given, final_strain=5e-3, averaging_length=0.1)
+    with pytest.raises(InputError, match="no average is taken over the points of a structure"):
+        solve_structure(weakened_bar(5), averaged, **bar, steps=6)
 
 
 def test_a_limit_point_stops_the_factor_and_not_the_length():

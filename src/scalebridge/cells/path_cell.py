@@ -26,6 +26,7 @@ from scalebridge.cells.path_tangent import Sensitivity, consistent_tangent, corr
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
+from scalebridge.core.vectors import dot
 from scalebridge.laws.path_law import PathLaw
 
 CellState = dict[str, np.ndarray]
@@ -44,7 +45,8 @@ class PathAnswer:
         state: the trial's state, to be committed or dropped.
         hint: for the next call.
         outcome: how the solve ended; anything but `converged` is an answer that must not be used.
-        stats: residuals, numbers of Krylov steps and of evaluations, sub-steps.
+        stats: residuals, numbers of Krylov steps and of evaluations, sub-steps; "Hill-Mandel gap", the mean
+            of stress times strain less the product of what is handed up, and "Hill-Mandel size", J/m^3.
     """
 
     answer: np.ndarray
@@ -199,8 +201,21 @@ class PathCell:
             tangent, outcome, hint = moved.tangent, moved.outcome, self._hint(found.u, load, moved)
             stats |= {"tangent krylov": moved.steps, "misfit": moved.misfit}
             stats["tangent seconds"] = time.perf_counter() - began
+        stats |= self._passed(answer, load, found)
         new = self._state(found.u, load, self._advanced(found, states, dt))
         return PathAnswer(answer, tangent, new, hint or {}, outcome, stats)
+
+    def _passed(self, answer: np.ndarray, load: np.ndarray, found: Equilibrium) -> dict[str, float]:
+        """Return by how much the mean of stress times strain is off the product of means, and their size.
+
+        The local fields' share beyond the means is the product of what forces are left with the fluctuation.
+        """
+        beyond = dot(found.balance.forces, found.u) / self.medium.voxels
+        strain = load - np.eye(3).ravel() if self.finite else load
+        return {
+            "Hill-Mandel gap": abs(beyond + float((found.balance.mean - answer) @ load)),
+            "Hill-Mandel size": float(np.linalg.norm(answer) * np.linalg.norm(strain)),
+        }
 
     def _hint(self, u: np.ndarray, load: np.ndarray, moved: Sensitivity) -> Hint:
         found = {"X": moved.fields, "u": u, "load": load}

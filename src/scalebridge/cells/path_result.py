@@ -18,7 +18,8 @@ from scalebridge.grids.image import VoxelImage
 
 STRESS = "mean stress along the path"
 NOMINAL = "mean nominal stress along the path"
-_HILL_MANDEL = 1e-6
+HILL_MANDEL = 1e-6
+"""Largest difference of the two sides of Hill-Mandel that passes, relative to the largest energy."""
 _DISSIPATION = 1e-6
 
 
@@ -163,7 +164,7 @@ def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
         Check(
             "Hill-Mandel, worst step",
             off,
-            _HILL_MANDEL,
+            HILL_MANDEL,
             meaning="The mean of the local work is the work of the mean stress, step by step, relative to "
             "the largest energy of the path; the tolerance is a hundred times that of equilibrium.",
         ),

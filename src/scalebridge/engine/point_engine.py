@@ -152,11 +152,12 @@ def stored_state(keeper: Keeper, point: int) -> dict[str, np.ndarray]:
 
 
 def merged(counts: list[dict[str, float]]) -> dict[str, float]:
-    """Add numbers of several keepers up; bytes of one point are the same for all."""
+    """Add numbers of several keepers up; take the largest of those that are a worst, or the same for all."""
     names = {name for count in counts for name in count}
     total = {name: sum(count.get(name, 0.0) for count in counts) for name in names}
-    if "bytes a point" in total:
-        total["bytes a point"] = max(count.get("bytes a point", 0.0) for count in counts)
+    for name in names:
+        if name == "bytes a point" or name.startswith("worst "):
+            total[name] = max(count.get(name, 0.0) for count in counts)
     return total
 
 

@@ -21,6 +21,7 @@ from scalebridge.engine.point_store import PointStore
 
 _STATE, _HINT, _HINTED = "state/", "hint/", "hint?"
 _NOTHING = np.zeros(())
+_WORST = {"worst gap": "Hill-Mandel gap", "worst size": "Hill-Mandel size"}  # of what units say, by our name
 _BLOCK_BYTES = 8 * 2**20
 _BATCH = 4096  # points of a batch: what vectorised laws need besides stays small
 Build = Callable[[], HistoryUnit]
@@ -52,7 +53,8 @@ class Evaluation:
         answers: (points, k).
         tangents: (points, k, k).
         codes: (points,) how each solve ended, 0 where it converged.
-        stats: "lazy" points that shared the elastic answer, "solved" ones that did not.
+        stats: "lazy" points that shared the elastic answer, "solved" ones that did not; what begins with
+            "worst" is the largest of any point, in J/m^3.
     """
 
     answers: np.ndarray
@@ -140,10 +142,13 @@ class PointKeeper(Keeper):
         codes = np.zeros(count, dtype=np.int64)
         asked = [p for p in range(count) if not self._answer_lazily(p, loads[p], answers, tangents)]
         found = self._pool.map(lambda point: self._solve(point, loads[point], dt), asked)
-        steps = 0.0
+        steps, worst = 0.0, dict.fromkeys(_WORST, 0.0)
         for point, said in zip(asked, found, strict=True):
             codes[point] = int(said.outcome)
             steps += float(said.stats.get("krylov", 0))
+            worst = {
+                name: max(most, float(said.stats.get(_WORST[name], 0.0))) for name, most in worst.items()
+            }
             if codes[point] == 0:
                 answers[point], tangents[point] = said.answer, said.tangent
                 self._keep(point, said)
@@ -151,7 +156,7 @@ class PointKeeper(Keeper):
             answers,
             tangents,
             codes,
-            {"lazy": float(count - len(asked)), "solved": float(len(asked)), "micro steps": steps},
+            {"lazy": float(count - len(asked)), "solved": float(len(asked)), "micro steps": steps, **worst},
         )
 
     def commit(self) -> None:

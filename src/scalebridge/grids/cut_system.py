@@ -37,7 +37,9 @@ _SMOOTHNESS = 0.05  # weight of the second differences; 0.01 to 0.2 change K by 
 _SMALL = 0.25  # voxels with less fluid share a pressure with a neighbour
 _UNSETTLED = 1e-9  # relative; a chink between two voxels without fluid
 _RIGID = 1e-9  # relative; the wall's grip on a uniform flow below which it has none
-_EQUAL = 1e-9  # of shares and of areas: what is closer differs by rounding, and the first along the axes is taken
+_EQUAL = (
+    1e-9  # of shares and of areas: what is closer differs by rounding, and the first along the axes is taken
+)
 
 
 class CutCell:

@@ -227,7 +227,8 @@ def _damage(given: Table, kind: str) -> PathLaw:
     young = 9.0 * bulk * shear / (3.0 * bulk + shear)
     softening = _softening(given, form, young, kind)
     averaging = _number(given, "averaging_length", kind, 0.0)
-    return Damage(bulk, shear, softening, _EQUIVALENTS[measure](given, kind), averaging)
+    band = read_number("length", given["length"], kind) if "length" in given else 0.0
+    return Damage(bulk, shear, softening, _EQUIVALENTS[measure](given, kind), averaging, band=band)
 
 
 _SOFTENINGS = ("exponential", "linear", "bilinear")

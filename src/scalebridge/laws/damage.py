@@ -99,6 +99,8 @@ class Damage(PathLaw):
         averaging: length of an average of the equivalent strain, m, for whoever computes it; 0 is local.
         secant: whether `tangent` is the secant (1 - d) C, which stays positive definite: slower, hard to
             upset. Derivatives by parameters through an equilibrium want the true one.
+        band: width that the softening's energy was given to, m; 0 where none was. Nothing follows from it but
+            what is said of a mesh whose elements are of another width.
 
     Limits: small strains; the stiffness is lost alike in tension and compression. The tangent is symmetric
         for `EnergyStrain` only, and loses its definiteness where the material softens.
@@ -120,6 +122,7 @@ class Damage(PathLaw):
     equivalent: EquivalentStrain
     averaging: Array = eqx.field(converter=jnp.asarray, default=0.0)
     secant: bool = eqx.field(static=True, default=False)
+    band: float = eqx.field(static=True, default=0.0)
 
     symmetric: ClassVar[bool] = False
 

@@ -80,6 +80,7 @@ class Trial:
         factor: load factor.
         answers: (points, k) stresses.
         tangents: (points, k, k).
+        stats: what the engine said of the evaluation.
     """
 
     structure: Structure
@@ -88,6 +89,7 @@ class Trial:
     factor: float
     answers: np.ndarray
     tangents: np.ndarray
+    stats: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -164,7 +166,7 @@ def ask(structure: Structure, u: np.ndarray, across: np.ndarray, factor: float, 
     found = structure.engine.evaluate(loads, dt, structure.engine.epoch)
     if found.codes.any() or not np.isfinite(found.answers).all():
         return None
-    return Trial(structure, u, across, factor, found.answers, found.tangents)
+    return Trial(structure, u, across, factor, found.answers, found.tangents, found.stats)
 
 
 def predict(start: Trial, factor: float) -> tuple[np.ndarray, np.ndarray]:

@@ -57,6 +57,9 @@ class Record:
         lowest: smallest eigenvalue of any point's tangent over its largest; negative where a point softens.
         reactions: N by boundary, from outside onto the structure (in the plane: of a unit thickness).
         movements: m by boundary, mean displacement of its nodes.
+        micro_gap: J/m^3, largest difference of any point's mean of stress times strain from the product of
+            the stress and strain that it handed up.
+        micro_size: J/m^3, largest product of the sizes of these.
     """
 
     step: int
@@ -69,6 +72,8 @@ class Record:
     lowest: float
     reactions: dict[str, list[float]] = field(default_factory=dict)
     movements: dict[str, list[float]] = field(default_factory=dict)
+    micro_gap: float = 0.0
+    micro_size: float = 0.0
 
 
 @dataclass
@@ -245,6 +250,8 @@ def commit_increment(journey: Journey, found: Trial, corrections: int, dt: float
             lowest_eigenvalue(found),
             reactions_of(found),
             {name: [float(found.u[d].mean()) for d in dofs] for name, dofs in structure.boundaries.items()},
+            found.stats.get("worst gap", 0.0),
+            found.stats.get("worst size", 0.0),
         )
     )
     journey.trial = replace(found)  # without what was worked out for it

@@ -1,6 +1,7 @@
 """Laws at a point as units of an engine: a `PathLaw` for many points at once, or a linear law handed up."""
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import equinox as eqx
@@ -147,6 +148,7 @@ def unit_of(material: Any) -> HistoryUnit:
         [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
     if isinstance(material, PathLaw):
+        _refuse_averaged(material)
         return LawUnit(material)
     if isinstance(material, Upscaled):
         _refuse_not_in_pascal(material)
@@ -161,6 +163,55 @@ def unit_of(material: Any) -> HistoryUnit:
         wanted="a law, a stiffness (6, 6), an Upscaled stiffness, or a unit with a history",
         cure="make one with constitutive_law, or pass what effective_stiffness returned",
     )
+
+
+def _refuse_averaged(law: PathLaw) -> None:
+    length = float(getattr(law, "averaging", 0.0))
+    if length > 0:
+        raise InputError(
+            "material",
+            got=f"a law whose strain is to be averaged over {length:.4g} m",
+            wanted="a law of the point itself: no average is taken over the points of a structure",
+            cure="give the law fracture_energy and length, the width of an element, or put it into a "
+            "representative_volume, where the average is taken",
+        )
+
+
+def describe_unit(unit: Any) -> dict[str, str]:
+    """Return in words what the points ask: laws with their numbers, and the representative volume.
+
+    Example:
+        >>> describe_unit(unit_of(np.eye(6)))["material"]
+        'a linear stiffness, 1 to 1 Pa (its eigenvalues)'
+    """
+    if isinstance(unit, LinearUnit):
+        values = np.linalg.eigvalsh(unit.stiffness)
+        return {"material": f"a linear stiffness, {values[0]:.5g} to {values[-1]:.5g} Pa (its eigenvalues)"}
+    if isinstance(unit, LawUnit):
+        return {"material": _law_text(unit.law)}
+    if not isinstance(unit, PathCell):
+        return {"material": type(unit).__name__}
+    counts = " x ".join(str(n) for n in unit.index.shape)
+    edges = ", ".join(f"{edge:.5g}" for edge in unit.spacing)
+    shares = np.bincount(unit.index.ravel(), minlength=len(unit.laws)) / unit.index.size
+    laws = {
+        f"law of phase {phase}": f"{_law_text(law)}; {share:.2%} of the volume"
+        for phase, (law, share) in enumerate(zip(unit.laws, shares, strict=True))
+    }
+    return {"representative volume": f"{counts} voxels with edges of {edges} m", **laws}
+
+
+def _law_text(part: Any) -> str:
+    """Name a law, or a part of one, and its numbers, in SI units."""
+    told = []
+    for one in fields(part):
+        value = getattr(part, one.name)
+        name = one.name.replace("_", " ")
+        if is_dataclass(value):
+            told.append(f"{name}: {_law_text(value)}")
+        elif value is not None and np.asarray(value).dtype.kind in "fiu":
+            told.append(f"{name} {np.array2string(np.asarray(value), precision=5, threshold=6)}")
+    return f"{type(part).__name__} ({', '.join(told)})" if told else type(part).__name__
 
 
 def volume_edge(unit: Any) -> float:

@@ -247,6 +247,19 @@ def named_sides(mesh: Any, kind: str, source: str, notes: tuple[str, ...] = ()) 
     return _checked(SolidMesh(mesh, kind, _by_test(mesh, tests), source, notes))
 
 
+def edge_lengths(solid: SolidMesh) -> tuple[float, float]:
+    """Return the lengths of the shortest and of the longest edge of any element, m.
+
+    Example:
+        >>> edge_lengths(box_mesh(("2 m", "1 m"), (4, 4)))
+        (0.25, 0.5)
+    """
+    mesh = solid.mesh
+    ends = mesh.facets if solid.dim == 2 else mesh.edges
+    lengths = np.linalg.norm(mesh.p[:, ends[0]] - mesh.p[:, ends[1]], axis=0)
+    return float(lengths.min()), float(lengths.max())
+
+
 def _by_test(mesh: Any, tests: Mapping[str, Callable[[np.ndarray], np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: mesh.facets_satisfying(test, boundaries_only=True) for name, test in tests.items()}
 

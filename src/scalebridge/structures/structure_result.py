@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.cells.path_result import HILL_MANDEL
 from scalebridge.core.checks import Check
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.structures.conditions import Conditions
 from scalebridge.structures.equilibrium import Trial
 from scalebridge.structures.march import Journey, outer_forces
-from scalebridge.structures.point_units import scale_notes
-from scalebridge.structures.solid_mesh import SolidMesh
+from scalebridge.structures.point_units import describe_unit, scale_notes
+from scalebridge.structures.solid_mesh import SolidMesh, edge_lengths
 from scalebridge.structures.structure_files import node_displacements
 from scalebridge.structures.structure_study import StructureStudy, von_mises
 
 _SUM_TOLERANCE = 1e-9
+_SAME_WIDTH = 1.5  # a crack that runs across a square element at 45 degrees has a band sqrt(2) times as wide
 
 
 def assemble_study(
@@ -46,7 +48,7 @@ def assemble_study(
     critical = int(von_mises(trial.answers, loads).argmax())
     points = dict.fromkeys([critical, *watched])
     memory = _memory(structure.engine.memory(), k.points)
-    softened = _softening_note(journey)
+    softened = _softening_note(journey, solid, unit)
     return StructureStudy(
         records=tuple(journey.records),
         iterations=tuple(journey.iterations),
@@ -69,7 +71,11 @@ def assemble_study(
             "bytes moved": getattr(structure.engine, "bytes_moved", 0),
         },
         notes=(*solid.notes, *scale_notes(solid, unit, int(solid.mesh.nelements)), *softened),
-        inputs={"mesh": solid.source, **{name: value for name, value in asdict(given).items() if value}},
+        inputs={
+            "mesh": solid.source,
+            **describe_unit(unit),
+            **{name: value for name, value in asdict(given).items() if value},
+        },
         provenance=Provenance(
             {"mesh": solid.source, "material": unit.signature()},
             dict(asked),
@@ -112,6 +118,7 @@ def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
         abs(b.external - a.external) for a, b in zip(journey.records, journey.records[1:], strict=False)
     ) + abs(journey.records[0].external if journey.records else 0.0)
     return (
+        *_micro_checks(journey),
         Check(
             "equilibrium",
             max(reached, default=float("nan")),
@@ -135,6 +142,24 @@ def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
     )
 
 
+def _micro_checks(journey: Journey) -> tuple[Check, ...]:
+    """Hill-Mandel of every representative volume at each committed increment; none where points are laws."""
+    size = max((record.micro_size for record in journey.records), default=0.0)
+    if size == 0.0:
+        return ()
+    gap = max(record.micro_gap for record in journey.records)
+    return (
+        Check(
+            "Hill-Mandel of the points, worst step",
+            gap / size,
+            HILL_MANDEL,
+            meaning="In every representative volume the mean of stress times strain is the product of the "
+            "stress and strain that are handed up, relative to the largest of any point and step; the "
+            "tolerance is a hundred times that of its equilibrium.",
+        ),
+    )
+
+
 def _unbalanced(trial: Trial) -> float:
     outer = outer_forces(trial)
     dofs = trial.structure.kinematics.basis.nodal_dofs
@@ -146,13 +171,22 @@ def _unbalanced(trial: Trial) -> float:
     return float(np.abs(sums).max()) / size if size else 0.0
 
 
-def _softening_note(journey: Journey) -> tuple[str, ...]:
-    """Say from where on a point softens: then the answer depends on the mesh unless the law has a length."""
+def _softening_note(journey: Journey, solid: SolidMesh, unit: HistoryUnit) -> tuple[str, ...]:
+    """Say from where on a point softens, unless its law was given the width of the elements."""
     first = next((record for record in journey.records if record.lowest < -1e-9), None)
     if first is None or journey.trial.structure.kinematics.finite:  # dP/dF turns with the point, and may
         return ()
+    said = f"From factor {first.factor:.4g} on a point softens. "
+    band = float(getattr(getattr(unit, "law", None), "band", 0.0))
+    if band == 0.0:
+        return (
+            f"{said}Its law has no length: what the zone of failure takes falls with the size of the elements"
+            ". Give the law the width of an element (a crack band: fracture_energy with length).",
+        )
+    shortest, longest = edge_lengths(solid)
+    if shortest / _SAME_WIDTH <= band <= longest * _SAME_WIDTH:
+        return ()
     return (
-        f"From factor {first.factor:.4g} on a point softens. What the zone of failure takes is the "
-        "material's own only if the law was given the width of an element (a crack band: fracture_energy "
-        "with length); without such a regularisation it falls with the size of the elements.",
+        f"{said}Its law gives the fracture energy to a band {band:.4g} m wide, and edges of elements are "
+        f"{shortest:.4g} to {longest:.4g} m long: what the zone of failure takes is off by about the ratio.",
     )
