@@ -7,6 +7,7 @@ import pytest
 
 import scalebridge as sb
 from scalebridge.core.errors import InputError, ResourceError
+from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.pore_shapes import cylinder_array
 
 SHARE = 0.2
@@ -109,3 +110,40 @@ def test_refusals(change, error, says):
     options = {"voxel": "cubic", "walls": "smooth", "progress": False} | change
     with pytest.raises(error, match=says):
         sb.permeability(cylinder(32), **options)
+
+
+def two_solids():
+    """A slit 16 voxels wide, with solid 1 below and solid 2 above."""
+    labels = np.zeros((4, 32), int)
+    labels[:, :8], labels[:, 24:] = 1, 2
+    return VoxelImage(labels, names={0: "pore", 1: "quartz", 2: "clay"})
+
+
+@pytest.mark.parametrize(("below", "above"), [(0.0, 3.0), (5.0, 1.0)])
+def test_each_solid_has_a_slip_length_of_its_own(below, above):
+    """u(0) = a u'(0), u(H) = -b u'(H): of a slit exactly known."""
+    height = 16.0
+    slope = (height**2 / 2 + above * height) / (height + below + above)
+    exact = (-(height**3) / 6 + slope * height**2 / 2 + below * slope * height) / 32
+    exact += height / 6 / 32  # of walls on voxels' faces: (H^2 + 2) / 12 in place of H^2 / 12
+    options = {"pore": "pore", "voxel": "cubic", "walls": "smooth", "budget": "none", "progress": False}
+    found = sb.permeability(two_solids(), slip_length={"quartz": below, "*": above}, **options)
+    assert found.value[0, 0] == pytest.approx(exact, rel=5e-4)  # walls are shrunk by 1e-3 voxels
+    assert found.inputs["slip length"]["value"] == {"1": below, "2": above}
+    turned = sb.permeability(two_solids(), slip_length={1: above, 2: below}, boundary="mirrored", **options)
+    assert turned.value[0, 0] == pytest.approx(exact, rel=5e-4)  # walls are shrunk by 1e-3 voxels
+
+
+@pytest.mark.parametrize(
+    ("slips", "options", "said"),
+    [
+        ({"quartz": 1.0}, {"walls": "smooth"}, "one for the walls of each solid"),
+        ({"quartz": 1.0, "pore": 1.0}, {"walls": "smooth"}, "one for the walls of each solid"),
+        ({"gold": 1.0, "*": 1.0}, {"walls": "smooth"}, "'gold'"),
+        ({"quartz": -1.0, "*": 1.0}, {"walls": "smooth"}, "not negative"),
+        ({"*": 1.0}, {"walls": "voxel"}, "pass walls='smooth'"),
+    ],
+)
+def test_slip_lengths_of_solids_are_refused_that_cannot_be(slips, options, said):
+    with pytest.raises(InputError, match=said):
+        sb.permeability(two_solids(), pore="pore", voxel="cubic", slip_length=slips, **options)

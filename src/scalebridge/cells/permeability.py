@@ -1,7 +1,7 @@
 """The plain question: what is the permeability of these pores?"""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from scalebridge.cells.permeability_job import (
     FlowSettings,
     FlowWalls,
     parse_slip,
+    parse_slips,
     pore_labels,
     refuse_memory,
     refuse_unknown_size,
@@ -51,7 +52,7 @@ def permeability(
     pore: int | str | Sequence[int | str] | None = None,
     voxel: str | Sequence[str] | None = None,
     threshold: Threshold = None,
-    slip_length: str | float | None = None,
+    slip_length: str | float | Mapping[Any, str | float] | None = None,
     slip_curve: Sequence[str | float] | None = None,
     boundary: FlowBoundary = "periodic",
     walls: FlowWalls = "voxel",
@@ -82,7 +83,9 @@ def permeability(
             that only the voxels' shape matters, and gives K in squares of the voxel's edge.
         threshold: for grey images, the threshold or thresholds, "otsu", or a table with `value`.
         slip_length: Navier's slip length on walls, "50 nm" (a number of voxel edges with voxel="cubic"); with
-            walls="voxel" only where they are planes along the image's axes.
+            walls="voxel" only where they are planes along the image's axes. With walls="smooth" and for
+            geometries also one for each solid's label or name, "*" for those not named; the derivative is
+            then by all of them together.
         slip_curve: further slip lengths at which the tensor is wanted, for its curve in `stats["slip curve"]`
             (`curve_of`), with zero among them; each is solved, and checked together.
         boundary: "periodic"; for samples that are not periodic "mirrored" (reflected along every axis), or
@@ -154,10 +157,14 @@ def permeability(
     given = as_given(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
     known = cast("VoxelImage", given.image)  # interfaces stay sharp
     refuse_unknown_size(known, voxel)
-    slip = parse_slip(slip_length, known)
+    pores = pore_labels(pore, known, image)
+    if isinstance(slip_length, Mapping):
+        slips = parse_slips(slip_length, pores, known)
+        settings = replace(settings, wall_slips=tuple(sorted(slips.items())))
+    else:
+        settings = replace(settings, slip_length=parse_slip(slip_length, known))
     curve = curve_lengths(slip_curve, "1" if known.voxel is None else "m")
-    settings = replace(settings, slip_length=slip, slip_curve=curve)
-    job = FlowJob(known, pore_labels(pore, known, image), settings)
+    job = FlowJob(known, pores, replace(settings, slip_curve=curve))
     job.refuse_impossible(memory_limit)
     clock.lap("preparing")
     if walls == "smooth":

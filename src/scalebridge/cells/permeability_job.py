@@ -1,7 +1,7 @@
 """A permeability job before it runs: settings, pores, what percolates, what is refused."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -30,7 +30,10 @@ _PORE_BYTES = 2600.0  # a pore voxel in 3-D with three load cases; 1900 to 2000 
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """Every option of a permeability job that can change its numbers; slip lengths in voxel edges or m."""
+    """Every option of a permeability job that can change its numbers; slip lengths in voxel edges or m.
+
+    `wall_slips` has a slip length for the walls of each solid's label, in place of one `slip_length`.
+    """
 
     boundary: FlowBoundary = "periodic"
     slip_length: float = 0.0
@@ -39,6 +42,7 @@ class FlowSettings:
     budget: FlowBudget = "standard"
     walls: FlowWalls = "voxel"
     slip_curve: tuple[float, ...] = ()
+    wall_slips: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self):
         one_of("boundary", self.boundary, get_args(FlowBoundary))
@@ -51,6 +55,11 @@ class FlowSettings:
     def stop(self) -> Stop:
         """When the solver ends."""
         return Stop(self.rtol, self.max_steps)
+
+    @property
+    def slips(self) -> float | dict[int, float]:
+        """The slip length, or that of each label."""
+        return dict(self.wall_slips) or self.slip_length
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -167,6 +176,13 @@ class FlowJob:
         if self.settings.walls == "smooth":
             self._refuse_smooth(memory_limit)
             return
+        if self.settings.wall_slips:
+            raise InputError(
+                "slip_length",
+                got="a slip length for each solid, on walls that follow voxel faces",
+                wanted="one slip length, or smooth walls",
+                cure="pass walls='smooth'",
+            )
         refuse_memory(self.image.shape, int(np.count_nonzero(self.flowing)), memory_limit)
         longest = max(self.settings.slip_length, *self.settings.slip_curve, 0.0)
         if longest > 0.0 and not self.planes:
@@ -238,6 +254,35 @@ def pore_labels(pore: Any, image: VoxelImage, given: Any) -> tuple[int, ...]:
             cure="check which label is the pore with `scalebridge inspect`",
         )
     return tuple(sorted({int(item) for item in found}))
+
+
+def parse_slips(
+    given: Mapping[Any, str | float], pores: Sequence[int], image: VoxelImage
+) -> dict[int, float]:
+    """Return the slip length on the walls of each solid's label, as `parse_slip` does one.
+
+    Args:
+        given: slip lengths by label or name; "*" for solids that are not named.
+        pores: labels of the pores.
+        image: the image.
+    """
+    solids = [label for label in image.phases if label not in pores]
+    names = {name: label for label, name in image.names.items()}
+    read = {
+        names.get(key, int(key) if isinstance(key, str) and key.isdigit() else key): parse_slip(value, image)
+        for key, value in given.items()
+    }
+    if "*" in read:
+        others = read.pop("*")
+        read = dict.fromkeys(solids, others) | read
+    if set(read) != set(solids):
+        raise InputError(
+            "slip_length",
+            got=f"slip lengths of {', '.join(map(repr, given))}",
+            wanted=f"one for the walls of each solid, {_listed(tuple(solids))}",
+            cure='name the labels of solids, and give "*" for those that are not named',
+        )
+    return {label: read[label] for label in solids}
 
 
 def parse_slip(slip_length: str | float | None, image: VoxelImage) -> float:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from scalebridge.cells.permeability_job import FlowJob
-from scalebridge.cells.slip_curve import Point, SlipCurve, solved_curve
+from scalebridge.cells.slip_curve import Point, SlipCurve, plain_slips, solved_curve
 from scalebridge.cells.stokes import StokesCell, flow_tangent
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.results import require_converged, worst_outcome
@@ -143,7 +143,7 @@ def flow_inputs(job: FlowJob) -> dict[str, dict[str, Any]]:
     length = "m" if job.image.voxel is not None else "voxel edges"
     return {
         "pore": pore_entry(job.image, job.pores),
-        "slip length": {"value": job.settings.slip_length, "unit": length},
+        "slip length": {"value": plain_slips(job.settings.slips), "unit": length},
     }
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
+
 from scalebridge.cells.permeability_job import FlowJob, FlowSettings
 from scalebridge.cells.permeability_result import boundary_notes, flow_inputs, flow_provenance, flow_spec
 from scalebridge.cells.smooth_walls import geometry_permeability
@@ -11,7 +13,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.units import parse_quantity
 from scalebridge.core.upscaled import Upscaled
-from scalebridge.grids.image_walls import ImagePores
+from scalebridge.grids.image_walls import NO_LABEL, ImagePores
 from scalebridge.grids.walls import PoreGeometry
 
 
@@ -38,7 +40,7 @@ def smooth_permeability(
     found = geometry_permeability(
         pores,
         cells,
-        slip_length=settings.slip_length,
+        slip_length=settings.slips,
         slip_lengths=settings.slip_curve,
         rtol=settings.rtol,
         max_steps=settings.max_steps,
@@ -71,7 +73,12 @@ def smooth_permeability(
 def smooth_pores(job: FlowJob) -> tuple[ImagePores, list[int]]:
     """Return the pores of a job with smooth walls, and the number of voxels along each axis."""
     mirrored = tuple(range(job.dim)) if job.settings.boundary == "mirrored" else ()
-    pores = ImagePores(job.flowing, job.image.voxel or job.image.aspect, mirrored=mirrored)
+    labels = None
+    if job.settings.wall_slips:
+        solid = np.asarray(job.image.labels, dtype=np.int64)
+        labels = np.where(np.isin(solid, job.pores), NO_LABEL, solid)
+    edges = job.image.voxel or job.image.aspect
+    pores = ImagePores(job.flowing, edges, mirrored=mirrored, labels=labels)
     return pores, [n * (2 if mirrored else 1) for n in job.image.shape]
 
 

@@ -6,7 +6,7 @@ So K' is positive semidefinite, and the curve lies under each of its tangents.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,13 @@ class SlipCurve:
             "slopes": self.slopes.tolist(),
             "slope": self.slopes[0].tolist(),
         }
+
+
+def plain_slips(slip_length: Any) -> Any:
+    """Return a slip length, or those of labels, as plain data."""
+    if isinstance(slip_length, Mapping):
+        return {str(label): float(value) for label, value in slip_length.items()}
+    return slip_length
 
 
 def rising_check(value: np.ndarray, slope: np.ndarray, name: str = "rising with slip") -> Check:

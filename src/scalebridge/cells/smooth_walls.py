@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from scalebridge.cells.flow_checks import definite_check, shared_checks
 from scalebridge.cells.permeability_job import FlowSettings
-from scalebridge.cells.slip_curve import Point, solved_curve
+from scalebridge.cells.slip_curve import Point, plain_slips, solved_curve
 from scalebridge.cells.stokes import StokesCell, flow_tangent
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.results import require_converged, worst_outcome
@@ -131,7 +131,7 @@ def geometry_permeability(
         },
         provenance=_provenance(cell, slip_length, rtol, clock),
         fields=_voxel_fields(cell, tangent) if fields else {},
-        inputs={"slip length": {"value": _plain(slip_length), "unit": "m"}},
+        inputs={"slip length": {"value": plain_slips(slip_length), "unit": "m"}},
     )
 
 
@@ -245,14 +245,6 @@ def _halved(
 
 def _provenance(cell: CutCell, slip_length: SlipLength, rtol: float, clock: Stopwatch) -> Provenance:
     pores = {"kind": type(cell.geometry).__name__, "edges": cell.geometry.edges.tolist()}
-    settings = {"cells": list(cell.grid.shape), "slip_length": _plain(slip_length), "rtol": rtol}
+    settings = {"cells": list(cell.grid.shape), "slip_length": plain_slips(slip_length), "rtol": rtol}
     parts = (installed_versions(), this_machine(), clock.started, dict(clock.elapsed))
     return Provenance({"pores": pores}, settings, *parts)
-
-
-def _plain(slip_length: SlipLength) -> Any:
-    return (
-        {str(k): float(v) for k, v in slip_length.items()}
-        if isinstance(slip_length, Mapping)
-        else slip_length
-    )

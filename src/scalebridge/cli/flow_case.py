@@ -15,9 +15,10 @@ Pores = Annotated[
 class FlowSolveTable(Table):
     """How to solve. What is not said takes the default of `permeability`."""
 
-    slip_length: str | float | None = Field(
+    slip_length: str | float | dict[str, str | float] | None = Field(
         default=None,
-        description="Navier's slip length, '50 nm'; a number of voxel edges with voxel = 'cubic'",
+        description="Navier's slip length, '50 nm'; a number of voxel edges with voxel = 'cubic'; with "
+        "smooth walls also a table with one for each solid's label or name, '*' for the others",
     )
     slip_curve: list[str | float] | None = Field(
         default=None, description="further slip lengths, for the curve of the tensor over them"

@@ -51,6 +51,29 @@ def answer_flow_case(
     conclude(result, outputs, request, as_json)
 
 
+def slip_from(text: str | None) -> str | dict[str, str] | None:
+    """Return the slip length that an option gives, or those of solids.
+
+    Raises:
+        InputError: some parts name a solid and others do not.
+
+    Example:
+        >>> slip_from("50 nm"), slip_from("clay=0 nm, *=50 nm")
+        ('50 nm', {'clay': '0 nm', '*': '50 nm'})
+    """
+    if text is None or "=" not in text:
+        return text
+    parts = [[side.strip() for side in part.split("=")] for part in text.split(",")]
+    if any(len(part) != 2 or not all(part) for part in parts):
+        raise InputError(
+            "--slip-length",
+            got=repr(text),
+            wanted="a length, or pairs of a solid and a length",
+            cure="write '50 nm', or 'quartz=10 nm, *=50 nm'",
+        )
+    return dict(parts)
+
+
 def pores_from(texts: list[str] | None) -> list[int | str]:
     """Return the labels or names that options give.
 

@@ -290,7 +290,8 @@ SlipLength = Annotated[
     typer.Option(
         "--slip-length",
         metavar="LENGTH",
-        help="Navier's slip length on the walls, '50 nm'; for walls along the image's axes.",
+        help="Navier's slip length on the walls, '50 nm'; on walls along the image's axes, or smooth ones. "
+        "With smooth walls also by solids: 'quartz=10 nm, clay=0 nm, *=50 nm'.",
     ),
 ]
 SlipCurve = Annotated[

@@ -40,7 +40,7 @@ def permeability(
     with refusals(debug):
         from pathlib import Path
 
-        from scalebridge.cli.flow_solving import answer_flow_case, pores_from
+        from scalebridge.cli.flow_solving import answer_flow_case, pores_from, slip_from
         from scalebridge.cli.solving import case_from
 
         described = image_table(
@@ -57,7 +57,7 @@ def permeability(
             "image": described,
             "pore": pores_from(pore),
             "solve": {
-                "slip_length": slip_length,
+                "slip_length": slip_from(slip_length),
                 "slip_curve": slip_curve.split(",") if slip_curve else None,
                 "boundary": boundary.value,
                 "walls": walls.value,

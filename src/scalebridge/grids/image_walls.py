@@ -12,6 +12,9 @@ from scalebridge.grids.cut_kernels import cut_boxes
 from scalebridge.grids.spline_kernels import nearest_on_level
 from scalebridge.grids.walls import NearestWall, PoreGeometry
 
+NO_LABEL = -(2**62)
+"""In an array of labels: a voxel whose walls are those of the nearest voxel that has one."""
+
 _SATURATED = 4.0  # smoothing lengths beyond which the distance is not told
 _LEAST_STEEP = 0.3  # slope of the field by the distance; less only in the middle of thin parts
 _LEAST, _MOST = 0.5, 8.0  # of the smoothing, in voxels: less leaves steps, more rounds whatever images show
@@ -35,6 +38,8 @@ class ImagePores(PoreGeometry):
             plane walls where they are.
         mirrored: axes along which the image is continued by its reflection and not periodically. The cell
             is then twice as long.
+        labels: whole numbers by voxel, of the shape of `pores`: the walls' own, where they are of several
+            kinds. Pores have `NO_LABEL`. A wall has the label of the nearest voxel that has one.
 
     Attributes:
         shift: how far walls were moved to keep the volume, positive where the pores grew.
@@ -66,12 +71,16 @@ class ImagePores(PoreGeometry):
         smoothing: float = 2.0,
         keep_volume: bool = True,
         mirrored: Sequence[int] = (),
+        labels: np.ndarray | None = None,
     ):
         mask = np.asarray(pores)
         _refuse(mask, spacing, smoothing)
+        self._spacing = np.array(spacing, dtype=float)
+        known = None if labels is None else _nearest_labels(np.asarray(labels), self._spacing, smoothing)
         for axis in mirrored:
             mask = np.concatenate([mask, np.flip(mask, axis)], axis=axis)
-        self._spacing = np.array(spacing, dtype=float)
+            known = None if known is None else np.concatenate([known, np.flip(known, axis)], axis=axis)
+        self._labels = known
         self.edges = self._spacing * mask.shape
         field = _smooth_distance(mask, self._spacing, smoothing)
         self.shift = _volume_shift(field, float(mask.mean()), self._spacing) if keep_volume else 0.0
@@ -95,7 +104,13 @@ class ImagePores(PoreGeometry):
         threads = threads_for(64 * count)
         arguments = (places, self._coefficients, spacing, self._far, found)
         in_slabs(nearest_on_level, count, *arguments, threads=threads)
-        return NearestWall(found[:, 0], found[:, 4 - dim :], np.zeros(count, dtype=int))
+        return NearestWall(found[:, 0], found[:, 4 - dim :], self._labels_at(points))
+
+    def _labels_at(self, points: np.ndarray) -> np.ndarray:
+        if self._labels is None:
+            return np.zeros(len(points), dtype=int)
+        voxels = np.floor(points / self._spacing).astype(int) % self._labels.shape
+        return self._labels[tuple(voxels.T)]
 
 
 def _smooth_distance(mask: np.ndarray, spacing: np.ndarray, smoothing: float) -> np.ndarray:
@@ -113,6 +128,17 @@ def _smooth_distance(mask: np.ndarray, spacing: np.ndarray, smoothing: float) ->
     thin = _thin(mask)
     field[thin] = rough[thin]
     return field
+
+
+def _nearest_labels(labels: np.ndarray, spacing: np.ndarray, smoothing: float) -> np.ndarray:
+    """Return for every voxel the label of the nearest one that has one, across the cell's faces too."""
+    margin = [min(n, math.ceil(_SATURATED * smoothing) + 1) for n in labels.shape]
+    around = np.pad(labels, [(m, m) for m in margin], mode="wrap")
+    found = ndimage.distance_transform_edt(
+        around == NO_LABEL, sampling=spacing, return_distances=False, return_indices=True
+    )
+    places = np.asarray(found)
+    return around[tuple(places)][tuple(slice(m, -m) for m in margin)].astype(int)
 
 
 def _smoothed(field: np.ndarray, deviations: np.ndarray) -> np.ndarray:
