@@ -56,9 +56,14 @@ def eshelby_tensor(axes: ArrayLike | Sequence[float], poisson: ArrayLike) -> Flo
         >>> round(float(sphere[0, 0]), 12), round(float(sphere[3, 3]), 12)
         (0.5, 0.5)
     """
-    sizes = shape_axes(axes)
+    return tensor_of(jnp.asarray(shape_axes(axes)), jnp.asarray(poisson, dtype=float))
+
+
+@jax.jit
+def tensor_of(sizes: Float[Array, "3"], poisson: Array) -> Float[Array, "6 6"]:
+    """Return `eshelby_tensor` of axes that `shape_axes` has looked at."""
     single, double = _integrals(sizes)
-    free, over = 1 - 2 * jnp.asarray(poisson), 8 * jnp.pi * (1 - jnp.asarray(poisson))
+    free, over = 1 - 2 * poisson, 8 * jnp.pi * (1 - poisson)
     normal = (double - free * single[:, None]) / over
     normal = normal + jnp.diag(2 * (jnp.diagonal(double) + free * single) / over)
     pairs = [(1, 2), (0, 2), (0, 1)]

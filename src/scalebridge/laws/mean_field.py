@@ -6,6 +6,7 @@ strain far away. Stiffnesses are in Mandel notation.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from jaxtyping import Array, Float
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.laws.elastic_bounds import embedding_moduli, moduli_of
 from scalebridge.laws.elasticity import isotropic_stiffness
-from scalebridge.laws.eshelby import eshelby_tensor
+from scalebridge.laws.eshelby import shape_axes, tensor_of
 from scalebridge.upscaling.bounds import mean_with_reference
 from scalebridge.upscaling.rotations import mandel_rotation, small_rotation
 
@@ -44,9 +45,14 @@ def dilute_strain(axes: Sequence[float], stiffness: Array, bulk: Array, shear: A
         >>> round(float(swollen[:3, :3].sum() / 3), 6)  # 1 + 3 K / (4 G)
         1.75
     """
+    return _dilute_strain(jnp.asarray(shape_axes(axes)), stiffness, jnp.asarray(bulk), jnp.asarray(shear))
+
+
+@jax.jit
+def _dilute_strain(sizes: Array, stiffness: Array, bulk: Array, shear: Array) -> Float[Array, "6 6"]:
     poisson = (3 * bulk - 2 * shear) / (2 * (3 * bulk + shear))
     medium = isotropic_stiffness(bulk, shear)
-    yielding = eshelby_tensor(axes, poisson) @ jnp.linalg.inv(medium)
+    yielding = tensor_of(sizes, poisson) @ jnp.linalg.inv(medium)
     return jnp.linalg.inv(jnp.eye(6) + yielding @ (stiffness - medium))
 
 
@@ -107,13 +113,34 @@ def mori_tanaka(
         Benveniste (1987), Mech. Mater. 6, 147, doi:10.1016/0167-6636(87)90005-6; expansion: Y. Benveniste and
         G. J. Dvorak (1990), in Micromechanics and Inhomogeneity, 65.
     """
+    sizes = jnp.stack([jnp.asarray(shape_axes(shape)) for shape in axes])
+    rotations = jnp.asarray(mandel_rotation(np.asarray(turns)))
+    return _mori_tanaka(
+        jnp.asarray(fractions),
+        jnp.asarray(stiffnesses),
+        jnp.asarray(expansions),
+        sizes,
+        rotations,
+        tuple(spreads),
+    )
+
+
+@partial(jax.jit, static_argnames="spreads")
+def _mori_tanaka(
+    fractions: Array,
+    stiffnesses: Array,
+    expansions: Array,
+    sizes: Array,
+    rotations: Array,
+    spreads: tuple[str, ...],
+) -> tuple[Float[Array, "6 6"], Float[Array, "6"]]:
     bulk, shear = _moduli(stiffnesses[0])
     medium = stiffnesses[0]
     strains, stresses, heats = [], [], []
-    for family, (size, turn, spread) in enumerate(zip(axes, turns, spreads, strict=True), 1):
-        rotation = jnp.asarray(mandel_rotation(turn))
+    for family, spread in enumerate(spreads, 1):
+        rotation = rotations[family - 1]
         own = rotation @ stiffnesses[family] @ rotation.T
-        local = rotation.T @ dilute_strain(size, own, bulk, shear) @ rotation
+        local = rotation.T @ _dilute_strain(sizes[family - 1], own, bulk, shear) @ rotation
         strains.append(orientation_mean(local, spread))
         stresses.append(orientation_mean((stiffnesses[family] - medium) @ local, spread))
         heats.append(orientation_mean(local.T @ (stiffnesses[family] @ expansions[family]), spread))
@@ -154,19 +181,25 @@ def self_consistent(
         >>> print(f"{bulk:.6f} {shear:.6f}")
         1.406608 0.721237
     """
+    sizes = jnp.stack([jnp.asarray(shape_axes(shape)) for shape in axes])
+    spheres = tuple(len({float(size) for size in shape}) == 1 for shape in axes)
+    return _self_consistent(jnp.asarray(fractions), jnp.asarray(stiffnesses), sizes, spheres)
+
+
+@partial(jax.jit, static_argnames="spheres")
+def _self_consistent(fractions: Array, stiffnesses: Array, sizes: Array, spheres: tuple[bool, ...]) -> Array:
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(stiffnesses)))
-    shapes = tuple(tuple(float(size) for size in shape) for shape in axes)
-    return scale * _fixed_point(fractions, stiffnesses / scale, shapes)
+    return scale * _fixed_point(fractions, stiffnesses / scale, sizes, spheres)
 
 
-def _fixed_point(fractions: Array, stiffnesses: Array, shapes: tuple) -> Array:
+def _fixed_point(fractions: Array, stiffnesses: Array, sizes: Array, spheres: tuple[bool, ...]) -> Array:
     def step(moduli: Array) -> Array:
         strain, stress = 0.0, 0.0
-        for row, shape in enumerate(shapes):
-            if len(set(shape)) == 1:
+        for row, sphere in enumerate(spheres):
+            if sphere:
                 bulk, shear = _in_a_sphere(stiffnesses[row], moduli)
             else:
-                bulk = dilute_strain(shape, stiffnesses[row], moduli[0], moduli[1])
+                bulk = _dilute_strain(sizes[row], stiffnesses[row], moduli[0], moduli[1])
                 shear = stiffnesses[row] @ bulk
             strain += fractions[row] * orientation_mean(bulk, "random")
             stress += fractions[row] * orientation_mean(shear, "random")
