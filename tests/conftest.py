@@ -1,6 +1,7 @@
 """Shared by all tests: compiled code is kept between runs, and shapes are checked at run time."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 _CACHE = Path(__file__).parent.parent / ".jax_cache"
@@ -39,9 +40,34 @@ OPEN = {
 }
 
 
+# Tables whose rows differ in numbers alone: so many stay, the others are run by `make test-slow`.
+FIRST_ROWS = {
+    "test_a_homogeneous_cell_is_its_law": 2,
+    "test_a_section_has_every_part": 2,
+    "test_composite_cylinders_at_32_are_as_good_as_plain_ones_at_128": 2,
+    "test_derivatives_of_the_speed_are_those_of_runs": 3,
+    "test_equal_shear_moduli_in_the_plane_within_the_error_bar": 2,
+    "test_equal_shear_moduli_within_the_error_bar": 4,
+    "test_expansion_keeps_levins_relation": 2,
+    "test_kernels_and_traced_discretisation_agree": 9,
+    "test_levins_relation_holds_on_any_grid": 4,
+    "test_quasi_isotropic_stacks_are_isotropic_in_their_plane": 1,
+    "test_slip_in_a_rectangular_duct_converges_with_second_order": 6,
+    "test_slopes_of_the_tangent_are_its_differences": 3,
+    "test_squares_converge_from_both_sides_at_the_order_of_their_corners": 3,
+    "test_turning_the_sample_turns_the_answer": 3,
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before those that are not asked for are left out
 def pytest_collection_modifyitems(items):
-    """Expect the open ones to fail, each for its reason."""
+    """Expect the open ones to fail, each for its reason, and leave rows of long tables for the slow run."""
+    rows = Counter()
     for item in items:
+        table = getattr(item, "originalname", None)
+        rows[table] += 1
+        if rows[table] > FIRST_ROWS.get(table, rows[table]):
+            item.add_marker(pytest.mark.slow)
         reason = next((why for name, why in OPEN.items() if item.name.startswith(name)), None)
         if reason is not None:
             item.add_marker(pytest.mark.xfail(reason=f"open: {reason}", strict=False))

@@ -111,6 +111,7 @@ def test_a_card_of_an_expansion_holds_the_stiffness_too(image, tmp_path, dialect
     ] in card.read_text()
 
 
+@pytest.mark.slow
 def test_a_table_over_temperature_from_csv_with_card_and_report(image, tmp_path):
     (tmp_path / "young.csv").write_text("temperature [degC], young [GPa]\n20, 3\n80, 2\n")
     soft = "0=young=young.csv, poisson=0.35, expansion=60e-6 1/K"

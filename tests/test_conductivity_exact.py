@@ -329,6 +329,7 @@ def test_a_contrast_of_a_million_converges(ratio):
     assert abs(upper[0, 0] / limit - 1) < 0.06
 
 
+@pytest.mark.slow
 def test_random_spheres_of_contrast_1000_need_no_more_than_75_steps():
     table = np.loadtxt(REFERENCE / "rve_spheres.csv", delimiter=",", skiprows=1)
     image = spheres_image(table[:, :3], table[:, 3], 64)

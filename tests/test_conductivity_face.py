@@ -123,6 +123,7 @@ def test_given_samples_are_solved_one_by_one():
     close(linear.std, np.abs(linear.derivatives["phase 1"]) * np.std(drawn, ddof=1))
 
 
+@pytest.mark.slow
 def test_linear_and_sampled_spreads_agree():
     phases = {0: {"value": 1.0, "std": "3 %"}, 1: {"value": 5.0, "std": "4 %"}}
     linear = solve(SPOTS, phases)

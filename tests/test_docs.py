@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 LARGE = {"berea", "bone", "bone_yield", "error_budget", "notched_bone"}  # with smaller tests of their own
+LONG = {"elastic-formulas", "laws", "rve-study", "scales"}  # pages whose programs compile much
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in LARGE)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -91,7 +92,15 @@ def difference(wanted, got):
     return ("the end", lines[0]) if lines else None
 
 
-@pytest.mark.parametrize("page", pages_with("python"), ids=name_of)
+def programs():
+    """The pages with programs; those that take longest are run by `make test-slow`."""
+    return [
+        pytest.param(page, marks=[pytest.mark.slow] if page.stem in LONG else [])
+        for page in pages_with("python")
+    ]
+
+
+@pytest.mark.parametrize("page", programs(), ids=name_of)
 def test_programs_of_a_page_run_and_print_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scope = {"__name__": "__main__"}

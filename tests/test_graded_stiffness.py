@@ -48,6 +48,7 @@ def test_the_stiffness_is_proportional_to_the_modulus_and_so_is_its_spread():
     np.testing.assert_allclose(found.derivatives["tissue modulus"] * 18e9, found.value, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_bone_example(tmp_path):
     spec = importlib.util.spec_from_file_location("bone", EXAMPLE)
     example = importlib.util.module_from_spec(spec)

@@ -23,6 +23,7 @@ ROOTS = np.array([1, 1, 1, 2**0.5, 2**0.5, 2**0.5])
 SOFT, HARD = J2Plasticity(62.5, 28.8462, LinearHardening(0.1, 0.5)), IsotropicElastic(222.222, 166.6667)
 
 
+@pytest.mark.slow
 def test_laminate_follows_the_exact_one_along_a_turning_path():
     law = PathLaminate([SOFT, HARD], [0.75, 0.25], [1.0, 0.0, 0.0])
     ask = eqx.filter_jit(lambda law, e, z: (*law.respond(e, z, 0.0), law.tangent(e, z, 0.0)))

@@ -23,6 +23,7 @@ def _laws(change: dict[str, float]):
     return {0: matrix, 1: IsotropicElastic(222.222, at["inclusion"])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("control", [pytest.param("strain", marks=pytest.mark.slow), "uniaxial stress"])
 def test_derivatives_are_those_of_differences(control: str):
     wanted = {

@@ -176,6 +176,7 @@ def test_gases_slip_by_the_slope():
     assert shown.rows[1].cells[2] == MISSING
 
 
+@pytest.mark.slow
 def test_results_without_fields_or_curve_still_have_a_page():
     result = permeability_result(fields=False, curve=False)
     page = render_page([result, permeability_result((12, 16))])

@@ -67,6 +67,7 @@ def test_plane_stress_of_a_homogeneous_body_is_known():
     assert found.value[0] == pytest.approx([plane, poisson * plane, 0, 0, 0, 0], abs=1e-6 * plane)
 
 
+@pytest.mark.slow
 def test_finite_strain_under_uniaxial_stress_pulls_to_no_stress_across():
     stretch = np.zeros((2, 9))
     stretch[:, [0, 4, 8]] = [[1.1, 0, 0], [1.3, 0, 0]]

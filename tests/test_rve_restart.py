@@ -63,6 +63,7 @@ def test_kill_9_midway_and_again_reuses_what_was_finished_and_gives_the_same(tmp
     assert third.stats["computed"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # three fresh interpreters load all numerical packages
 def test_dask_with_two_workers_and_a_local_process_give_the_same_numbers(uninterrupted):
     pytest.importorskip("distributed")

@@ -127,6 +127,7 @@ def test_an_enclosed_conductor_acts_as_if_it_were_thicker(share):
     assert 0.025 < (found - cylinder_conductivity("square", share, 1000.0)) / edge < 0.06
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [pytest.param("plain", marks=pytest.mark.slow), "composite"])
 def test_intervals_of_flat_structures_hold_the_truth(kind):
     found = []
