@@ -16,6 +16,19 @@ import numpy as np
 import pytest
 
 import scalebridge as sb
+from inference_samples import (
+    DATA,
+    EXACT_MEAN,
+    EXACT_STD,
+    MATRIX,
+    NOISE,
+    TWO,
+    assert_exact,
+    coarse,
+    fine,
+    host_coarse,
+    host_fine,
+)
 from scalebridge.core.errors import TaskError
 from scalebridge.inference.command_model import CommandModel
 from scalebridge.inference.diagnostics import ess_bulk, ess_tail, r_hat
@@ -25,38 +38,6 @@ from scalebridge.inference.sampling_problems import DENSITIES
 from scalebridge.inference.tuning import best_length
 from scalebridge.inference.umbridge import UmBridgeModel
 from scalebridge.inference.umbridge_server import Served, make_server, serving
-
-MATRIX = np.array([[1.0, 0.5], [0.3, -1.0], [0.2, 0.8]])
-DATA = np.array([1.0, -0.6, 0.9])
-NOISE = 0.4
-# Gaussian prior N(0, 1) and noise: posterior mean and covariance in closed form.
-PRECISION = MATRIX.T @ MATRIX / NOISE**2 + np.eye(2)
-EXACT_MEAN = np.linalg.solve(PRECISION, MATRIX.T @ DATA / NOISE**2)
-EXACT_STD = np.sqrt(np.diag(np.linalg.inv(PRECISION)))
-TWO = {"a": "normal(0, 1)", "b": "normal(0, 1)"}
-
-
-def fine(theta):
-    return jnp.asarray(MATRIX) @ theta
-
-
-def coarse(theta):
-    return jnp.asarray(MATRIX * 0.8 + 0.1) @ theta + 0.2 * jnp.sin(theta[0])
-
-
-def host_fine(theta):
-    return np.array(MATRIX @ np.asarray(theta))
-
-
-def host_coarse(theta):
-    return np.array((MATRIX * 0.8 + 0.1) @ np.asarray(theta))
-
-
-def assert_exact(found):
-    for row, mean, std in zip(found.summary, EXACT_MEAN, EXACT_STD, strict=True):
-        assert abs(row.mean - mean) < 4.5 * row.error  # four and a half Monte-Carlo standard errors
-        # Relative standard error of a standard deviation from so many independent draws.
-        assert abs(row.std / std - 1.0) < 4.5 / np.sqrt(2.0 * row.ess_bulk)
 
 
 @pytest.fixture(scope="module")
@@ -400,7 +381,7 @@ def test_coordinates_are_those_of_the_specs():
     np.testing.assert_allclose(prior.coordinates(values), u, rtol=1e-12)
     step = 1e-6
     slopes = (prior.values(u + step) - prior.values(u - step)) / (2 * step)
-    np.testing.assert_allclose(prior.slopes(u), slopes, rtol=1e-8)
+    np.testing.assert_allclose(prior.pulled(u, np.ones(4)), slopes, rtol=1e-8)
     # Densities integrate to one: by the trapezoidal rule, exact to rounding for such smooth ones.
     grid = np.linspace(-40, 40, 4001)
     for name in ("lognormal(2, 0.5)", "uniform(0.1, 0.3)", "normal(1, 2)"):

@@ -170,8 +170,8 @@ def test_a_case_file_from_data_to_files(tmp_path):
     )
     file = tmp_path / "case.toml"
     file.write_text(
-        text
-        + 'seed = 3\nchains = 2\nstore = "done"\n[output]\njson = "a.json"\nreport = "a.html"\ndraws = "a.nc"\n'
+        text + 'seed = 3\nchains = 2\nstore = "done"\n'
+        '[output]\njson = "a.json"\nreport = "a.html"\ndraws = "a.nc"\n'
     )
     done = CliRunner().invoke(app, ["sample", str(file)])
     assert done.exit_code == 1, done.output  # so few draws fail the checks of R-hat and ESS, and say so

@@ -22,7 +22,8 @@ def sample(
     """Sample a posterior: coarse models screen proposals, the finest decides, so that the draws are exact.
 
     Models are functions in a Python file, programs, or UM-Bridge servers. With a store in the case file a
-    run that was stopped goes on where it was, and --force begins again. `scalebridge schema` says what a case may contain.
+    run that was stopped goes on where it was, and --force begins again. `scalebridge schema` says what a
+    case may contain.
     """
     with refusals(debug):
         from pathlib import Path

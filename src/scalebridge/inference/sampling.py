@@ -27,7 +27,7 @@ from scalebridge.inference.sampling_job import Found, Job
 from scalebridge.inference.telescoping import Rung
 from scalebridge.inference.tuning import Proposal
 
-Degree = Literal["none", "constant", "linear", "quadratic"]
+Degree = Literal["none", "constant", "linear", "quadratic", "gaussian-process"]
 
 
 def sample(
@@ -53,7 +53,7 @@ def sample(
     patience: int = 50,
     engine: Engine = "serial",
     workers: int | None = None,
-    store: str | PathLike[str] | None = None,
+    store: str | PathLike[str] | Store | None = None,
     checkpoint: int = 100,
     progress: bool | None = None,
 ) -> Sampled:
@@ -71,8 +71,9 @@ def sample(
             `CommandModel`s, each values (n,) -> answers (m,) in SI. A function that JAX can trace is
             compiled; wrap it in `Level(..., traced=False)` if it must not be.
         parameters: priors by name: "normal(0, 1)", "lognormal(100 mD, 0.5)" (median, sigma of ln),
-            "uniform(1, 3)", "flat", with "* 10" for a vector; or `Parameter`s. Chains move in the
-            coordinates of their `Spec`s, so that no bound can be crossed.
+            "uniform(1, 3)", "flat", with "* 10" for a vector; "dirichlet(1, 1, 1)" for shares, "wishart(5,
+            20) * 3" for a definite matrix (mean, freedom); or `Parameter`s. Chains move in the coordinates of
+            their `Spec`s, so that no bound can be crossed.
         data: (m,) measurements. Without data, noise and likelihood, a level answers with its log-likelihood.
         noise: standard deviation of the measurements, one or m, or their (m, m) covariance.
         likelihood: log-likelihood of the answers, in place of Gaussian noise; a JAX function.
@@ -91,7 +92,8 @@ def sample(
         random_subchain: draw each length from 1 to 2 n - 1.
         correction: highest degree of what is learnt of a coarse level's error; the degree that predicts
             left-out points best is taken. "constant" is the adaptive error model; "none" leaves the coarse
-            levels alone.
+            levels alone; "gaussian-process" tries one on a linear trend too, for errors that are not
+            polynomials.
         tempering: replicas of the coarsest level at higher temperatures, for several peaks: how many, or the
             powers of the likelihood in falling order from 1.
         telescoping: further steps, a chain, of chains of the levels below the finest, for `telescoping_mean`.
@@ -129,7 +131,7 @@ def sample(
     watch = Stopwatch()
     check_engine(engine, workers)
     asked, prior = _read(parameters, log_prior)
-    modelled = read_levels(levels, prior.size)
+    modelled = read_levels(levels, prior.count)
     settings = {
         "proposal": proposal,
         "chains": chains,
@@ -148,7 +150,7 @@ def sample(
     noisy = read_likelihood(data, noise, likelihood)
     plan = read_plan(settings, modelled, prior)
     course = read_course(settings, len(modelled), plan.proposal)
-    kept = None if store is None else Store(store)
+    kept = store if store is None or isinstance(store, Store) else Store(store)
     question = Question(modelled, asked, log_prior, noisy, plan)
     sampler = Sampler(question)
     probe = probe_levels(sampler, start, course)
@@ -282,7 +284,7 @@ def _notes(sampler: Sampler, found: Found) -> list[str]:
     names = [posterior.level.name for posterior in sampler.posteriors]
     for name, one in zip(names[:-1], tuning.corrections[:-1], strict=True):
         if one.degree >= 0:
-            kind = ("a constant", "a linear", "a quadratic")[one.degree]
+            kind = ("a constant", "a linear", "a quadratic", "a Gaussian process on a linear")[one.degree]
             unit = " standard deviations of the noise" if sampler.likelihood.gaussian else ""
             notes.append(
                 f"The answers of {name} are corrected by {kind} polynomial of the parameters, learnt from "

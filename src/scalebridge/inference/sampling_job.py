@@ -25,10 +25,12 @@ from scalebridge.inference.tuning import (
     move_corrections,
     move_covariance,
     move_scale,
+    wanted_acceptance,
 )
 
 _LEARNING = (0.2, 0.3, 0.3)  # shares of the warm-up in rounds that learn; the rest settles, frozen
 _FIRST_SCOUT = 10  # steps of the first scouting round; later ones double
+_NEAR = 0.25  # of the wanted acceptance
 
 
 @dataclass(frozen=True)
@@ -180,14 +182,19 @@ class Job:
         return self._round(self.top, places, left, "settling")
 
     def _scout(self, places: np.ndarray, steps: int) -> np.ndarray:
-        """Rounds of the coarsest kernel, each twice as long, after each of which step and covariance move."""
-        plan, length, done = self.question.plan, _FIRST_SCOUT, 0
+        """Rounds of the coarsest kernel, after each of which step and covariance move.
+
+        Each is twice as long as the one before, once the acceptance is near what it should be: where a
+        density is stiff, short rounds find the step first.
+        """
+        plan, length, done, near = self.question.plan, _FIRST_SCOUT, 0, True
         while done < steps:
-            length = min(2 * length, steps - done) if done else min(length, steps)
+            length = min(2 * length if near and done else length, steps - done)
             blocks = self._round(0, places, length, "scouting")
             positions = np.array([block["positions"] for block in blocks])
             probability = float(np.mean([block["probability"] for block in blocks]))
             gain = 3.0 if length < 50 else 2.0
+            near = abs(probability - wanted_acceptance(plan.proposal)) < _NEAR
             tuning = move_scale(self.found.tuning, plan.proposal, probability, gain)
             self.found.tuning = move_covariance(tuning, positions, self.course.chains)
             self._scouted = positions, blocks
