@@ -131,6 +131,37 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_blocks_and_engines():
     assert not np.array_equal(once.values, other.values)
 
 
+def test_a_model_that_is_asked_ahead_gives_the_same_bits():
+    options = {"data": DATA, "noise": NOISE, "draws": 20, "scouting": 20, "warmup": 10, "subchain": 2}
+    once = sb.sample([host_coarse, host_fine], TWO, correction="linear", **options)
+    with ThreadPoolExecutor(2) as threads:
+        ahead = sb.sample(
+            [host_coarse, host_fine], TWO, correction="linear", engine=threads, prefetch=3, **options
+        )
+    np.testing.assert_array_equal(once.values, ahead.values)
+    np.testing.assert_array_equal(once.log_likelihoods, ahead.log_likelihoods)
+    # What was asked in vain, behind a rejection, is counted too.
+    assert ahead.work[-1].evaluations >= once.work[-1].evaluations
+
+
+def test_processes_of_this_machine_give_the_same_bits():
+    options = {"data": DATA, "noise": NOISE, "draws": 8, "scouting": 10, "warmup": 8, "chains": 2}
+    levels = [host_coarse, host_fine]
+    once = sb.sample(levels, TWO, **options)
+    farmed = sb.sample(levels, TWO, engine="local", workers=1, **options)
+    np.testing.assert_array_equal(once.values, farmed.values)
+
+
+@pytest.mark.slow
+def test_processes_that_are_asked_ahead_give_the_same_bits():
+    options = {"data": DATA, "noise": NOISE, "draws": 30, "scouting": 20, "warmup": 10, "chains": 2}
+    levels = [host_coarse, host_fine]
+    once = sb.sample(levels, TWO, **options)
+    farmed = sb.sample(levels, TWO, engine="local", workers=2, prefetch=4, **options)
+    np.testing.assert_array_equal(once.values, farmed.values)
+    assert farmed.work[-1].evaluations >= once.work[-1].evaluations
+
+
 SCRIPT = """
 import sys
 import numpy as np
@@ -154,25 +185,34 @@ np.save(sys.argv[3], found.values)
 """
 
 
-def test_killed_and_resumed_chains_equal_uninterrupted_ones_bitwise(tmp_path, monkeypatch):
-    script = tmp_path / "run.py"
+def test_interrupted_and_killed_chains_go_on_to_the_same_bits(tmp_path, monkeypatch):
+    script, store = tmp_path / "run.py", tmp_path / "store"
     script.write_text(SCRIPT)
 
-    def start(store, pause, out):
-        return subprocess.Popen([sys.executable, str(script), str(store), str(pause), str(out)])
+    def stopped(by, blocks):
+        """Start, wait for so many finished blocks, and stop by a signal."""
+        words = [sys.executable, str(script), str(store), "0.004", str(tmp_path / "stopped.npy")]
+        run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + 90
+        while len(list(store.glob("*.json"))) < blocks and time.monotonic() < until:
+            time.sleep(0.02)
+        run.send_signal(by)
+        said = run.communicate()[1]
+        assert run.returncode != 0
+        assert not (tmp_path / "stopped.npy").exists()
+        return said, len(list(store.glob("*.json")))
 
-    killed = start(tmp_path / "store", 0.004, tmp_path / "killed.npy")
-    until = time.monotonic() + 90
-    while len(list((tmp_path / "store").glob("*.json"))) < 40 and time.monotonic() < until:
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed.npy").exists()
-    assert start(tmp_path / "store", 0, tmp_path / "resumed.npy").wait(90) == 0
-    words = [str(script), str(tmp_path / "whole"), "0", str(tmp_path / "whole.npy")]
-    monkeypatch.setattr(sys, "argv", words)
-    runpy.run_path(str(script), run_name="__main__")
-    np.testing.assert_array_equal(np.load(tmp_path / "whole.npy"), np.load(tmp_path / "resumed.npy"))
+    said, kept = stopped(signal.SIGINT, 30)  # Ctrl-C
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    _, more = stopped(signal.SIGKILL, kept + 10)
+    assert more > kept  # it went on, and did not begin again
+
+    def whole(folder, name):
+        monkeypatch.setattr(sys, "argv", [str(script), str(folder), "0", str(tmp_path / name)])
+        runpy.run_path(str(script), run_name="__main__")
+        return np.load(tmp_path / name)
+
+    np.testing.assert_array_equal(whole(store, "resumed.npy"), whole(tmp_path / "other", "whole.npy"))
 
 
 def test_a_store_is_used_again_and_a_changed_model_is_not_taken_for_the_old_one(tmp_path):

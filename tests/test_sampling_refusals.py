@@ -66,6 +66,7 @@ ROWS = [
     ("scouting", {"scouting": -1}),
     ("checkpoint", {"checkpoint": True}),
     ("patience", {"patience": 0}),
+    ("prefetch", {"prefetch": -1}),
     ("seed", {"seed": -1}),
     ("subchain", {"levels": [model, model], "subchain": 0}),
     ("subchain", {"levels": [model, model], "subchain": [3, 3]}),

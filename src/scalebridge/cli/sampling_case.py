@@ -66,6 +66,7 @@ class SampleTable(Table):
     patience: int | None = Field(default=None, description="failures in a row after which to stop")
     engine: str | None = Field(default=None, description="'serial', 'local', 'dask', or a Dask address")
     workers: int | None = None
+    prefetch: int | None = Field(default=None, description="steps ahead at which the finest model is asked")
     store: str | None = Field(
         default=None, description="folder of finished blocks, relative to the case file"
     )

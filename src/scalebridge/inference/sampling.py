@@ -1,6 +1,7 @@
 """The plain question: what do data say of parameters, when the model that knows is expensive?"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from scalebridge.inference.sampling_inputs import (
     probe_levels,
     read_course,
     read_plan,
+    read_prefetch,
     refuse_impossible,
 )
 from scalebridge.inference.sampling_job import Found, Job
@@ -53,6 +55,7 @@ def sample(
     patience: int = 50,
     engine: Engine = "serial",
     workers: int | None = None,
+    prefetch: int | None = None,
     store: str | PathLike[str] | Store | None = None,
     checkpoint: int = 100,
     progress: bool | None = None,
@@ -102,6 +105,8 @@ def sample(
         patience: failures of a model in a row after which to stop.
         engine: who runs the chains: "serial", "local", "dask", or an object with `submit`.
         workers: number of processes.
+        prefetch: steps ahead at which the finest model is asked, where it will be asked if it accepts; the
+            draws are the same to the last bit. As many as there are workers for each chain unless given.
         store: folder of finished blocks; a run that was stopped goes on where it was, with the same bits.
         checkpoint: steps of the finest level in a block.
         progress: whether to draw a bar; on a terminal unless given.
@@ -149,7 +154,7 @@ def sample(
     }
     noisy = read_likelihood(data, noise, likelihood)
     plan = read_plan(settings, modelled, prior)
-    course = read_course(settings, len(modelled), plan.proposal)
+    course = replace(read_course(settings, len(modelled), plan.proposal), prefetch=read_prefetch(prefetch))
     kept = store if store is None or isinstance(store, Store) else Store(store)
     question = Question(modelled, asked, log_prior, noisy, plan)
     sampler = Sampler(question)

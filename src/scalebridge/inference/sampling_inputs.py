@@ -161,6 +161,15 @@ def read_course(settings: dict[str, Any], levels: int, proposal: str) -> Course:
     )
 
 
+def read_prefetch(given: int | None) -> int | None:
+    """Read how many steps the finest model is asked ahead.
+
+    Raises:
+        InputError: no whole number of at least 0.
+    """
+    return None if given is None else _whole("prefetch", given, 0)
+
+
 def _lengths(given: Any, levels: int, proposal: str) -> tuple[int, ...] | None:
     if given == "auto":
         return None

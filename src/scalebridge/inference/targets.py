@@ -200,6 +200,8 @@ class _Asked:
     def outputs(self, position: np.ndarray) -> np.ndarray | None:
         known = self.tally.known.get(position.tobytes())
         if known is not None:
+            if self.tally.recording:
+                self.tally.record.append((position, known))
             return known
         tally, values = self.tally, self.posterior.prior.values(position)
         tally.evaluations += 1
