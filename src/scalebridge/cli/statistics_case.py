@@ -23,7 +23,9 @@ class MeasurementsTable(Table):
     tail: float | None = Field(default=None, description="degrees of freedom of a Student noise")
     distribution: Literal["log-normal", "normal"] = "log-normal"
     covariates: str | list[str] = Field(default_factory=list, description="columns of numbers")
-    position: str | None = Field(default=None, description="column of the place along a group")
+    position: str | list[str] | None = Field(
+        default=None, description="column of the place along a group; two or three in a plane or in space"
+    )
     correlation: Literal["exponential", "matern-3/2", "matern-5/2"] | None = None
 
 

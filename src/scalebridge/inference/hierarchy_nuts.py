@@ -140,7 +140,8 @@ def _observe(numpyro: Any, data: Any, values: Any, middle: Any, scale: Any, tail
 
 def _root(places: np.ndarray, length: Any, correlation: str) -> Any:
     order = ORDERS[correlation]
-    gaps = jnp.abs(jnp.asarray(places)[:, None] - jnp.asarray(places)[None, :])
+    points = places.reshape(len(places), -1)
+    gaps = np.linalg.norm(points[:, None] - points[None, :], axis=-1)
     scaled = np.sqrt(2 * order - 1) * gaps / length
     factor = {1: 1.0, 2: 1.0 + scaled, 3: 1.0 + scaled + scaled**2 / 3.0}[order]
     return jnp.linalg.cholesky(factor * jnp.exp(-scaled) + 1e-8 * jnp.eye(len(places)))
