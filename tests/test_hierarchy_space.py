@@ -10,9 +10,9 @@ import scalebridge as sb
 from inference_samples import SPREADS, dense, made_top, made_tree
 from scalebridge.inference.hierarchy_collapse import Collapse
 from scalebridge.inference.hierarchy_single import Single
-from scalebridge.inference.spatial_kernels import spatial_sums
 from scalebridge.inference.matern import ORDERS, matern_matrix
 from scalebridge.inference.semivariance import semivariance
+from scalebridge.inference.spatial_kernels import spatial_sums
 
 
 def scattered(dim, correlation):

@@ -23,9 +23,9 @@ from functools import cached_property
 import numpy as np
 
 from scalebridge.inference.hierarchy_kernels import filtered_sums
-from scalebridge.inference.spatial_kernels import spatial_sums
 from scalebridge.inference.hierarchy_tree import Tree, sample_sums, segment_sums
 from scalebridge.inference.matern import ORDERS
+from scalebridge.inference.spatial_kernels import spatial_sums
 
 _CHUNK = 4_000_000  # numbers of one array of sums
 
