@@ -120,6 +120,14 @@ def test_neighbours_in_a_plane_that_are_independent_are_left_alone():
     assert min(ps) > 0.001
 
 
+def test_two_samples_at_each_place_are_no_reason_to_refuse():
+    table = {name: np.repeat(column, 2) for name, column in made_field(8).items()}
+    found = sb.upscale_measurements(
+        table, **ASKED, position=("x", "y"), correlation="exponential", priors={"core": 0.5}, draws=100
+    )
+    assert found.posterior.known["length"][0] > 0
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import digamma, gammaln, multigammaln, polygamma
+from scipy.special import digamma, gammaln, polygamma
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Wishart:
         powers = np.zeros(self._diagonal.size)
         powers[self._diagonal] = self._left  # (freedom - n - 1) of the density and n - i + 2 of the map
         constant = n * math.log(2.0) - 0.5 * self.freedom * n * math.log(2.0 * self._scale)
-        constant -= float(multigammaln(0.5 * self.freedom, n))
+        constant -= 0.25 * n * (n - 1) * math.log(math.pi) + float(np.sum(gammaln(0.5 * self._left)))
         trace = xp.sum(entries**2, axis=-1) / self._scale
         return xp.sum(powers * logs, axis=-1) - 0.5 * trace + constant
 

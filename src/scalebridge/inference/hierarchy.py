@@ -182,14 +182,17 @@ def _reach(measurements: Measurements) -> tuple[float, float]:
 
 def _reach_in_space(place: np.ndarray, group: np.ndarray) -> tuple[float, float]:
     """Return the median distance of nearest neighbours and the longest diagonal of a group."""
+    # Samples at the same place say nothing of a length: each place once.
+    each = np.unique(np.concatenate([group[:, None], place], axis=1), axis=0)
+    place, group = each[:, 1:], each[:, 0]
     pairs, gaps = nearest_pairs(place, group)
-    if not np.any(gaps > 0):
+    if not len(gaps):
         raise InputError(
             "position", got="one position a group", wanted="samples at several", cure="leave correlation out"
         )
     owners = np.unique(group[pairs[0]])
     extents = [float(np.linalg.norm(np.ptp(place[group == own], axis=0))) for own in owners]
-    return float(np.median(gaps[gaps > 0])), max(extents)
+    return float(np.median(gaps)), max(extents)
 
 
 def _scaled(prior: Prior, factor: float) -> Prior:

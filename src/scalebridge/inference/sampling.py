@@ -169,7 +169,7 @@ def sample(
             "levels": [level.name for level in modelled],
             "data": None if data is None else noisy.whitener().shape[0],
         },
-        {**settings, "proposal": plan.proposal, "lengths": found.tuning.lengths},
+        {**_told(settings), "proposal": plan.proposal, "lengths": found.tuning.lengths},
         installed_versions(),
         this_machine(),
         watch.started,
@@ -187,7 +187,7 @@ def _read(parameters: Any, log_prior: Callable[[Any], Any] | None) -> tuple[tupl
 def _told(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as they were used, without those that were not."""
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-    return {name: value for name, value in plain.items() if value not in (None, [])}
+    return {name: value for name, value in plain.items() if value not in (None, [], [1.0])}
 
 
 def _result(sampler: Sampler, found: Found, probe: Probe, origin: Provenance) -> Sampled:

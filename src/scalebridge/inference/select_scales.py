@@ -146,13 +146,15 @@ def select_scales(
         else:
             found = choose_counts(Counts(family, numbers, several[order], columns), **how)
     watch.lap("choosing")
-    settings = {
+    settings: dict[str, Any] = {
         "basis": "models" if models is not None else basis if isinstance(basis, str) else "own columns",
-        "family": family, "criterion": criterion, "wavelet": wavelet, "boundary": boundary, "folds": folds,
-        "repeats": repeats, "block": block, "gamma": gamma, "most": most, "resamples": resamples,
+        "family": family, "criterion": criterion, "folds": folds, "repeats": repeats, "block": block,
+        "gamma": gamma, "most": most, "resamples": resamples,
     }  # fmt: skip
+    if settings["basis"] == "wavelet":
+        settings |= {"wavelet": wavelet, "boundary": boundary}
     origin = Provenance(
-        {"values": {"count": len(numbers)}}, settings, installed_versions(), this_machine(), watch.started,
+        {"values": {"shape": " x ".join(map(str, shape))}}, settings, installed_versions(), this_machine(), watch.started,
         watch.elapsed, seed,
     )  # fmt: skip
     grid = shape if len(shape) > 1 else ()

@@ -11,7 +11,7 @@ group (J. von Neumann 1941, of the ratio). Source of the estimator: G. Matheron 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 _PERMUTATIONS = 999
 _CLASSES = 10
@@ -78,7 +78,7 @@ def nearest_pairs(place: np.ndarray, group: np.ndarray) -> tuple[tuple[np.ndarra
     for own in np.unique(group):
         index = np.flatnonzero(group == own)
         if len(index) > 1:
-            distance, near = cKDTree(place[index]).query(place[index], k=2)
+            distance, near = KDTree(place[index]).query(place[index], k=2)
             one.append(index)
             other.append(index[near[:, 1]])
             gaps.append(distance[:, 1])

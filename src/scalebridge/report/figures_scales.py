@@ -1,6 +1,7 @@
 """Pictures of scales chosen: criteria by number of scales, errors of prediction, reconstruction by scale."""
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from scalebridge.inference.scale_criteria import INFORMATION
 from scalebridge.inference.scale_result import TITLES, ScaleSelection
@@ -18,7 +19,7 @@ from scalebridge.report.canvas import (
     phase_colours,
     plain_ticks,
 )
-from scalebridge.report.typeset import typeset_unit
+from scalebridge.report.typeset import typeset_number, typeset_unit
 
 _MAP = "inferno"
 _ACROSS = 4  # pictures of a grid in a row
@@ -39,6 +40,7 @@ def draw_criteria(found: ScaleSelection, key: str) -> Picture:
         axes.plot([best], [0.0], "o", color=colour, markersize=9, markeredgecolor=PAPER, zorder=4)
     axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
     axes.set_ylim(bottom=-0.04 * _LARGEST)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_axes(axes, "number of scales", "criterion above its least")
     said = "; ".join(f"{TITLES[n]} least at {int(np.argmin(found.curves[n]))}" for n in INFORMATION)
     return as_svg(
@@ -61,6 +63,7 @@ def draw_errors(found: ScaleSelection, key: str) -> Picture | None:
     best = int(np.argmin(mean))
     axes.axhline(mean[best] + error[best], color=INK, linewidth=1.0, linestyle=(0, (2, 3)))
     plain_ticks(axes, "y")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_axes(axes, "number of scales", f"{found.loss} of prediction")
     caption = (
         "Dots: cross-validation with its standard error; squares: leave one out; dotted: one standard error."
@@ -119,7 +122,6 @@ def _draw_grid(found: ScaleSelection, key: str, chosen: list[int]) -> Picture:
         axes.set_axis_off()
     alt = f"Values, fit, and the contributions of {', '.join(found.names[i] for i in chosen) or 'no scale'}."
     unit = typeset_unit(found.unit)
-    said = (
-        f"Colours from {low:.3g} to {high:.3g}{f' {unit}' if unit else ''}; contributions about the middle."
-    )
+    ends = f"{typeset_number(low, 3)} to {typeset_number(high, 3)}{f' {unit}' if unit else ''}"
+    said = f"Colours from {ends}; contributions about the middle."
     return as_svg(figure, key, alt, said)
