@@ -41,17 +41,16 @@ def test_the_density_is_that_of_the_values_times_the_jacobian(kind):
     one = parameter("x", PRIORS[kind])
     prior = Prior([one])
     known = stats.dirichlet([2, 0.7, 5]) if kind == "simplex" else stats.wishart(6, 3 / 6 * np.eye(3))
-    for seed in range(3):
-        u = np.random.default_rng(seed).standard_normal(prior.size)
-        values = prior.values(u)
-        jacobian = jax.jacfwd(lambda c: free(kind, prior.values(c, jnp), jnp))(jnp.asarray(u))
-        given = values if kind == "simplex" else values.reshape(3, 3)
-        wanted = known.logpdf(given) + np.linalg.slogdet(jacobian)[1]
-        assert prior.log_density(u) == pytest.approx(wanted, rel=1e-11)
-        assert float(prior.log_density(jnp.asarray(u), jnp)) == pytest.approx(wanted, rel=1e-11)
-        weight = np.cos(np.arange(prior.count))
-        pulled = jax.grad(lambda c, w=weight: prior.values(c, jnp) @ w)(jnp.asarray(u))
-        np.testing.assert_allclose(prior.pulled(u, weight), pulled, rtol=1e-11, atol=1e-12)
+    u = np.random.default_rng(0).standard_normal(prior.size)
+    values = prior.values(u)
+    jacobian = jax.jacfwd(lambda c: free(kind, prior.values(c, jnp), jnp))(jnp.asarray(u))
+    given = values if kind == "simplex" else values.reshape(3, 3)
+    wanted = known.logpdf(given) + np.linalg.slogdet(jacobian)[1]
+    assert prior.log_density(u) == pytest.approx(wanted, rel=1e-11)
+    assert float(prior.log_density(jnp.asarray(u), jnp)) == pytest.approx(wanted, rel=1e-11)
+    weight = np.cos(np.arange(prior.count))
+    pulled = jax.grad(lambda c, w=weight: prior.values(c, jnp) @ w)(jnp.asarray(u))
+    np.testing.assert_allclose(prior.pulled(u, weight), pulled, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", PRIORS)

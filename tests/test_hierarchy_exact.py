@@ -103,7 +103,7 @@ def close_to_schools(study, independent):
 
 @pytest.mark.timeout(400)
 def test_eight_schools_by_sampling():
-    study = schools("sampling", draws=480)
+    study = schools("sampling", draws=240)
     close_to_schools(study, 0.5 * study.posterior.independent)  # tau's draws have heavy tails
 
 

@@ -62,6 +62,7 @@ def wavy(theta):
     return jnp.asarray(MATRIX) @ theta + 0.3 * jnp.sin(3 * theta[0])
 
 
+@pytest.mark.slow
 def test_draws_stay_exact_with_a_learnt_process():
     found = sb.sample(
         [wavy, fine], TWO, data=DATA, noise=NOISE, correction="gaussian-process", draws=250, scouting=60,

@@ -65,7 +65,7 @@ def test_leaving_one_out_by_a_step_is_close_to_refits(family):
 def test_the_true_scales_of_counts_are_found(family):
     values, trials = made(family)
     several = {"trials": trials} if family == "binomial" else {}
-    found = sb.select_scales(values, "fourier", levels=5, family=family, resamples=5, folds=4, **several)
+    found = sb.select_scales(values, "fourier", levels=5, family=family, resamples=2, folds=4, **several)
     assert found.selected == ("waves 1", "waves 4-7")
     assert found.passed, [str(check) for check in found.checks]
     assert found.frequencies["bic"][[0, 2]].tolist() == [1.0, 1.0]

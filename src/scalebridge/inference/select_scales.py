@@ -153,10 +153,12 @@ def select_scales(
     }  # fmt: skip
     if settings["basis"] == "wavelet":
         settings |= {"wavelet": wavelet, "boundary": boundary}
+    told: dict[str, Any] = {"values": {"count": len(numbers)}}
+    if len(shape) > 1:
+        told["values"] |= {"grid": " x ".join(map(str, shape))}
     origin = Provenance(
-        {"values": {"shape": " x ".join(map(str, shape))}}, settings, installed_versions(), this_machine(), watch.started,
-        watch.elapsed, seed,
-    )  # fmt: skip
+        told, settings, installed_versions(), this_machine(), watch.started, watch.elapsed, seed
+    )
     grid = shape if len(shape) > 1 else ()
     return replace(found, at=places, unit=unit, provenance=origin, shape=grid)
 
