@@ -383,7 +383,7 @@ def calibration(replications, seed, correlation=None):
         values = group[core] + micro * rng.standard_normal(20) + 0.4 * rng.standard_normal(20)
         data = read_measurements(
             {"core": core, "y": values}, value="y", unit="1", si_unit="1", levels=("core",), sample=None,
-            scatter=None, distribution="normal", covariates=(), position=None, correlation=None,
+            scatter=None, distribution="normal", covariates=(), position=(), correlation=None,
         )  # fmt: skip
         hierarchy = make_hierarchy(data, 0.4, False, priors, 1.0)
         study = posterior_by_quadrature(hierarchy, 100, np.random.default_rng([seed, number]))
