@@ -334,7 +334,8 @@ def exact_mean_on(grid, likelihood):
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("correlation", [None, pytest.param("exponential", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("correlation", [None, "exponential"])
 def test_sampling_agrees_with_quadrature(correlation):
     plugs = made_plugs(4, 6, correlation_length=2.0)
     known = {"priors": {"heterogeneity": 0.4, "length": 2.0}} if correlation else {}

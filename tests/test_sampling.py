@@ -75,6 +75,7 @@ def test_fine_evaluations_are_all_counted():
     assert len(calls) - 1 == found.work[1].evaluations + found.work[1].warmup
 
 
+@pytest.mark.slow
 def test_callables_screened_without_a_correction():
     found = sb.sample(
         [host_coarse, host_fine],

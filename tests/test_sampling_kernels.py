@@ -71,7 +71,8 @@ def pairs():
     for problem in PROBLEMS:
         for name in PROPOSALS:
             if QUICK[name] == problem.name:
-                yield pytest.param(problem, name, QUICKLY, id=f"{problem.name}-{name}")
+                effort = {**QUICKLY, "chains": 300} if name in ("mala", "hmc") else QUICKLY  # gradients cost
+                yield pytest.param(problem, name, effort, id=f"{problem.name}-{name}")
             yield pytest.param(
                 problem, name, SLOWLY, marks=pytest.mark.slow, id=f"{problem.name}-{name}-long"
             )
