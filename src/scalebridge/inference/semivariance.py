@@ -78,7 +78,8 @@ def nearest_pairs(place: np.ndarray, group: np.ndarray) -> tuple[tuple[np.ndarra
     for own in np.unique(group):
         index = np.flatnonzero(group == own)
         if len(index) > 1:
-            distance, near = KDTree(place[index]).query(place[index], k=2)
+            distance, found = KDTree(place[index]).query(place[index], k=2)
+            near = np.asarray(found)
             one.append(index)
             other.append(index[near[:, 1]])
             gaps.append(distance[:, 1])
