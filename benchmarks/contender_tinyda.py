@@ -28,14 +28,27 @@ _CONFIGS = {
 }
 
 
-class Counted:
-    """A model that counts its calls and their time."""
+_EVERY = 20.0  # seconds between two lines of progress
 
-    def __init__(self, cells):
+
+class Counted:
+    """A model that counts its calls and their time, and says on standard error how far it is.
+
+    Args:
+        cells: of the grid.
+        total: calls at most, told in the lines; None for no lines.
+    """
+
+    def __init__(self, cells, total=None):
         self.model, self.calls, self.seconds = EllipticModel(cells), 0, 0.0
+        self.total, self.told = total, time.monotonic()
 
     def __call__(self, theta):
         self.calls += 1
+        if self.total is not None and time.monotonic() - self.told > _EVERY:
+            self.told = time.monotonic()
+            sys.__stderr__.write(f"tinyDA: {self.calls} of at most {self.total} fine evaluations\n")
+            sys.__stderr__.flush()
         began = time.perf_counter()
         found = self.model(np.asarray(theta))
         self.seconds += time.perf_counter() - began
@@ -50,7 +63,8 @@ def main():
     np.random.seed(int(seed))  # noqa: NPY002 (what the peer draws from)
     data, covariance = np.array(told["data"]), told["sigma"] ** 2 * np.eye(25)
     prior = st.multivariate_normal(np.zeros(10), np.eye(10))
-    models = {n: Counted(n) for n in cells}
+    total = chains * (iterations + 1)
+    models = {n: Counted(n, total if n == cells[-1] else None) for n in cells}
     posteriors = [
         tda.Posterior(
             prior,

@@ -94,7 +94,8 @@ def peer_row(name, iterations, chains, seed, python, times):
     script = ROOT / "benchmarks" / "contender_tinyda.py"
     command = [python, str(script), name, str(iterations), str(chains), str(seed), str(DATA)]
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    # Its lines of progress go to this program's own standard error.
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
     wall = time.perf_counter() - began
     found = json.loads(done.stdout.splitlines()[-1])
     total = sum(one["calls"] * sparse[int(n)] for n, one in found["work"].items())

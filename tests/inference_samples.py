@@ -1,5 +1,6 @@
-"""Made measurements and the dense Gaussian that they come from, for the tests of hierarchies."""
+"""Made measurements, the dense Gaussian that they come from; a linear inverse problem with its posterior."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.inference.hierarchy_collapse import Collapse, Spreads, Top
@@ -61,3 +62,36 @@ def made_plugs(groups=6, each=8, seed=1, correlation_length=None):
             micro[own] = root @ micro[own]
     value = 2.0 + rng.standard_normal(groups)[core] + micro + 0.3 * rng.standard_normal(groups * each)
     return {"core": core, "k": np.exp(value), "depth": depth}
+
+
+MATRIX = np.array([[1.0, 0.5], [0.3, -1.0], [0.2, 0.8]])
+DATA = np.array([1.0, -0.6, 0.9])
+NOISE = 0.4
+# Gaussian prior N(0, 1) and noise: posterior mean and covariance in closed form.
+PRECISION = MATRIX.T @ MATRIX / NOISE**2 + np.eye(2)
+EXACT_MEAN = np.linalg.solve(PRECISION, MATRIX.T @ DATA / NOISE**2)
+EXACT_STD = np.sqrt(np.diag(np.linalg.inv(PRECISION)))
+TWO = {"a": "normal(0, 1)", "b": "normal(0, 1)"}
+
+
+def fine(theta):
+    return jnp.asarray(MATRIX) @ theta
+
+
+def coarse(theta):
+    return jnp.asarray(MATRIX * 0.8 + 0.1) @ theta + 0.2 * jnp.sin(theta[0])
+
+
+def host_fine(theta):
+    return np.array(MATRIX @ np.asarray(theta))
+
+
+def host_coarse(theta):
+    return np.array((MATRIX * 0.8 + 0.1) @ np.asarray(theta))
+
+
+def assert_exact(found):
+    for row, mean, std in zip(found.summary, EXACT_MEAN, EXACT_STD, strict=True):
+        assert abs(row.mean - mean) < 4.5 * row.error  # four and a half Monte-Carlo standard errors
+        # Relative standard error of a standard deviation from so many independent draws.
+        assert abs(row.std / std - 1.0) < 4.5 / np.sqrt(2.0 * row.ess_bulk)

@@ -103,7 +103,7 @@ def close_to_schools(study, independent):
 
 @pytest.mark.timeout(400)
 def test_eight_schools_by_sampling():
-    study = schools("sampling", draws=480)
+    study = schools("sampling", draws=240)
     close_to_schools(study, 0.5 * study.posterior.independent)  # tau's draws have heavy tails
 
 
@@ -334,7 +334,8 @@ def exact_mean_on(grid, likelihood):
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("correlation", [None, pytest.param("exponential", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("correlation", [None, "exponential"])
 def test_sampling_agrees_with_quadrature(correlation):
     plugs = made_plugs(4, 6, correlation_length=2.0)
     known = {"priors": {"heterogeneity": 0.4, "length": 2.0}} if correlation else {}
@@ -383,7 +384,7 @@ def calibration(replications, seed, correlation=None):
         values = group[core] + micro * rng.standard_normal(20) + 0.4 * rng.standard_normal(20)
         data = read_measurements(
             {"core": core, "y": values}, value="y", unit="1", si_unit="1", levels=("core",), sample=None,
-            scatter=None, distribution="normal", covariates=(), position=None, correlation=None,
+            scatter=None, distribution="normal", covariates=(), position=(), correlation=None,
         )  # fmt: skip
         hierarchy = make_hierarchy(data, 0.4, False, priors, 1.0)
         study = posterior_by_quadrature(hierarchy, 100, np.random.default_rng([seed, number]))

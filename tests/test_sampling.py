@@ -16,6 +16,19 @@ import numpy as np
 import pytest
 
 import scalebridge as sb
+from inference_samples import (
+    DATA,
+    EXACT_MEAN,
+    EXACT_STD,
+    MATRIX,
+    NOISE,
+    TWO,
+    assert_exact,
+    coarse,
+    fine,
+    host_coarse,
+    host_fine,
+)
 from scalebridge.core.errors import TaskError
 from scalebridge.inference.command_model import CommandModel
 from scalebridge.inference.diagnostics import ess_bulk, ess_tail, r_hat
@@ -25,38 +38,6 @@ from scalebridge.inference.sampling_problems import DENSITIES
 from scalebridge.inference.tuning import best_length
 from scalebridge.inference.umbridge import UmBridgeModel
 from scalebridge.inference.umbridge_server import Served, make_server, serving
-
-MATRIX = np.array([[1.0, 0.5], [0.3, -1.0], [0.2, 0.8]])
-DATA = np.array([1.0, -0.6, 0.9])
-NOISE = 0.4
-# Gaussian prior N(0, 1) and noise: posterior mean and covariance in closed form.
-PRECISION = MATRIX.T @ MATRIX / NOISE**2 + np.eye(2)
-EXACT_MEAN = np.linalg.solve(PRECISION, MATRIX.T @ DATA / NOISE**2)
-EXACT_STD = np.sqrt(np.diag(np.linalg.inv(PRECISION)))
-TWO = {"a": "normal(0, 1)", "b": "normal(0, 1)"}
-
-
-def fine(theta):
-    return jnp.asarray(MATRIX) @ theta
-
-
-def coarse(theta):
-    return jnp.asarray(MATRIX * 0.8 + 0.1) @ theta + 0.2 * jnp.sin(theta[0])
-
-
-def host_fine(theta):
-    return np.array(MATRIX @ np.asarray(theta))
-
-
-def host_coarse(theta):
-    return np.array((MATRIX * 0.8 + 0.1) @ np.asarray(theta))
-
-
-def assert_exact(found):
-    for row, mean, std in zip(found.summary, EXACT_MEAN, EXACT_STD, strict=True):
-        assert abs(row.mean - mean) < 4.5 * row.error  # four and a half Monte-Carlo standard errors
-        # Relative standard error of a standard deviation from so many independent draws.
-        assert abs(row.std / std - 1.0) < 4.5 / np.sqrt(2.0 * row.ess_bulk)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +75,7 @@ def test_fine_evaluations_are_all_counted():
     assert len(calls) - 1 == found.work[1].evaluations + found.work[1].warmup
 
 
+@pytest.mark.slow
 def test_callables_screened_without_a_correction():
     found = sb.sample(
         [host_coarse, host_fine],
@@ -150,6 +132,37 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_blocks_and_engines():
     assert not np.array_equal(once.values, other.values)
 
 
+def test_a_model_that_is_asked_ahead_gives_the_same_bits():
+    options = {"data": DATA, "noise": NOISE, "draws": 20, "scouting": 20, "warmup": 10, "subchain": 2}
+    once = sb.sample([host_coarse, host_fine], TWO, correction="linear", **options)
+    with ThreadPoolExecutor(2) as threads:
+        ahead = sb.sample(
+            [host_coarse, host_fine], TWO, correction="linear", engine=threads, prefetch=3, **options
+        )
+    np.testing.assert_array_equal(once.values, ahead.values)
+    np.testing.assert_array_equal(once.log_likelihoods, ahead.log_likelihoods)
+    # What was asked in vain, behind a rejection, is counted too.
+    assert ahead.work[-1].evaluations >= once.work[-1].evaluations
+
+
+def test_processes_of_this_machine_give_the_same_bits():
+    options = {"data": DATA, "noise": NOISE, "draws": 8, "scouting": 10, "warmup": 8, "chains": 2}
+    levels = [host_coarse, host_fine]
+    once = sb.sample(levels, TWO, **options)
+    farmed = sb.sample(levels, TWO, engine="local", workers=1, **options)
+    np.testing.assert_array_equal(once.values, farmed.values)
+
+
+@pytest.mark.slow
+def test_processes_that_are_asked_ahead_give_the_same_bits():
+    options = {"data": DATA, "noise": NOISE, "draws": 30, "scouting": 20, "warmup": 10, "chains": 2}
+    levels = [host_coarse, host_fine]
+    once = sb.sample(levels, TWO, **options)
+    farmed = sb.sample(levels, TWO, engine="local", workers=2, prefetch=4, **options)
+    np.testing.assert_array_equal(once.values, farmed.values)
+    assert farmed.work[-1].evaluations >= once.work[-1].evaluations
+
+
 SCRIPT = """
 import sys
 import numpy as np
@@ -173,25 +186,34 @@ np.save(sys.argv[3], found.values)
 """
 
 
-def test_killed_and_resumed_chains_equal_uninterrupted_ones_bitwise(tmp_path, monkeypatch):
-    script = tmp_path / "run.py"
+def test_interrupted_and_killed_chains_go_on_to_the_same_bits(tmp_path, monkeypatch):
+    script, store = tmp_path / "run.py", tmp_path / "store"
     script.write_text(SCRIPT)
 
-    def start(store, pause, out):
-        return subprocess.Popen([sys.executable, str(script), str(store), str(pause), str(out)])
+    def stopped(by, blocks):
+        """Start, wait for so many finished blocks, and stop by a signal."""
+        words = [sys.executable, str(script), str(store), "0.004", str(tmp_path / "stopped.npy")]
+        run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + 90
+        while len(list(store.glob("*.json"))) < blocks and time.monotonic() < until:
+            time.sleep(0.02)
+        run.send_signal(by)
+        said = run.communicate()[1]
+        assert run.returncode != 0
+        assert not (tmp_path / "stopped.npy").exists()
+        return said, len(list(store.glob("*.json")))
 
-    killed = start(tmp_path / "store", 0.004, tmp_path / "killed.npy")
-    until = time.monotonic() + 90
-    while len(list((tmp_path / "store").glob("*.json"))) < 40 and time.monotonic() < until:
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed.npy").exists()
-    assert start(tmp_path / "store", 0, tmp_path / "resumed.npy").wait(90) == 0
-    words = [str(script), str(tmp_path / "whole"), "0", str(tmp_path / "whole.npy")]
-    monkeypatch.setattr(sys, "argv", words)
-    runpy.run_path(str(script), run_name="__main__")
-    np.testing.assert_array_equal(np.load(tmp_path / "whole.npy"), np.load(tmp_path / "resumed.npy"))
+    said, kept = stopped(signal.SIGINT, 30)  # Ctrl-C
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    _, more = stopped(signal.SIGKILL, kept + 10)
+    assert more > kept  # it went on, and did not begin again
+
+    def whole(folder, name):
+        monkeypatch.setattr(sys, "argv", [str(script), str(folder), "0", str(tmp_path / name)])
+        runpy.run_path(str(script), run_name="__main__")
+        return np.load(tmp_path / name)
+
+    np.testing.assert_array_equal(whole(store, "resumed.npy"), whole(tmp_path / "other", "whole.npy"))
 
 
 def test_a_store_is_used_again_and_a_changed_model_is_not_taken_for_the_old_one(tmp_path):
@@ -400,7 +422,7 @@ def test_coordinates_are_those_of_the_specs():
     np.testing.assert_allclose(prior.coordinates(values), u, rtol=1e-12)
     step = 1e-6
     slopes = (prior.values(u + step) - prior.values(u - step)) / (2 * step)
-    np.testing.assert_allclose(prior.slopes(u), slopes, rtol=1e-8)
+    np.testing.assert_allclose(prior.pulled(u, np.ones(4)), slopes, rtol=1e-8)
     # Densities integrate to one: by the trapezoidal rule, exact to rounding for such smooth ones.
     grid = np.linspace(-40, 40, 4001)
     for name in ("lognormal(2, 0.5)", "uniform(0.1, 0.3)", "normal(1, 2)"):

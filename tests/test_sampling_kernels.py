@@ -63,23 +63,31 @@ QUICK = {
 }
 
 
+# Two steps each of many chains see most: what changes between start and end is compared in pairs.
+QUICKLY, SLOWLY = {"chains": 800, "steps": 2}, {"chains": 4000, "steps": 2}
+
+
 def pairs():
     for problem in PROBLEMS:
         for name in PROPOSALS:
-            marks = () if QUICK[name] == problem.name else (pytest.mark.slow,)
-            yield pytest.param(problem, name, marks=marks, id=f"{problem.name}-{name}")
+            if QUICK[name] == problem.name:
+                effort = {**QUICKLY, "chains": 300} if name in ("mala", "hmc") else QUICKLY  # gradients cost
+                yield pytest.param(problem, name, effort, id=f"{problem.name}-{name}")
+            yield pytest.param(
+                problem, name, SLOWLY, marks=pytest.mark.slow, id=f"{problem.name}-{name}-long"
+            )
 
 
-@pytest.mark.parametrize(("problem", "name"), list(pairs()))
-def test_every_proposal_under_a_wrong_coarse_model(problem, name):
-    check_kernel(on_wrong_model(PROPOSALS[name], problem, 2), problem, chains=150, steps=4)
+@pytest.mark.parametrize(("problem", "name", "effort"), list(pairs()))
+def test_every_proposal_under_a_wrong_coarse_model(problem, name, effort):
+    check_kernel(on_wrong_model(PROPOSALS[name], problem, 2), problem, **effort)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROPOSALS)
 def test_every_proposal_alone(name):
     problem = BY_NAME["mixture" if name == "dream-z" else "banana"]
-    check_kernel(PROPOSALS[name], problem, chains=150, steps=4)
+    check_kernel(PROPOSALS[name], problem, **SLOWLY)
 
 
 def test_three_levels_subchains_of_random_length_and_tempering():
@@ -90,7 +98,7 @@ def test_three_levels_subchains_of_random_length_and_tempering():
         lowest = tempered(PROPOSALS["random-walk"], coarse, (1.0, 0.3, 0.1))
         return screened(screened(lowest, middle, 2, random_length=True), target, 2)
 
-    check_kernel(make, problem, chains=150, steps=4)
+    check_kernel(make, problem, chains=300, steps=2)
 
 
 @pytest.mark.slow
@@ -98,8 +106,8 @@ def test_tempering_alone():
     check_kernel(lambda t: tempered(PROPOSALS["hmc"], t, (1.0, 0.4)), BY_NAME["mixture"], chains=200, steps=5)
 
 
-def wrongly_screened(below, target, length):
-    """Delayed acceptance that forgets what the coarse model has already decided."""
+def wrongly_screened(below, target, length, share=0.0):
+    """Delayed acceptance that forgets (but for a share) what the coarse model has already decided."""
     right = screened(below, target, length)
 
     def step(rng, state):
@@ -107,7 +115,8 @@ def wrongly_screened(below, target, length):
         for _ in range(length):
             end, _ = below.step(rng, end)
         new = target.value(end.position)._replace(below=end)
-        return accept(rng, state, new, target.log_density(new) - target.log_density(state))
+        log_ratio = target.log_density(new) - target.log_density(state)
+        return accept(rng, state, new, log_ratio + share * (state.below.log_density - end.log_density))
 
     return Kernel(right.init, step)
 
@@ -117,7 +126,23 @@ def test_a_wrong_acceptance_ratio_is_found_out(problem):
     coarse = density_target(problem.wrong)
     with pytest.raises(AssertionError, match=problem.name):
         check_kernel(
-            lambda t: wrongly_screened(PROPOSALS["random-walk"](coarse), t, 2), problem, chains=200, steps=20
+            lambda t: wrongly_screened(PROPOSALS["random-walk"](coarse), t, 2),
+            problem,
+            chains=1200,
+            steps=2,
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.name)
+def test_a_ratio_that_is_half_right_is_found_out_too(problem):
+    coarse = density_target(problem.wrong)
+    with pytest.raises(AssertionError, match=problem.name):
+        check_kernel(
+            lambda t: wrongly_screened(PROPOSALS["random-walk"](coarse), t, 2, 0.5),
+            problem,
+            chains=12000,
+            steps=2,
         )
 
 

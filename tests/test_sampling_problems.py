@@ -56,6 +56,7 @@ def test_the_membrane_gradient_is_the_adjoint_of_its_tangent():
     assert slope == pytest.approx(sensitivity @ (ahead - behind) / 2e-6, rel=1e-6)  # central differences
 
 
+@pytest.mark.slow
 def test_screening_makes_most_of_each_fine_evaluation():
     # A small relative of the bar: 16 x 16 is the fine grid, 4 x 4 the coarse one.
     data = np.asarray(EllipticModel(16)(TRUTH)) + 0.01 * np.random.default_rng(2).standard_normal(25)

@@ -1,5 +1,7 @@
 """Bad input to a sampling is refused before any model runs long, with argument, got, wanted and cure."""
 
+import json
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -64,6 +66,7 @@ ROWS = [
     ("scouting", {"scouting": -1}),
     ("checkpoint", {"checkpoint": True}),
     ("patience", {"patience": 0}),
+    ("prefetch", {"prefetch": -1}),
     ("seed", {"seed": -1}),
     ("subchain", {"levels": [model, model], "subchain": 0}),
     ("subchain", {"levels": [model, model], "subchain": [3, 3]}),
@@ -168,7 +171,8 @@ def test_a_case_file_from_data_to_files(tmp_path):
     )
     file = tmp_path / "case.toml"
     file.write_text(
-        text + 'seed = 3\nchains = 2\n[output]\njson = "a.json"\nreport = "a.html"\ndraws = "a.nc"\n'
+        text + 'seed = 3\nchains = 2\nstore = "done"\n'
+        '[output]\njson = "a.json"\nreport = "a.html"\ndraws = "a.nc"\n'
     )
     done = CliRunner().invoke(app, ["sample", str(file)])
     assert done.exit_code == 1, done.output  # so few draws fail the checks of R-hat and ESS, and say so
@@ -177,6 +181,9 @@ def test_a_case_file_from_data_to_files(tmp_path):
     assert "Posterior of 2 parameters" in page
     assert "ask for more draws" in page
     assert (tmp_path / "a.nc").stat().st_size > 1000
-    again = CliRunner().invoke(app, ["run", str(file), "--json"])
-    assert again.exit_code == 1
-    assert '"schema": "scalebridge/sampled/1"' in again.output
+    for words, reused in ((["run"], True), (["sample", "--force"], False)):
+        again = CliRunner().invoke(app, [*words, str(file), "--json"])
+        assert again.exit_code == 1
+        told = json.loads(again.output)
+        assert told["schema"] == "scalebridge/sampled/1"
+        assert (told["stats"]["blocks reused"] > 0) is reused

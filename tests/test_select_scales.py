@@ -367,7 +367,7 @@ REFUSED = [
     ("too few", {"values": [1.0, 2.0]}, "8 or more"),
     ("text", {"values": ["a"] * 20}, "numbers"),
     ("NaN", {"values": [np.nan, *range(20)]}, "finite"),
-    ("a table", {"values": np.zeros((4, 4))}, "shape"),
+    ("a table without variation", {"values": np.zeros((4, 4))}, "vary"),
     ("a constant", {"values": np.ones(20)}, "vary"),
     ("an unknown basis", {"basis": "wavelets"}, "did you mean 'wavelet'"),
     ("an odd number of wavelets", {"values": np.arange(33.0)}, "even"),

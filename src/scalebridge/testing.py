@@ -240,8 +240,9 @@ def check_kernel(
 
     Chains start from exact draws, so that after any number of steps of a right kernel they are exact draws,
     independent of each other: a Kolmogorov-Smirnov test of every coordinate (by Rosenblatt's transformation),
-    and a test of mean and variance, need no burn-in. All of it fails by chance once in some ten thousand
-    seeds.
+    and a test of mean and variance, need no burn-in. So do tests of what changed between the first step and
+    the last, which see far smaller errors, because start and end of a chain are alike. All of it fails by
+    chance once in some ten thousand seeds.
 
     Args:
         make: makes the kernel from its target.
@@ -271,9 +272,26 @@ def check_kernel(
         assert abs(normal.mean()) < 4.5 / chains**0.5, f"{problem.name}: mean {normal.mean():.3g}"
         spread = np.mean(normal**2) - 1.0
         assert abs(spread) < 4.5 * (2.0 / chains) ** 0.5, f"{problem.name}: variance {spread:+.3g}"
+    _check_pairs(problem, starts, ends)
     share = moved / (chains * steps)
     assert share > 0.02, f"{problem.name}: the kernel hardly moves"
     return share
+
+
+def _check_pairs(problem: DensityProblem, starts: np.ndarray, ends: np.ndarray) -> None:
+    """Means of functions of a chain's place do not change from its start to its end."""
+    before, after = (ndtri(np.clip(problem.uniform(x), 1e-12, 1.0 - 1e-12)) for x in (starts, ends))
+    kinds = (
+        ("mean", lambda z: z),
+        ("variance", lambda z: z**2),
+        ("correlation", lambda z: z[:, :1] * z[:, 1:]),
+        ("density", lambda z: np.sum(z**2, axis=1, keepdims=True)),
+    )
+    for name, of in kinds:
+        change = of(after) - of(before)
+        error = change.std(axis=0, ddof=1) / len(change) ** 0.5
+        worst = float(np.max(np.abs(change.mean(axis=0)) / (error + 1e-300)))
+        assert worst < 4.5, f"{problem.name}: {name} drifts by {worst:.1f} standard errors"
 
 
 def _check_protocol(kernel: Kernel, start: np.ndarray) -> None:

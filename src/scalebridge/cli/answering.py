@@ -83,7 +83,7 @@ def tell_finished(outputs: Outputs, stored: dict[str, Any], as_json: bool) -> No
         return
     out = console()
     out.print(
-        "Nothing to do: answered before for this image, these settings and versions. --force does it again."
+        "Nothing to do: answered before for this input, these settings and versions. --force does it again."
     )
     show_written(out, outputs.paths)
 

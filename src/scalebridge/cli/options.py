@@ -314,6 +314,9 @@ FlowWalls_ = Annotated[
     FlowWalls,
     typer.Option("--walls", help="smooth lets surfaces cut the voxels: for slip on walls of any shape."),
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Do it again, even if the outputs are there and finished.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 Progress = Annotated[
     bool | None,

@@ -21,7 +21,6 @@ _ANSWERS = {
     "stiffness-rve": ("studying", "study_stiffness_case"),
 }
 """What answers a task; any other is elastic."""
-_KEEPS_ITS_OWN = ("sample",)  # tasks that go on from a store which their case names
 
 
 def run(
@@ -29,9 +28,7 @@ def run(
         str, typer.Argument(metavar="CASE.toml", help="Case file; its paths are relative to it.")
     ],
     *,
-    force: Annotated[
-        bool, typer.Option("--force", help="Do it again, even if the outputs are there and finished.")
-    ] = False,
+    force: options.Force = False,
     as_json: options.Json = False,
     progress: options.Progress = None,
     debug: options.Debug = False,
@@ -47,8 +44,6 @@ def run(
 
         file = Path(case)
         loaded = load_case(file)
-        told = {"inputs": (file,), "as_json": as_json, "progress": progress}
-        if loaded.task not in _KEEPS_ITS_OWN:
-            told["resume"] = not force
+        told = {"inputs": (file,), "as_json": as_json, "progress": progress, "resume": not force}
         module, answer = _ANSWERS.get(loaded.task, ("elastic_solving", "answer_elastic_case"))
         getattr(import_module(f"scalebridge.cli.{module}"), answer)(loaded, file.parent, **told)

@@ -14,6 +14,7 @@ def sample(
         typer.Argument(metavar="CASE.toml", help="Case file of task 'sample'; its paths are relative to it."),
     ],
     *,
+    force: options.Force = False,
     as_json: options.Json = False,
     progress: options.Progress = None,
     debug: options.Debug = False,
@@ -21,23 +22,16 @@ def sample(
     """Sample a posterior: coarse models screen proposals, the finest decides, so that the draws are exact.
 
     Models are functions in a Python file, programs, or UM-Bridge servers. With a store in the case file a
-    run that was stopped goes on where it was. `scalebridge schema` says what a case may contain.
+    run that was stopped goes on where it was, and --force begins again. `scalebridge schema` says what a
+    case may contain.
     """
     with refusals(debug):
         from pathlib import Path
 
-        from scalebridge.cli.case_file import load_case
-        from scalebridge.cli.sampling_case import SampleCase
+        from scalebridge.cli.case_file import load_task
         from scalebridge.cli.sampling_solving import sample_case
-        from scalebridge.core.errors import CaseError
 
         file = Path(case)
-        loaded = load_case(file)
-        if not isinstance(loaded, SampleCase):
-            raise CaseError(
-                f"task ({file.name})",
-                got=repr(loaded.task),
-                wanted="'sample'",
-                cure=f"scalebridge run {file}",
-            )
-        sample_case(loaded, file.parent, inputs=(file,), as_json=as_json, progress=progress)
+        loaded = load_task(file, "sample")
+        told = {"as_json": as_json, "progress": progress, "resume": not force}
+        sample_case(loaded, file.parent, inputs=(file,), **told)

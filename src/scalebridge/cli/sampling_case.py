@@ -60,12 +60,13 @@ class SampleTable(Table):
     scouting: int | None = Field(default=None, description="steps of the coarsest level before")
     subchain: int | list[int] | Literal["auto"] | None = None
     random_subchain: bool | None = None
-    correction: Literal["none", "constant", "linear", "quadratic"] | None = None
+    correction: Literal["none", "constant", "linear", "quadratic", "gaussian-process"] | None = None
     tempering: int | list[float] | None = None
     seed: int | None = None
     patience: int | None = Field(default=None, description="failures in a row after which to stop")
     engine: str | None = Field(default=None, description="'serial', 'local', 'dask', or a Dask address")
     workers: int | None = None
+    prefetch: int | None = Field(default=None, description="steps ahead at which the finest model is asked")
     store: str | None = Field(
         default=None, description="folder of finished blocks, relative to the case file"
     )

@@ -19,6 +19,7 @@ from scalebridge.cli.printing import check_rows
 from scalebridge.cli.sampling_case import DataTable, LevelTable, SampleCase
 from scalebridge.cli.terminal import console, plain_table, show_written
 from scalebridge.core.errors import FileFormatError, InputError
+from scalebridge.engine.store import Store
 from scalebridge.inference.command_model import CommandModel
 from scalebridge.inference.forward import Level
 from scalebridge.inference.parameters import parameter
@@ -38,8 +39,18 @@ def sample_case(
     inputs: tuple[Path, ...] = (),
     as_json: bool = False,
     progress: bool | None = None,
+    resume: bool = True,
 ) -> None:
     """Read, sample, print and write a case; finished blocks are taken from its store.
+
+    Args:
+        case: the case.
+        folder: what its paths are relative to.
+        inputs: files that must not be overwritten.
+        as_json: whether to print JSON alone.
+        progress: whether to draw a bar; None draws on a terminal.
+        resume: whether blocks that are finished are taken from the store; nothing else is left out, since
+            what a program or a server answers is known only when it is asked.
 
     Raises:
         typer.Exit: with the exit code, unless every check passed.
@@ -50,7 +61,7 @@ def sample_case(
     levels = [_level(table, row, folder) for row, table in enumerate(case.levels)]
     settings = case.sample.model_dump(exclude_none=True)
     if "store" in settings:
-        settings["store"] = folder / settings["store"]
+        settings["store"] = Store(folder / settings["store"], fresh=not resume)
     found = sample(levels, parameters, data=data, noise=noise, progress=progress, **settings)
     written = _write(found, places, case.title)
     if as_json:

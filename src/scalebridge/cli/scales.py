@@ -14,9 +14,7 @@ def scales(
         typer.Argument(metavar="CASE.toml", help='Case file with task = "scales"; paths are relative to it.'),
     ],
     *,
-    force: Annotated[
-        bool, typer.Option("--force", help="Do it again, even if the outputs are there and finished.")
-    ] = False,
+    force: options.Force = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:

@@ -23,7 +23,9 @@ class MeasurementsTable(Table):
     tail: float | None = Field(default=None, description="degrees of freedom of a Student noise")
     distribution: Literal["log-normal", "normal"] = "log-normal"
     covariates: str | list[str] = Field(default_factory=list, description="columns of numbers")
-    position: str | None = Field(default=None, description="column of the place along a group")
+    position: str | list[str] | None = Field(
+        default=None, description="column of the place along a group; two or three in a plane or in space"
+    )
     correlation: Literal["exponential", "matern-3/2", "matern-5/2"] | None = None
 
 
@@ -72,6 +74,9 @@ class ScalesTable(Table):
     columns: dict[str, str | list[str]] = Field(
         default_factory=dict, description="own columns of each scale by its name, in place of a basis"
     )
+    family: Literal["gaussian", "poisson", "binomial"] = Field(
+        default="gaussian", description="of counts 'poisson', or 'binomial' out of trials"
+    )
     criterion: Literal["aic", "aicc", "bic", "ebic", "loo", "k-fold", "one-standard-error"] = "bic"
     wavelet: str = "db4"
     boundary: Literal["periodic", "interval"] = "periodic"
@@ -99,6 +104,10 @@ class ScalesCase(Table):
     table: str = Field(description=".csv, .parquet or .las file, relative to the case file")
     value: str = Field(description="column of the values")
     at: str | None = Field(default=None, description="column of the positions")
+    shape: list[int] | None = Field(
+        default=None, description="of a regular grid whose values the column has row by row, [64, 64]"
+    )
+    trials: str | None = Field(default=None, description="column: of how many a count is, of 'binomial'")
     unit: str = "1"
     select: ScalesTable
     output: StudyOutputTable = Field(default_factory=StudyOutputTable)

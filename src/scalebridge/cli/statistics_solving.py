@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
@@ -73,10 +75,26 @@ def answer_scales_case(
             for name, named in own.items()
         }
         at = None if case.at is None else _column(columns, case.at, "at")
-        values = _column(columns, case.value, "value")
-        return select_scales(values, groups or basis, at=at, unit=case.unit, **told)
+        values = _on_grid(_column(columns, case.value, "value"), case.shape)
+        trials = None if case.trials is None else _column(columns, case.trials, "trials")
+        return select_scales(values, groups or basis, at=at, trials=trials, unit=case.unit, **told)
 
     _conclude(case, folder, ask, show_scales, inputs=inputs, as_json=as_json, resume=resume)
+
+
+def _on_grid(values: list[float], shape: list[int] | None) -> np.ndarray:
+    """Return values, on a grid if there is one."""
+    found = np.array(values)
+    if shape is None:
+        return found
+    if math.prod(shape) != found.size or min(shape, default=0) < 1:
+        raise InputError(
+            "shape",
+            got=f"{shape}",
+            wanted=f"edges of a grid of {found.size} values",
+            cure="write shape = [64, 64]",
+        )
+    return found.reshape(shape)
 
 
 def _listed(named: str | list[str]) -> list[str]:

@@ -27,6 +27,7 @@ class Store:
 
     Args:
         folder: made if absent.
+        fresh: whether results that are there already count as missing, and are written anew.
 
     Raises:
         InputError: the folder is a file, or nothing can be written there.
@@ -40,8 +41,9 @@ class Store:
         ((3, 4), True, 1)
     """
 
-    def __init__(self, folder: str | os.PathLike[str]):
+    def __init__(self, folder: str | os.PathLike[str], *, fresh: bool = False):
         self.folder = Path(folder)
+        self._own: set[str] | None = set() if fresh else None
         self.damaged: list[str] = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,8 @@ class Store:
 
         A file that is not whole, or not what was written, counts as missing and is noted in `damaged`.
         """
+        if self._own is not None and key not in self._own:
+            return MISSING
         path = self._path(key)
         try:
             told = json.loads(path.read_bytes())
@@ -87,6 +91,8 @@ class Store:
         try:
             part.write_text(json.dumps(told), encoding="utf-8")
             part.replace(self._path(key))
+            if self._own is not None:
+                self._own.add(key)
         finally:
             part.unlink(missing_ok=True)
 

@@ -109,7 +109,8 @@ def run_block(sampler: Sampler, order: dict[str, Any]) -> dict[str, Any]:
     Args:
         sampler: the question, made ready.
         order: plain data: chain, phase, first (step), steps, top (level that the chain is of), tuning, state
-            or position, known (positions and answers by level), recording.
+            or position, known (positions and answers by level), recording; with leap, to stop after the first
+            rejection.
 
     Returns:
         plain data: positions, densities and answers by level, what happened, the work, lessons, the last
@@ -129,10 +130,11 @@ def run_block(sampler: Sampler, order: dict[str, Any]) -> dict[str, Any]:
     state = kernel.init(order["position"]) if order["state"] is None else state_from(order["state"])
     kept, seen = [], []
     for step in range(order["first"], order["first"] + order["steps"]):
-        rng = np.random.default_rng((plan.seed, order["chain"], order["phase"], step))
-        state, info = kernel.step(rng, state)
+        state, info = kernel.step(generator(plan, order, step), state)
         kept.append(state)
         seen.append(info)
+        if order.get("leap") and info.screened and not info.accepted:
+            break
     return {
         **_columns(kept, seen, top),
         "work": [tally.told() for tally in tallies],
@@ -141,13 +143,19 @@ def run_block(sampler: Sampler, order: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def generator(plan: Plan, order: dict[str, Any], step: int) -> np.random.Generator:
+    """Return the generator of one step of one chain."""
+    return np.random.default_rng((plan.seed, order["chain"], order["phase"], step))
+
+
 def run_pickled(payload: bytes, order: dict[str, Any]) -> dict[str, Any]:
     """Do the same in another process, which makes the sampler ready once."""
-    return run_block(_sampler(payload), order)
+    return run_block(sampler_of(payload), order)
 
 
 @lru_cache(maxsize=2)
-def _sampler(payload: bytes) -> Sampler:
+def sampler_of(payload: bytes) -> Sampler:
+    """Make a pickled question ready, once a process."""
     return Sampler(pickle.loads(payload))  # noqa: S301 (made by this process's own parent)
 
 

@@ -1,47 +1,46 @@
-"""How far chains have mixed: split R-hat and effective sample size.
+"""Whether chains of a hierarchy may be believed: R-hat and effective size of `diagnostics`, and their checks.
 
-Source: A. Vehtari, A. Gelman, D. Simpson, B. Carpenter, P.-C. Burkner, Bayesian Analysis 16 (2021) 667; the
-autocorrelations are cut by C. J. Geyer's initial monotone sequence (1992).
+A parameter that a chain cannot move (one that is known, say) is no reason to doubt it; chains that stand
+still at different values are.
 """
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from scalebridge.core.checks import Check
+from scalebridge.inference.diagnostics import ess_bulk, r_hat
 
-def split_chains(draws: np.ndarray) -> np.ndarray:
-    """Cut each chain (chains, draws) in two halves."""
-    half = draws.shape[1] // 2
-    return np.concatenate([draws[:, :half], draws[:, draws.shape[1] - half :]])
+_MIXED, _ENOUGH = 1.02, 200.0
 
 
 def rhat(draws: np.ndarray) -> float:
-    """Return the split R-hat of chains (chains, draws): 1 where they agree."""
-    split = split_chains(draws)
-    count = split.shape[1]
-    within = float(np.mean(np.var(split, axis=1, ddof=1)))
-    between = float(np.var(np.mean(split, axis=1), ddof=1))
-    return float(np.sqrt((count - 1) / count + between / within)) if within > 0 else 1.0
+    """Return the rank-normalised split R-hat of chains (chains, draws): 1 where they agree."""
+    if np.ptp(draws) == 0.0:
+        return 1.0
+    found = r_hat(draws)
+    return math.inf if math.isnan(found) else found
 
 
 def effective_size(draws: np.ndarray) -> float:
-    """Return how many independent draws chains (chains, draws) are worth for a mean.
+    """Return how many independent draws chains (chains, draws) are worth; all of them if nothing moves.
 
     Example:
         >>> bool(effective_size(np.random.default_rng(0).standard_normal((4, 500))) > 1500)
         True
     """
-    split = split_chains(draws)
-    chains, count = split.shape
-    centred = split - split.mean(axis=1, keepdims=True)
-    size = 2 ** int(np.ceil(np.log2(2 * count)))
-    spectrum = np.abs(np.fft.rfft(centred, size, axis=1)) ** 2
-    products = np.fft.irfft(spectrum, size, axis=1)[:, :count] / count
-    within = float(np.mean(products[:, 0])) * count / (count - 1)
-    if within <= 0:
-        return float(chains * count)
-    total = within * (count - 1) / count + float(np.var(split.mean(axis=1), ddof=1))
-    rho = 1.0 - (within - products.mean(axis=0) * count / (count - 1)) / total
-    rho[0] = 1.0
-    pairs = rho[: count - count % 2].reshape(-1, 2).sum(axis=1)
-    negative = np.flatnonzero(pairs <= 0)
-    pairs = np.minimum.accumulate(pairs[: negative[0]] if len(negative) else pairs)
-    return float(chains * count / max(2.0 * float(np.sum(pairs)) - 1.0, 1.0 / np.log10(chains * count)))
+    if np.ptp(draws) == 0.0:
+        return float(draws.size)
+    found = ess_bulk(draws)
+    return 0.0 if math.isnan(found) else found
+
+
+def chain_checks(series: Sequence[np.ndarray]) -> tuple[tuple[Check, ...], float]:
+    """Return the checks of several parameters' chains (chains, draws), and the least effective size."""
+    worst, least = max(map(rhat, series)), min(map(effective_size, series))
+    checks = (
+        Check("R-hat", worst, _MIXED, meaning="chains agree: rank-normalised split R-hat, worst parameter"),
+        Check("effective draws", least, _ENOUGH, "at least", "independent draws of the worst parameter"),
+    )
+    return checks, least

@@ -17,6 +17,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.inference.hierarchy_collapse import Collapse, Spreads, Top
 from scalebridge.inference.hierarchy_priors import Prior, parse_prior
 from scalebridge.inference.measurements import Measurements
+from scalebridge.inference.semivariance import nearest_pairs
 from scalebridge.io.stored import nearest
 
 HETEROGENEITY, CORRELATED, LENGTH, NOISE = "heterogeneity", "correlated", "length", "noise"
@@ -165,6 +166,8 @@ def _default(name: str, measurements: Measurements, size: float) -> Prior:
 def _reach(measurements: Measurements) -> tuple[float, float]:
     """Return the median gap of neighbours and the extent of the longest group."""
     tree = measurements.tree
+    if tree.spatial:
+        return _reach_in_space(tree.place, tree.finest)
     same = tree.finest[1:] == tree.finest[:-1]
     gaps = np.diff(tree.place)[same]
     gaps = gaps[gaps > 0]
@@ -175,6 +178,21 @@ def _reach(measurements: Measurements) -> tuple[float, float]:
     starts = np.flatnonzero(np.r_[True, ~same])
     ends = np.r_[starts[1:], tree.samples] - 1
     return float(np.median(gaps)), float(np.max(tree.place[ends] - tree.place[starts]))
+
+
+def _reach_in_space(place: np.ndarray, group: np.ndarray) -> tuple[float, float]:
+    """Return the median distance of nearest neighbours and the longest diagonal of a group."""
+    # Samples at the same place say nothing of a length: each place once.
+    each = np.unique(np.concatenate([group[:, None], place], axis=1), axis=0)
+    place, group = each[:, 1:], each[:, 0]
+    pairs, gaps = nearest_pairs(place, group)
+    if not len(gaps):
+        raise InputError(
+            "position", got="one position a group", wanted="samples at several", cure="leave correlation out"
+        )
+    owners = np.unique(group[pairs[0]])
+    extents = [float(np.linalg.norm(np.ptp(place[group == own], axis=0))) for own in owners]
+    return float(np.median(gaps)), max(extents)
 
 
 def _scaled(prior: Prior, factor: float) -> Prior:

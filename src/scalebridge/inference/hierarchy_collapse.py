@@ -25,6 +25,7 @@ import numpy as np
 from scalebridge.inference.hierarchy_kernels import filtered_sums
 from scalebridge.inference.hierarchy_tree import Tree, sample_sums, segment_sums
 from scalebridge.inference.matern import ORDERS
+from scalebridge.inference.spatial_kernels import spatial_sums
 
 _CHUNK = 4_000_000  # numbers of one array of sums
 
@@ -170,7 +171,8 @@ class Collapse:
         thetas = np.stack([spreads.correlated**2, spreads.length, nugget, noise], axis=1)
         order, counts = ORDERS[self.tree.correlation], np.diff(starts)
         own, which = np.unique(thetas, axis=0, return_inverse=True)  # points of a product rule share them
-        sums, logs = filtered_sums(order, starts, self.tree.place, values, scatter, own)
+        summed = spatial_sums if self.tree.spatial else filtered_sums
+        sums, logs = summed(order, starts, self.tree.place, values, scatter, own)
         sums, logs = sums[which.ravel()], logs[which.ravel()]
         sums = sums + left / noise[:, None, None, None]
         return sums, logs + log_weights - counts * np.log(noise)[:, None]

@@ -47,17 +47,17 @@ def conditional_line(
     """Draw a correlated Gaussian process at wanted places given noisy values of it (Matheron's rule).
 
     Args:
-        places: where it was seen, (n,).
+        places: where it was seen, (n,) or (n, dim).
         seen: what was seen, (n,).
         own: variances of what was added to it there, (n,).
-        wanted: where it is wanted, (m,).
+        wanted: where it is wanted, (m,) or (m, dim).
         spread: its standard deviation and correlation length.
         correlation: its kind.
         rng: source of random numbers.
     """
     std, length = spread
     count = len(places)
-    joint = std**2 * matern_matrix(np.r_[places, wanted], length, correlation)
+    joint = std**2 * matern_matrix(np.concatenate([places, wanted]), length, correlation)
     root = np.linalg.cholesky(joint + (_JITTER * std**2 + 1e-300) * np.eye(len(joint)))
     drawn = root @ rng.standard_normal(len(joint))
     mock = drawn[:count] + np.sqrt(own) * rng.standard_normal(count)

@@ -16,14 +16,13 @@ import numpy as np
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
-from scalebridge.inference.diagnostics_of_chains import effective_size, rhat
+from scalebridge.inference.diagnostics_of_chains import chain_checks
 from scalebridge.inference.hierarchy import CORRELATED, HETEROGENEITY, LENGTH, NOISE, Hierarchy
 from scalebridge.inference.hierarchy_posterior import Moments, Posterior, drawn_effects
 from scalebridge.inference.matern import ORDERS
 from scalebridge.io.stored import need
 
 CHAINS = 4
-_MIXED, _ENOUGH = 1.02, 200.0
 _MOST_IN_A_GROUP = 1500
 
 
@@ -141,7 +140,8 @@ def _observe(numpyro: Any, data: Any, values: Any, middle: Any, scale: Any, tail
 
 def _root(places: np.ndarray, length: Any, correlation: str) -> Any:
     order = ORDERS[correlation]
-    gaps = jnp.abs(jnp.asarray(places)[:, None] - jnp.asarray(places)[None, :])
+    points = places.reshape(len(places), -1)
+    gaps = np.linalg.norm(points[:, None] - points[None, :], axis=-1)
     scaled = np.sqrt(2 * order - 1) * gaps / length
     factor = {1: 1.0, 2: 1.0 + scaled, 3: 1.0 + scaled + scaled**2 / 3.0}[order]
     return jnp.linalg.cholesky(factor * jnp.exp(-scaled) + 1e-8 * jnp.eye(len(places)))
@@ -223,7 +223,7 @@ def _posterior(
     data = hierarchy.measurements
     series = [v.reshape(*v.shape[:2], -1) for n, v in found.items() if n in hierarchy.free or n == "top"]
     flat = [s[:, :, i] for s in series for i in range(s.shape[2])]
-    worst, least = max(map(rhat, flat)), min(map(effective_size, flat))
+    mixed, least = chain_checks(flat)
     joined = {name: v.reshape(-1, *v.shape[2:]) for name, v in found.items()}
     count = len(next(iter(joined.values())))
     values = {
@@ -240,8 +240,7 @@ def _posterior(
     else:
         top, levels = drawn_effects(hierarchy, hierarchy.collapse, values, rng)
     checks = (
-        Check("R-hat", worst, _MIXED, meaning="chains agree: split R-hat of the worst parameter"),
-        Check("effective draws", least, _ENOUGH, "at least", "independent draws of the worst parameter"),
+        *mixed,
         Check("divergences", diverged, 0, meaning="steps at which the sampler lost the energy"),
     )
     known = {name: (float(values[name].mean()), float(values[name].std())) for name in hierarchy.free}

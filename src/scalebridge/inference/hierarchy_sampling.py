@@ -21,7 +21,7 @@ import numpy as np
 from scipy import special
 
 from scalebridge.core.checks import Check
-from scalebridge.inference.diagnostics_of_chains import effective_size, rhat
+from scalebridge.inference.diagnostics_of_chains import chain_checks
 from scalebridge.inference.hierarchy import Hierarchy
 from scalebridge.inference.hierarchy_collapse import Collapse, Spreads, draws_down
 from scalebridge.inference.hierarchy_fields import draw_line
@@ -32,7 +32,6 @@ from scalebridge.inference.quadrature import MOST_DIMENSIONS, integrate
 
 CHAINS = 4
 _STEPS = 4  # of the hyperparameters in a sweep
-_MIXED, _ENOUGH = 1.02, 200.0
 _KEPT_MOMENTS = 20
 
 
@@ -236,13 +235,7 @@ def _beyond(
 
 def _checks(hierarchy: Hierarchy, z: np.ndarray, top: np.ndarray) -> tuple[tuple[Check, ...], float]:
     series = [z[:, :, i] for i in range(z.shape[2])] + [top[:, :, i] for i in range(top.shape[2])]
-    worst = max(map(rhat, series))
-    least = min(map(effective_size, series))
-    checks = (
-        Check("R-hat", worst, _MIXED, meaning="chains agree: split R-hat of the worst parameter"),
-        Check("effective draws", least, _ENOUGH, "at least", "independent draws of the worst parameter"),
-    )
-    return checks, least
+    return chain_checks(series)
 
 
 def _moments(

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from scalebridge.inference.hierarchy import CORRELATED, HETEROGENEITY, LENGTH, NOISE, Hierarchy
-from scalebridge.inference.hierarchy_collapse import Collapsed, Spreads
+from scalebridge.inference.hierarchy_collapse import Collapse, Collapsed, Spreads
 from scalebridge.inference.hierarchy_kernels import climbed_sums, one_log_density
 from scalebridge.inference.hierarchy_priors import Prior
 from scalebridge.inference.hierarchy_tree import Tree
@@ -53,6 +53,11 @@ class Single:
         """Prior means and precisions of the coefficients."""
         return self.hierarchy.top.mean, self.hierarchy.top.std**-2.0
 
+    @cached_property
+    def _many(self) -> Collapse:
+        """The collapse for many hyperparameters, which does for one what is not along a line."""
+        return Collapse(self.tree, self.hierarchy.top)
+
     def log_density(self, z: np.ndarray) -> float:
         """Return the log-density of data and prior at coordinates (free,), up to a constant."""
         values, total, column = {}, 0.0, 0
@@ -65,6 +70,11 @@ class Single:
         if self.hierarchy.noiseless:
             micro, noise = 0.0, micro
         noise = max(noise, self.hierarchy.least_noise**2)
+        if self.tree.spatial and self.order:
+            levels = np.array([[values[name] for name in self.hierarchy.measurements.levels]])
+            rest = (micro**0.5, noise**0.5, values.get(CORRELATED, 0.0), values.get(LENGTH, 1.0))
+            spreads = Spreads(levels, *(np.array([number]) for number in rest))
+            return total + float(self._many.log_density(spreads)[0])
         theta = np.array([values.get(CORRELATED, 0.0) ** 2, values.get(LENGTH, 1.0), micro, noise])
         variances = np.array([values[name] ** 2 for name in self.hierarchy.measurements.levels])
         return total + one_log_density(self.order, self.given, (theta, variances), self.ladder, self.top)
@@ -72,6 +82,8 @@ class Single:
     def up(self, spreads: Spreads) -> Collapsed:
         """Carry the measurements up for one set of hyperparameters; the density lacks the scatter's part."""
         tree, (prior_mean, precision) = self.tree, self.top
+        if tree.spatial and self.order:
+            return self._many.up(spreads)
         theta = np.array(
             [
                 spreads.correlated[0] ** 2,

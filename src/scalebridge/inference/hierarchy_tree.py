@@ -15,8 +15,8 @@ class Tree:
         rows: a line a measurement: 1, covariates (centred), value; (n, K), sorted by group and sample.
         scatter: variance of each measurement's noise, for a noise of one; (n,).
         sample: sample of each measurement, (n,), rising.
-        place: position of each sample in its finest group, (samples,), rising in it; zeros where none is
-            known.
+        place: position of each sample in its finest group, (samples,), rising in it, or (samples, 2 or 3) in
+            any order; zeros where none is known.
         parents: for each level from coarse to fine the group of the level above, (groups,); zeros for the
             first.
         finest: finest group of each sample, (samples,).
@@ -30,6 +30,11 @@ class Tree:
     parents: tuple[np.ndarray, ...]
     finest: np.ndarray
     correlation: Correlation | None = None
+
+    @property
+    def spatial(self) -> bool:
+        """Whether positions are in a plane or in space, and not along a line."""
+        return self.place.ndim == 2
 
     @property
     def count(self) -> int:

@@ -220,9 +220,11 @@ def hamiltonian(target: Target, scale: float, root: np.ndarray, length: float = 
     def step(rng: np.random.Generator, state: State) -> tuple[State, Info]:
         momentum = rng.standard_normal(state.position.size)
         count = min(_MOST_STEPS, max(1, round(length * rng.uniform(0.7, 1.3) / scale)))
-        new, last = follow(state.position, momentum, scale, count, root, target.beta)
-        log_ratio = target.log_density(new) - target.log_density(state)
-        log_ratio += 0.5 * float(momentum @ momentum - last @ last)
+        # A trajectory that diverges may leave the range of numbers; its ratio is then zero.
+        with np.errstate(over="ignore", invalid="ignore"):
+            new, last = follow(state.position, momentum, scale, count, root, target.beta)
+            log_ratio = target.log_density(new) - target.log_density(state)
+            log_ratio += 0.5 * float(momentum @ momentum - last @ last)
         divergent = not log_ratio > -_MOST_ENERGY
         return accept(rng, state, new, log_ratio, divergent=divergent)
 

@@ -35,7 +35,7 @@ class LaplaceModel:
     """
 
     def __init__(self, cells: int = CELLS):
-        self.name = f"{cells} x {cells}"
+        self.name, self._cells = f"{cells} x {cells}", cells
         nodes = cells + 1
         corner = (np.arange(cells)[:, None] * nodes + np.arange(cells)).ravel()  # (y, x), x fastest
         self._corners = corner[:, None] + np.array([0, 1, nodes + 1, nodes])
@@ -52,6 +52,11 @@ class LaplaceModel:
         self._load = np.full(self._inner.size, LOAD / cells**2)
         line = _interpolation(cells)
         self._observe = np.einsum("ai,bj->abij", line, line).reshape(SENSORS**2, nodes**2)[:, self._inner]
+        self._last: tuple[bytes, Any] = (b"", None)  # an answer and its gradient share a factorisation
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as the number of squares; factors do not."""
+        return LaplaceModel, (self._cells,)
 
     def __call__(self, coefficients: np.ndarray) -> np.ndarray:
         """Return the 169 deflections."""
@@ -67,6 +72,12 @@ class LaplaceModel:
         return -np.bincount(self._block, each, BLOCKS**2)
 
     def _factor(self, coefficients: np.ndarray) -> Any:
+        key = np.asarray(coefficients, dtype=float).tobytes()
+        if key != self._last[0]:
+            self._last = key, self._factored(coefficients)
+        return self._last[1]
+
+    def _factored(self, coefficients: np.ndarray) -> Any:
         entries = (np.asarray(coefficients)[self._block][:, None] * _ELEMENT.ravel()).ravel()[self._kept]
         size = self._inner.size
         matrix = csc_matrix((entries, (self._rows, self._columns)), shape=(size, size))

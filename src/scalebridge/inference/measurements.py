@@ -127,7 +127,7 @@ def read_measurements(
     scatter: str | None,
     distribution: Distribution,
     covariates: Sequence[str],
-    position: str | None,
+    position: Sequence[str],
     correlation: Correlation | None,
 ) -> Measurements:
     """Read columns into measurements.
@@ -142,7 +142,7 @@ def read_measurements(
         scatter: column with the standard deviation of each measurement's noise; None for one for all.
         distribution: "log-normal" or "normal".
         covariates: columns of numbers.
-        position: column of numbers.
+        position: columns of numbers: one along a line, two or three in a plane or in space.
         correlation: how heterogeneity is correlated along the position.
 
     Raises:
@@ -163,12 +163,12 @@ def read_measurements(
     factor = 1.0 if unit == si_unit else parse_quantity(f"1 {unit}", si_unit, "unit")
     values, below, above = _values(columns[value], factor, distribution, np.array(keep))
     spread = np.ones(len(keep)) if scatter is None else _spreads(columns, scatter, factor, distribution)
-    place = np.zeros(len(keep)) if position is None else numbers_of(columns[position], "position")
+    place = _places(columns, position, len(keep))
     paths, alone = _paths(columns, levels, np.array(keep))
     inputs, centres = _covariates(columns, covariates)
     samples = _samples(columns, sample, paths, keep)
     keys = [_natural(path) for path in paths]
-    order = np.array(sorted(range(len(keep)), key=lambda i: (keys[i], place[i], samples[i])))
+    order = np.array(sorted(range(len(keep)), key=lambda i: (keys[i], place[i].tolist(), samples[i])))
     parents, finest, labels = _levels([paths[i] for i in order], len(levels))
     number, first = _numbered([samples[i] for i in order])
     _refuse_moving(samples, len(first), place[order] - place[order][first][number])
@@ -183,7 +183,7 @@ def read_measurements(
     )
     return Measurements(
         tree, below[order], above[order], tuple(levels), labels, np.array(keep)[order], tuple(covariates),
-        centres, len(cells) - len(keep), alone, distribution, position is not None,
+        centres, len(cells) - len(keep), alone, distribution, bool(position),
     )  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def _refuse_choices(
     levels: Sequence[str],
     sample: str | None,
     covariates: Sequence[str],
-    position: str | None,
+    position: Sequence[str],
     correlation: str | None,
     distribution: str,
 ) -> None:
@@ -203,7 +203,7 @@ def _refuse_choices(
         "levels": levels,
         "covariates": covariates,
         "sample": [sample] if sample else [],
-        "position": [position] if position else [],
+        "position": position,
     }
     for argument, names in named.items():
         for name in names:
@@ -226,7 +226,14 @@ def _refuse_choices(
             wanted=f"None or one of {', '.join(map(repr, ORDERS))}",
             cure=nearest(str(correlation), ORDERS),
         )
-    if correlation is not None and position is None:
+    if len(position) > 3 or len(set(position)) < len(position):
+        raise InputError(
+            "position",
+            got=", ".join(map(repr, position)),
+            wanted="one to three columns, each once",
+            cure="pass position=('x', 'y')",
+        )
+    if correlation is not None and not position:
         raise InputError(
             "correlation",
             got=f"{correlation!r} without positions",
@@ -261,6 +268,14 @@ def _values(
         raise InputError("value", got="limits only", wanted="measured values too", cure="pass those measured")
     values *= factor
     return np.log(values) if distribution == "log-normal" else values, below, above
+
+
+def _places(columns: Mapping[str, Sequence[Any]], position: Sequence[str], count: int) -> np.ndarray:
+    """Return positions, (n,) along a line and (n, dim) beyond; zeros where there are none."""
+    if not position:
+        return np.zeros(count)
+    found = np.stack([numbers_of(columns[name], "position") for name in position], axis=1)
+    return found[:, 0] if len(position) == 1 else found
 
 
 def _spreads(columns: Columns, scatter: str, factor: float, distribution: Distribution) -> np.ndarray:

@@ -98,11 +98,9 @@ def made_data(
             index = np.flatnonzero(tree.finest == group)
             if len(index) > _MOST_IN_A_GROUP:  # in independent pieces
                 for piece in np.array_split(index, -(-len(index) // _MOST_IN_A_GROUP)):
-                    micro[piece] += new_cells(
-                        tree.place[piece, None], len(piece), spread, tree.correlation, rng
-                    )
+                    micro[piece] += new_cells(tree.place[piece], len(piece), spread, tree.correlation, rng)
             elif len(index):
-                micro[index] += new_cells(tree.place[index, None], len(index), spread, tree.correlation, rng)
+                micro[index] += new_cells(tree.place[index], len(index), spread, tree.correlation, rng)
     noise = rng.standard_normal(tree.count) if tail is None else rng.standard_t(tail, tree.count)
     size = values[NOISE][draw] * np.sqrt(tree.scatter) if NOISE in values else np.zeros(tree.count)
     middle = np.sum(tree.rows[:, :-1] * own[tree.finest[tree.sample]], axis=1)
@@ -126,7 +124,7 @@ def _statistics(hierarchy: Hierarchy, name: str, made: np.ndarray) -> list[Predi
     }
     alike = tree.finest[tree.sample]
     near = (alike[1:] == alike[:-1]) & (np.diff(tree.sample) > 0)
-    if data.placed and np.count_nonzero(near) >= 10:
+    if data.placed and not tree.spatial and np.count_nonzero(near) >= 10:
         parts["squared difference of neighbours"] = lambda y: float(np.mean(np.diff(y)[near] ** 2))
     return [
         Predictive(f"{name} predictive: {what}", of(data.values), np.array([of(y) for y in made]))

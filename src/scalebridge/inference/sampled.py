@@ -128,7 +128,7 @@ class Sampled:
     summary: tuple[ParameterSummary, ...] = field(init=False)
 
     def __post_init__(self):
-        units = [spec.unit for spec in self.specs for _ in range(spec.size)]
+        units = [spec.unit for spec in self.specs for _ in range(math.prod(spec.shape))]
         rows = [
             _summarised(name, unit, self.values[:, :, i])
             for i, (name, unit) in enumerate(zip(self.names, units, strict=True))
@@ -139,11 +139,10 @@ class Sampled:
         """Return the draws of a parameter, (chains, draws, ...)."""
         first = 0
         for spec in self.specs:
+            count = math.prod(spec.shape)
             if spec.name == name:
-                return self.values[:, :, first : first + spec.size].reshape(
-                    *self.values.shape[:2], *spec.shape
-                )
-            first += spec.size
+                return self.values[:, :, first : first + count].reshape(*self.values.shape[:2], *spec.shape)
+            first += count
         known = ", ".join(spec.name for spec in self.specs)
         raise InputError("name", got=repr(name), wanted=f"one of {known}", cure="choose one of them")
 
@@ -182,8 +181,9 @@ class Sampled:
         """Return the draws as what is known of the parameters, which other models take."""
         flat, first, values = self.values.reshape(-1, self.values.shape[2]), 0, []
         for spec in self.specs:
-            values.append(flat[:, first : first + spec.size].reshape(-1, *spec.shape))
-            first += spec.size
+            count = math.prod(spec.shape)
+            values.append(flat[:, first : first + count].reshape(-1, *spec.shape))
+            first += count
         return Samples.from_values(self.specs, tuple(values))
 
     def telescoping_mean(self, quantity: Quantity) -> TelescopingMean:

@@ -1,6 +1,7 @@
 """The plain question: what do data say of parameters, when the model that knows is expensive?"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal
 
@@ -21,13 +22,14 @@ from scalebridge.inference.sampling_inputs import (
     probe_levels,
     read_course,
     read_plan,
+    read_prefetch,
     refuse_impossible,
 )
 from scalebridge.inference.sampling_job import Found, Job
 from scalebridge.inference.telescoping import Rung
 from scalebridge.inference.tuning import Proposal
 
-Degree = Literal["none", "constant", "linear", "quadratic"]
+Degree = Literal["none", "constant", "linear", "quadratic", "gaussian-process"]
 
 
 def sample(
@@ -53,7 +55,8 @@ def sample(
     patience: int = 50,
     engine: Engine = "serial",
     workers: int | None = None,
-    store: str | PathLike[str] | None = None,
+    prefetch: int | None = None,
+    store: str | PathLike[str] | Store | None = None,
     checkpoint: int = 100,
     progress: bool | None = None,
 ) -> Sampled:
@@ -71,8 +74,9 @@ def sample(
             `CommandModel`s, each values (n,) -> answers (m,) in SI. A function that JAX can trace is
             compiled; wrap it in `Level(..., traced=False)` if it must not be.
         parameters: priors by name: "normal(0, 1)", "lognormal(100 mD, 0.5)" (median, sigma of ln),
-            "uniform(1, 3)", "flat", with "* 10" for a vector; or `Parameter`s. Chains move in the
-            coordinates of their `Spec`s, so that no bound can be crossed.
+            "uniform(1, 3)", "flat", with "* 10" for a vector; "dirichlet(1, 1, 1)" for shares, "wishart(5,
+            20) * 3" for a definite matrix (mean, freedom); or `Parameter`s. Chains move in the coordinates of
+            their `Spec`s, so that no bound can be crossed.
         data: (m,) measurements. Without data, noise and likelihood, a level answers with its log-likelihood.
         noise: standard deviation of the measurements, one or m, or their (m, m) covariance.
         likelihood: log-likelihood of the answers, in place of Gaussian noise; a JAX function.
@@ -91,7 +95,8 @@ def sample(
         random_subchain: draw each length from 1 to 2 n - 1.
         correction: highest degree of what is learnt of a coarse level's error; the degree that predicts
             left-out points best is taken. "constant" is the adaptive error model; "none" leaves the coarse
-            levels alone.
+            levels alone; "gaussian-process" tries one on a linear trend too, for errors that are not
+            polynomials.
         tempering: replicas of the coarsest level at higher temperatures, for several peaks: how many, or the
             powers of the likelihood in falling order from 1.
         telescoping: further steps, a chain, of chains of the levels below the finest, for `telescoping_mean`.
@@ -100,6 +105,8 @@ def sample(
         patience: failures of a model in a row after which to stop.
         engine: who runs the chains: "serial", "local", "dask", or an object with `submit`.
         workers: number of processes.
+        prefetch: steps ahead at which the finest model is asked, where it will be asked if it accepts; the
+            draws are the same to the last bit. As many as there are workers for each chain unless given.
         store: folder of finished blocks; a run that was stopped goes on where it was, with the same bits.
         checkpoint: steps of the finest level in a block.
         progress: whether to draw a bar; on a terminal unless given.
@@ -129,7 +136,7 @@ def sample(
     watch = Stopwatch()
     check_engine(engine, workers)
     asked, prior = _read(parameters, log_prior)
-    modelled = read_levels(levels, prior.size)
+    modelled = read_levels(levels, prior.count)
     settings = {
         "proposal": proposal,
         "chains": chains,
@@ -147,8 +154,8 @@ def sample(
     }
     noisy = read_likelihood(data, noise, likelihood)
     plan = read_plan(settings, modelled, prior)
-    course = read_course(settings, len(modelled), plan.proposal)
-    kept = None if store is None else Store(store)
+    course = replace(read_course(settings, len(modelled), plan.proposal), prefetch=read_prefetch(prefetch))
+    kept = store if store is None or isinstance(store, Store) else Store(store)
     question = Question(modelled, asked, log_prior, noisy, plan)
     sampler = Sampler(question)
     probe = probe_levels(sampler, start, course)
@@ -162,7 +169,7 @@ def sample(
             "levels": [level.name for level in modelled],
             "data": None if data is None else noisy.whitener().shape[0],
         },
-        {**settings, "proposal": plan.proposal, "lengths": found.tuning.lengths},
+        {**_told(settings), "proposal": plan.proposal, "lengths": found.tuning.lengths},
         installed_versions(),
         this_machine(),
         watch.started,
@@ -180,7 +187,7 @@ def _read(parameters: Any, log_prior: Callable[[Any], Any] | None) -> tuple[tupl
 def _told(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as they were used, without those that were not."""
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-    return {name: value for name, value in plain.items() if value not in (None, [])}
+    return {name: value for name, value in plain.items() if value not in (None, [], [1.0])}
 
 
 def _result(sampler: Sampler, found: Found, probe: Probe, origin: Provenance) -> Sampled:
@@ -282,7 +289,7 @@ def _notes(sampler: Sampler, found: Found) -> list[str]:
     names = [posterior.level.name for posterior in sampler.posteriors]
     for name, one in zip(names[:-1], tuning.corrections[:-1], strict=True):
         if one.degree >= 0:
-            kind = ("a constant", "a linear", "a quadratic")[one.degree]
+            kind = ("a constant", "a linear", "a quadratic", "a Gaussian process on a linear")[one.degree]
             unit = " standard deviations of the noise" if sampler.likelihood.gaussian else ""
             notes.append(
                 f"The answers of {name} are corrected by {kind} polynomial of the parameters, learnt from "

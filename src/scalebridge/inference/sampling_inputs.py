@@ -18,7 +18,7 @@ from scalebridge.inference.sampling_job import Course
 from scalebridge.inference.targets import Tally
 from scalebridge.inference.tuning import GRADIENTS, PROPOSALS, Plan
 
-_DEGREES = ("none", "constant", "linear", "quadratic")
+_DEGREES = ("none", "constant", "linear", "quadratic", "gaussian-process")
 _TRIES = 50  # starting points from the prior, before a model is said to fail everywhere
 _COLDEST = 0.02  # power of the hottest of several replicas, unless powers are given
 _DIGITS = 9  # of a probe's answers, by which a model is known again
@@ -49,6 +49,7 @@ class Probe:
             "settings": {name: value for name, value in settings.items() if name != "draws"},
             "priors": [
                 (p.spec.name, p.spec.unit, list(p.spec.shape), p.family, p.centre, p.spread, p.spec.limits)
+                + ((p.weights,) if p.weights else ())
                 for p in sampler.prior.parameters
             ],
             "data": likelihood.data,
@@ -110,7 +111,7 @@ def read_plan(settings: dict[str, Any], levels: tuple[Level, ...], prior: Prior)
     if proposal == "pcn" and not prior.gaussian:
         raise InputError(
             "proposal",
-            got="'pcn' with a uniform or flat prior",
+            got="'pcn' with a prior that is neither normal nor lognormal",
             wanted="normal and lognormal priors",
             cure="choose another proposal",
         )
@@ -158,6 +159,15 @@ def read_course(settings: dict[str, Any], levels: int, proposal: str) -> Course:
         _whole("checkpoint", settings["checkpoint"], 1),
         telescoping,
     )
+
+
+def read_prefetch(given: int | None) -> int | None:
+    """Read how many steps the finest model is asked ahead.
+
+    Raises:
+        InputError: no whole number of at least 0.
+    """
+    return None if given is None else _whole("prefetch", given, 0)
 
 
 def _lengths(given: Any, levels: int, proposal: str) -> tuple[int, ...] | None:
@@ -256,11 +266,11 @@ def _given_starts(start: Any, chains: int, prior: Prior) -> np.ndarray | None:
     if start is None:
         return None
     values = np.asarray(start, dtype=float)
-    if values.shape != (chains, prior.size) or not np.all(np.isfinite(values)):
+    if values.shape != (chains, prior.count) or not np.all(np.isfinite(values)):
         raise InputError(
             "start",
             got=f"an array of shape {values.shape}",
-            wanted=f"finite values of shape ({chains}, {prior.size}), one row a chain",
+            wanted=f"finite values of shape ({chains}, {prior.count}), one row a chain",
             cure="leave it out to start from draws of the prior",
         )
     places = np.array([prior.coordinates(row) for row in values])

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from scalebridge.engine.store import MISSING, Store, decode, encode
 from scalebridge.inference.blocks import Question, Sampler, run_block, run_pickled
 from scalebridge.inference.correction import no_correction
 from scalebridge.inference.diagnostics import autocorrelation_time, ess_bulk, r_hat
+from scalebridge.inference.prefetching import answer, answer_pickled, run_ahead
 from scalebridge.inference.tuning import (
     Lessons,
     Tuning,
@@ -25,10 +26,13 @@ from scalebridge.inference.tuning import (
     move_corrections,
     move_covariance,
     move_scale,
+    wanted_acceptance,
 )
 
 _LEARNING = (0.2, 0.3, 0.3)  # shares of the warm-up in rounds that learn; the rest settles, frozen
 _FIRST_SCOUT = 10  # steps of the first scouting round; later ones double
+_MOST_AHEAD = 8  # steps that are asked ahead unless a number is given
+_NEAR = 0.25  # of the wanted acceptance
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Course:
         lengths: subchain lengths, or None to choose them from measured cost and correlation.
         checkpoint: steps of the finest level in a block.
         ladder: further steps of chains of the lower levels, for the telescoping estimator.
+        prefetch: steps that the finest model is asked ahead; None for as many as there are workers for.
     """
 
     chains: int
@@ -52,6 +57,7 @@ class Course:
     lengths: tuple[int, ...] | None
     checkpoint: int
     ladder: tuple[int, ...] = ()
+    prefetch: int | None = 0
 
 
 @dataclass
@@ -144,14 +150,29 @@ class Job:
         total = float(course.chains * (course.warmup + course.draws))
         with (
             tallied(total, "sampling", progress) as advance,
-            hired(engine, workers, course.chains) as crew,
+            hired(engine, workers, course.chains * self._most_ahead()) as crew,
         ):
-            self._hands = _Hands(crew, payload, self.sampler, self.store, self.fingerprint, advance)
+            ahead = self._ahead(crew.workers)
+            self._hands = _Hands(crew, payload, self.sampler, self.store, self.fingerprint, advance, ahead)
             settled = self._warm_up(starts)
             self._sample(settled)
             self._climb(settled)
         self.found.reused = self._hands.reused
         return self.found
+
+    def _most_ahead(self) -> int:
+        """How many workers a chain can use."""
+        given = self.course.prefetch
+        return 1 if not self.top or given == 0 else max(1, _MOST_AHEAD if given is None else given)
+
+    def _ahead(self, workers: int | None) -> int:
+        """How many steps the finest model is asked ahead: unless given, one for each further worker."""
+        if not self.top:
+            return 0
+        if self.course.prefetch is not None:
+            return self.course.prefetch
+        spare = (workers or 0) // self.course.chains
+        return min(spare, _MOST_AHEAD) if spare > 1 else 0
 
     # ------------------------------------------------------------------------------------------ warm-up
 
@@ -180,14 +201,19 @@ class Job:
         return self._round(self.top, places, left, "settling")
 
     def _scout(self, places: np.ndarray, steps: int) -> np.ndarray:
-        """Rounds of the coarsest kernel, each twice as long, after each of which step and covariance move."""
-        plan, length, done = self.question.plan, _FIRST_SCOUT, 0
+        """Rounds of the coarsest kernel, after each of which step and covariance move.
+
+        Each is twice as long as the one before, once the acceptance is near what it should be: where a
+        density is stiff, short rounds find the step first.
+        """
+        plan, length, done, near = self.question.plan, _FIRST_SCOUT, 0, True
         while done < steps:
-            length = min(2 * length, steps - done) if done else min(length, steps)
+            length = min(2 * length if near and done else length, steps - done)
             blocks = self._round(0, places, length, "scouting")
             positions = np.array([block["positions"] for block in blocks])
             probability = float(np.mean([block["probability"] for block in blocks]))
             gain = 3.0 if length < 50 else 2.0
+            near = abs(probability - wanted_acceptance(plan.proposal)) < _NEAR
             tuning = move_scale(self.found.tuning, plan.proposal, probability, gain)
             self.found.tuning = move_covariance(tuning, positions, self.course.chains)
             self._scouted = positions, blocks
@@ -303,6 +329,7 @@ class _Hands:
     store: Store | None
     fingerprint: dict[str, Any]
     advance: Advance
+    ahead: int = 0
     reused: int = 0
 
     def do(self, orders: list[dict[str, Any]], detail: Callable[[], str]) -> list[dict[str, Any]]:
@@ -311,7 +338,11 @@ class _Hands:
         waiting: list[Any] = []
         for key, order in zip(keys, orders, strict=True):
             stored = MISSING if self.store is None or key is None else self.store.get(key)
-            waiting.append(stored if stored is not MISSING else self._submit(order))
+            waiting.append(order if stored is MISSING else stored)
+        asked = [item for item, order in zip(waiting, orders, strict=True) if item is order]
+        farmed = self.ahead > 0 and bool(asked) and asked[0]["top"] == len(self.sampler.posteriors) - 1
+        done = iter(self._run_ahead(asked) if farmed else map(self._submit, asked))
+        waiting = [next(done) if item is order else item for item, order in zip(waiting, orders, strict=True)]
         return [
             self._take(key, item, order, detail)
             for key, item, order in zip(keys, waiting, orders, strict=True)
@@ -336,6 +367,25 @@ class _Hands:
         if self.payload is None:
             return self.crew.executor.submit(run_block, self.sampler, order)
         return self.crew.executor.submit(run_pickled, self.payload, order)
+
+    def _run_ahead(self, orders: list[dict[str, Any]]) -> list[Any]:
+        """Do blocks here, with the finest model asked ahead by the crew."""
+
+        def submit(order: dict[str, Any]) -> Any:
+            if self.payload is None:
+                return self.crew.executor.submit(answer, self.sampler, order)
+            return self.crew.executor.submit(answer_pickled, self.payload, order)
+
+        futures: list[Future[Any]] = [Future() for _ in orders]
+        try:
+            for future, block in zip(
+                futures, run_ahead(self.sampler, orders, self.ahead, submit), strict=True
+            ):
+                future.set_result(block)
+        except (TaskError, *self.crew.lost) as error:
+            for future in futures:
+                future.set_exception(error)
+        return futures
 
     def _take(
         self, key: str | None, item: Any, order: dict[str, Any], detail: Callable[[], str]

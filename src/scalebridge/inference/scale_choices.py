@@ -57,7 +57,9 @@ def make_choices(
         )
         for name, errors, size in rows:
             others = np.delete(errors, size)
-            margin = float(np.min(others) - errors[size]) if len(others) else np.nan
+            # The smallest model within a standard error is not the least, and nothing is next to it.
+            least = len(others) > 0 and name != "one-standard-error"
+            margin = float(np.min(others) - errors[size]) if least else np.nan
             which = int(path[size])
             found[name] = Choice(
                 name, _names(names, subsets.masks[which]), subsets.masks[which], int(subsets.unknowns[which]),

@@ -157,7 +157,14 @@ def _validate_orthonormal(
         for residual, mask in zip(residuals, masks, strict=True)
     ]
     errors = np.empty((len(masks), sum(map(len, folds))))
-    for number, fold in enumerate(fold for parts in folds for fold in parts):
+    every = [fold for parts in folds for fold in parts]
+    if 1 + int(np.max(masks @ basis.sizes, initial=0)) < min(map(len, every)):
+        # Fewer coefficients than values in a fold: their system is the smaller one.
+        for model, mask in enumerate(masks):
+            q = orthonormal_columns(basis, mask)
+            errors[model] = [left_out_error(q, residuals[model], fold) for fold in every]
+        return Validation(np.array(loo), errors)
+    for number, fold in enumerate(every):
         grams = np.stack([part[fold] @ part[fold].T for part in own])
         for model, mask in enumerate(masks):
             system = np.eye(len(fold)) - 1.0 / count - np.sum(grams[mask], axis=0)

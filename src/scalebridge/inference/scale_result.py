@@ -75,6 +75,10 @@ class ScaleSelection:
         notes: what a reader has to know.
         ladder: whether whole models were compared in place of subsets of scales.
         provenance: where it all came from.
+        family: "gaussian", or of counts "poisson" or "binomial"; parts and the constant of counts are of the
+            logarithm, or of the logit.
+        trials: of which the counts are, (n,), of "binomial".
+        shape: of the grid that the values are on, in a plane or in space; empty along a line.
     """
 
     names: tuple[str, ...]
@@ -98,6 +102,9 @@ class ScaleSelection:
     notes: tuple[str, ...]
     ladder: bool = False
     provenance: Provenance = field(default_factory=lambda: Provenance({}, {}))
+    family: str = "gaussian"
+    trials: np.ndarray | None = None
+    shape: tuple[int, ...] = ()
 
     @property
     def choice(self) -> Choice:
@@ -112,7 +119,15 @@ class ScaleSelection:
     @property
     def fitted(self) -> np.ndarray:
         """The values as the chosen scales have them, (n,)."""
-        return self.mean + self.parts.sum(axis=0)
+        predictor = self.mean + self.parts.sum(axis=0)
+        if self.family == "poisson":
+            return np.exp(predictor)
+        return predictor if self.trials is None else self.trials / (1.0 + np.exp(-predictor))
+
+    @property
+    def loss(self) -> str:
+        """What errors of prediction are."""
+        return "mean squared error" if self.family == "gaussian" else "mean deviance"
 
     @property
     def passed(self) -> bool:
@@ -165,6 +180,8 @@ def _as_dict(found: ScaleSelection) -> dict[str, Any]:
         "names": found.names,
         "sizes": found.sizes,
         "values": found.count,
+        "family": found.family,
+        "shape": found.shape or (found.count,),
         "unit": found.unit,
         "criterion": found.criterion,
         "selected": found.selected,

@@ -12,6 +12,7 @@ Technometrics 16
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -66,15 +67,15 @@ def search_subsets(basis: ScaleBasis, values: np.ndarray, *, quick: bool = False
         total = float(np.sum((values - values.mean()) ** 2))
         rss = np.maximum(total - masks @ energy, 0.0)
         said = "all subsets" if count <= ALL_ORTHONORMAL else "the best of each size, by sorting"
-        return _subsets(basis, masks, rss, said, exact=exact, complete=count <= ALL_ORTHONORMAL)
+        return subsets_of(basis, masks, rss, said, exact=exact, complete=count <= ALL_ORTHONORMAL)
     reduced = Reduced.of(basis, values)
     if count <= ALL_OTHERS:
         masks = all_masks(count)
-        return _subsets(basis, masks, reduced.all_left(masks), "all subsets", exact=True, complete=True)
+        return subsets_of(basis, masks, reduced.all_left(masks), "all subsets", exact=True, complete=True)
     exact = count <= MOST_EXACT and not quick
     masks = leaps_and_bounds(reduced) if exact else forward_with_exchanges(reduced)
     said = "the best of each size, by leaps and bounds" if exact else "forward steps with exchanges"
-    return _subsets(basis, masks, reduced.all_left(masks), said, exact=exact, complete=False)
+    return subsets_of(basis, masks, reduced.all_left(masks), said, exact=exact, complete=False)
 
 
 def scale_energies(basis: ScaleBasis, values: np.ndarray) -> np.ndarray:
@@ -110,9 +111,10 @@ def _largest(energy: np.ndarray) -> np.ndarray:
     return masks
 
 
-def _subsets(
+def subsets_of(
     basis: ScaleBasis, masks: np.ndarray, rss: np.ndarray, method: str, *, exact: bool, complete: bool
 ) -> Subsets:
+    """Put subsets together with what they leave and the best of each size."""
     sizes = masks.sum(axis=1)
     path = [
         int(i[np.argmin(rss[i])]) for s in range(masks.shape[1] + 1) if len(i := np.flatnonzero(sizes == s))
@@ -196,7 +198,20 @@ def _children(
         yield child, reduced.left(child), place + 1, size - 1
 
 
-def forward_with_exchanges(reduced: Reduced) -> np.ndarray:
+class Leaves(Protocol):
+    """What a search by steps asks: how many scales there are, and what some of them leave."""
+
+    @property
+    def count(self) -> int:
+        """Number of scales."""
+        ...
+
+    def left(self, mask: np.ndarray) -> float:
+        """Return what some scales leave."""
+        ...
+
+
+def forward_with_exchanges(reduced: Leaves) -> np.ndarray:
     """Return a good subset of each size: the one before with the best further scale, and exchanges."""
     count = reduced.count
     masks = np.zeros((count + 1, count), bool)
@@ -207,12 +222,12 @@ def forward_with_exchanges(reduced: Reduced) -> np.ndarray:
     return masks
 
 
-def _best_addition(reduced: Reduced, mask: np.ndarray) -> int:
+def _best_addition(reduced: Leaves, mask: np.ndarray) -> int:
     outside = np.flatnonzero(~mask)
     return int(outside[np.argmin([reduced.left(_with(mask, add=int(i))) for i in outside])])
 
 
-def _exchanged(reduced: Reduced, mask: np.ndarray) -> np.ndarray:
+def _exchanged(reduced: Leaves, mask: np.ndarray) -> np.ndarray:
     """Exchange the scale that matters least for the best one outside, until that no longer helps."""
     rss = reduced.left(mask)
     for _ in range(_SWAPS):

@@ -33,8 +33,7 @@ def screened(below: Kernel, target: Target, length: int, *, random_length: bool 
 
     def step(rng: np.random.Generator, state: State) -> tuple[State, Info]:
         start = _below(state)
-        count = int(rng.integers(1, 2 * length)) if random_length else length
-        end, seen = _subchain(rng, below, start, count)
+        end, seen = propose(rng, below, start, length, random_length=random_length)
         if np.array_equal(end.position, start.position):
             # Replicas and gradients may have changed; the position, and so the density above, has not.
             kept = Info(False, 1.0, screened=False, below=seen[0], divergences=seen[1])
@@ -48,9 +47,11 @@ def screened(below: Kernel, target: Target, length: int, *, random_length: bool 
     return Kernel(init, step)
 
 
-def _subchain(
-    rng: np.random.Generator, below: Kernel, state: State, count: int
+def propose(
+    rng: np.random.Generator, below: Kernel, state: State, length: int, *, random_length: bool = False
 ) -> tuple[State, tuple[float, int]]:
+    """Return where a subchain ends, its mean acceptance, and how many trajectories diverged."""
+    count = int(rng.integers(1, 2 * length)) if random_length else length
     accepted, divergences = 0.0, 0
     for _ in range(count):
         state, info = below.step(rng, state)

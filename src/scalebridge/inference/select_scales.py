@@ -20,12 +20,14 @@ from scalebridge.inference.scale_choices import (
     predictive_path,
     selection_frequencies,
 )
+from scalebridge.inference.scale_counts import FAMILIES, Counts, Family, choose_counts
 from scalebridge.inference.scale_criteria import (
     CRITERIA,
     INFORMATION,
     make_folds,
     validate,
 )
+from scalebridge.inference.scale_grids import make_grid_basis, read_grid
 from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.inference.scale_search import Reduced, Subsets, search_subsets
 from scalebridge.io.stored import nearest
@@ -41,6 +43,8 @@ def select_scales(
     *,
     at: Any = None,
     models: Mapping[str, tuple[Any, int]] | None = None,
+    family: Family = "gaussian",
+    trials: Any = None,
     criterion: Criterion = "bic",
     wavelet: str = "db4",
     boundary: Literal["periodic", "interval"] = "periodic",
@@ -60,12 +64,16 @@ def select_scales(
     columns or not at all.
 
     Args:
-        values: numbers, (n,).
+        values: numbers, (n,), or on a regular grid in a plane or in space, of up to 4096 values.
         basis: "wavelet" (regular grid), "fourier" (octaves of waves), "polynomial" (degrees), "blocks"
-            (halves, quarters, ...), or own columns by the scale's name, each (n,) or (n, p).
+            (halves, quarters, ...), or own columns by the scale's name, each (n,) or (n, p). On a grid a
+            scale is what is as fine as that along some axis, and along none finer.
         at: positions, in any order; a regular grid unless given.
         models: whole models in place of scales: predictions (n,) and number of fitted parameters by name.
             Which rung of a ladder of models the data ask for is then the question.
+        family: "gaussian"; "poisson" of counts, whose logarithm is linear in the columns; "binomial" of
+            counts out of `trials`, whose logit is.
+        trials: of binomial counts, a whole number for all or (n,).
         criterion: whose choice is the answer: "bic" (consistent), "aic", "aicc" (predictive), "ebic" (many
             scales), "loo", "k-fold", "one-standard-error".
         wavelet: an orthonormal wavelet of PyWavelets (extra `wavelets`).
@@ -87,7 +95,8 @@ def select_scales(
         InputError: something in the input cannot be right; nothing long has run yet.
         MissingExtraError: wavelets without PyWavelets.
 
-    Limits: linear in the coefficients, noise Gaussian with one variance. Cross-validation compares the best
+    Limits: linear in the coefficients (or their logarithm, or logit), noise Gaussian with one variance, or
+        that of counts. Cross-validation compares the best
         subset of each size (by AIC, found from all values), which makes its error a little too small.
     Cost: 2,048 values in 11 wavelet scales about 2 s; all subsets up to 18 orthonormal scales (12 of
         others), the best of each size up to 20, beyond that a search that may miss it.
@@ -101,6 +110,7 @@ def select_scales(
         ('waves 1',)
     """
     watch = Stopwatch()
+    values, shape = read_grid(values, at, models, block)
     numbers = _numbers(values, "values")
     _refuse(
         criterion,
@@ -114,6 +124,7 @@ def select_scales(
         levels=levels,
         seed=seed,
     )
+    several = _trials(family, numbers, trials, models)
     order, places = _places(at, len(numbers))
     numbers = numbers[order]
     if np.ptp(numbers) == 0:
@@ -121,22 +132,35 @@ def select_scales(
     if models is not None:
         found = _ladder(numbers, order, models, criterion, most, gamma)
     else:
-        found = _scales(
-            numbers, make_basis(basis, len(numbers), None if at is None else places, wavelet, boundary,
-            levels), criterion=criterion, folds=folds, repeats=repeats, block=block, gamma=gamma, most=most,
-            resamples=resamples, seed=seed,
-        )  # fmt: skip
+        columns = (
+            make_basis(basis, len(numbers), None if at is None else places, wavelet, boundary, levels)
+            if len(shape) == 1
+            else make_grid_basis(basis, shape, wavelet, boundary, levels)
+        )
+        how: dict[str, Any] = {
+            "criterion": criterion, "folds": folds, "repeats": repeats, "block": block, "gamma": gamma,
+            "most": most, "resamples": resamples, "seed": seed,
+        }  # fmt: skip
+        if family == "gaussian":
+            found = _scales(numbers, columns, **how)
+        else:
+            found = choose_counts(Counts(family, numbers, several[order], columns), **how)
     watch.lap("choosing")
-    settings = {
+    settings: dict[str, Any] = {
         "basis": "models" if models is not None else basis if isinstance(basis, str) else "own columns",
-        "criterion": criterion, "wavelet": wavelet, "boundary": boundary, "folds": folds, "repeats": repeats,
-        "block": block, "gamma": gamma, "most": most, "resamples": resamples,
+        "family": family, "criterion": criterion, "folds": folds, "repeats": repeats, "block": block,
+        "gamma": gamma, "most": most, "resamples": resamples,
     }  # fmt: skip
+    if settings["basis"] == "wavelet":
+        settings |= {"wavelet": wavelet, "boundary": boundary}
+    told: dict[str, Any] = {"values": {"count": len(numbers)}}
+    if len(shape) > 1:
+        told["values"] |= {"grid": " x ".join(map(str, shape))}
     origin = Provenance(
-        {"values": {"count": len(numbers)}}, settings, installed_versions(), this_machine(), watch.started,
-        watch.elapsed, seed,
-    )  # fmt: skip
-    return replace(found, at=places, unit=unit, provenance=origin)
+        told, settings, installed_versions(), this_machine(), watch.started, watch.elapsed, seed
+    )
+    grid = shape if len(shape) > 1 else ()
+    return replace(found, at=places, unit=unit, provenance=origin, shape=grid)
 
 
 def _scales(
@@ -314,6 +338,36 @@ def _numbers(given: Any, argument: str) -> np.ndarray:
         )
         raise InputError(argument, got=got, wanted="finite numbers (n,)", cure="leave out what is missing")
     return found
+
+
+def _trials(family: str, values: np.ndarray, trials: Any, models: Any) -> np.ndarray:
+    """Return of how many each count is, and refuse counts that are none."""
+    if family not in FAMILIES:
+        raise InputError(
+            "family", got=repr(family), wanted=", ".join(FAMILIES), cure=nearest(str(family), FAMILIES)
+        )
+    also = "" if models is None else ", and models"
+    if (family == "binomial") != (trials is not None) or (family != "gaussian" and models is not None):
+        raise InputError(
+            "family",
+            got=f"'{family}' {'with' if trials is not None else 'without'} trials" + also,
+            wanted="trials with 'binomial', neither trials nor models otherwise",
+            cure="pass family='binomial', trials=20",
+        )
+    several = np.ones(len(values)) if trials is None else np.atleast_1d(_numbers(np.ravel(trials), "trials"))
+    if len(several) not in (1, len(values)) or np.any(several < 1) or np.any(several % 1 != 0):
+        raise InputError(
+            "trials",
+            got=f"{len(several)} numbers, the least {several.min():g}",
+            wanted=f"one whole number of at least 1, or {len(values)}",
+            cure="give out of how many each count is",
+        )
+    several = np.broadcast_to(several, values.shape)
+    most = several if family == "binomial" else np.inf
+    if family != "gaussian" and (np.any(values < 0) or np.any(values % 1 != 0) or np.any(values > most)):
+        wanted = "whole numbers of 0 or more" + (", none above its trials" if family == "binomial" else "")
+        raise InputError("values", got="numbers that are no counts", wanted=wanted, cure="check the column")
+    return several
 
 
 def _places(at: Any, count: int) -> tuple[np.ndarray, np.ndarray]:

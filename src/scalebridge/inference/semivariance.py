@@ -11,6 +11,7 @@ group (J. von Neumann 1941, of the ratio). Source of the estimator: G. Matheron 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import KDTree
 
 _PERMUTATIONS = 999
 _CLASSES = 10
@@ -43,15 +44,19 @@ def semivariance(
 
     Args:
         values: one a sample, sorted by group and place.
-        place: positions.
+        place: positions, (n,) or (n, dim).
         group: groups.
         rng: source of the permutations.
 
     Returns:
         what was found; None with fewer than ten pairs of neighbours at different positions.
     """
-    neighbours = (group[1:] == group[:-1]) & (place[1:] > place[:-1])
-    if np.count_nonzero(neighbours) < _CLASSES:
+    if place.ndim == 1:
+        index = np.flatnonzero((group[1:] == group[:-1]) & (place[1:] > place[:-1]))
+        neighbours = index, index + 1
+    else:
+        neighbours, _ = nearest_pairs(place, group)
+    if len(neighbours[0]) < _CLASSES:
         return None
     distance, square = _pairs(values, place, group, rng)
     low = float(np.median(distance[distance > 0][: 10**6])) * 1e-3
@@ -67,6 +72,22 @@ def semivariance(
     return Semivariance(edges, means[kept], gamma[kept], pairs[kept], p_value)
 
 
+def nearest_pairs(place: np.ndarray, group: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return samples with the nearest of their group, and how far it is; place is (n, dim)."""
+    one, other, gaps = [], [], []
+    for own in np.unique(group):
+        index = np.flatnonzero(group == own)
+        if len(index) > 1:
+            distance, found = KDTree(place[index]).query(place[index], k=2)
+            near = np.asarray(found)
+            one.append(index)
+            other.append(index[near[:, 1]])
+            gaps.append(distance[:, 1])
+    if not one:
+        return (np.zeros(0, int), np.zeros(0, int)), np.zeros(0)
+    return (np.concatenate(one), np.concatenate(other)), np.concatenate(gaps)
+
+
 def _pairs(
     values: np.ndarray, place: np.ndarray, group: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -78,15 +99,22 @@ def _pairs(
         if len(index) > most:
             index = np.sort(rng.choice(index, most, replace=False))
         i, j = np.triu_indices(len(index), 1)
-        found.append((np.abs(place[index[j]] - place[index[i]]), (values[index[j]] - values[index[i]]) ** 2))
+        gap = place[index[j]] - place[index[i]]
+        distance = np.abs(gap) if gap.ndim == 1 else np.linalg.norm(gap, axis=1)
+        found.append((distance, (values[index[j]] - values[index[i]]) ** 2))
     return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
 
 
 def _permuted(
-    values: np.ndarray, group: np.ndarray, neighbours: np.ndarray, rng: np.random.Generator
+    values: np.ndarray,
+    group: np.ndarray,
+    neighbours: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
 ) -> float:
+    one, other = neighbours
+
     def statistic(v: np.ndarray) -> float:
-        return float(np.sum((v[1:] - v[:-1])[neighbours] ** 2))
+        return float(np.sum((v[other] - v[one]) ** 2))
 
     seen, below = statistic(values), 0
     for _ in range(_PERMUTATIONS):

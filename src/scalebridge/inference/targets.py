@@ -115,9 +115,9 @@ class LevelPosterior:
         return self.prior.log_density(coordinates, jnp), log_likelihood, outputs
 
     def log_likelihood(self, coordinates: Any, outputs: Any, arrays: tuple[Any, ...], xp: Any) -> Any:
-        """Return the log-likelihood of answers after their correction: centre, R⁻¹, weights, whitener."""
-        centre, inverse, weights, whitener = arrays
-        shift = Correction(centre, inverse, weights, weights).shift(coordinates, xp)
+        """Return the log-likelihood of answers after their correction: its arrays, and the whitener."""
+        *learnt, whitener = arrays
+        shift = Correction.of_arrays(tuple(learnt)).shift(coordinates, xp)
         return self.likelihood.log_density(outputs + shift, whitener, xp)
 
     @cached_property
@@ -159,8 +159,7 @@ class LevelPosterior:
         """The compiled gradient of log-prior plus sensitivity x correction, where a model brings its own."""
 
         def rest(u: Any, sensitivity: Any, arrays: Any) -> Any:
-            centre, inverse, weights, whitener = arrays
-            shift = Correction(centre, inverse, weights, whitener).shift(u, jnp)
+            shift = Correction.of_arrays(arrays[:-1]).shift(u, jnp)
             return self.prior.log_density(u, jnp), sensitivity @ shift
 
         return jax.jit(jax.jacrev(rest))
@@ -176,9 +175,8 @@ class _Asked:
     tally: Tally
 
     @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        known = self.correction
-        return known.centre, known.inverse_root, known.weights, self.whitener
+    def arrays(self) -> tuple[Any, ...]:
+        return *self.correction.arrays, self.whitener
 
     def value(self, position: np.ndarray) -> State:
         log_prior = float(self.posterior.prior.log_density(position))
@@ -202,6 +200,8 @@ class _Asked:
     def outputs(self, position: np.ndarray) -> np.ndarray | None:
         known = self.tally.known.get(position.tobytes())
         if known is not None:
+            if self.tally.recording:
+                self.tally.record.append((position, known))
             return known
         tally, values = self.tally, self.posterior.prior.values(position)
         tally.evaluations += 1
@@ -251,7 +251,7 @@ class _Asked:
             self.tally.gradients += 1
             self.tally.seconds += time.perf_counter() - began
         rest = self.posterior.rest_slope(position, sensitivity, self.arrays)
-        found = self.posterior.prior.slopes(position) * pulled + np.asarray(rest[0]) + np.asarray(rest[1])
+        found = self.posterior.prior.pulled(position, pulled) + np.asarray(rest[0]) + np.asarray(rest[1])
         return state._replace(gradient=found)
 
     def _output_slope(self, state: State) -> np.ndarray:

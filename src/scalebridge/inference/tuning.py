@@ -90,10 +90,14 @@ class Lessons:
         return len(self.points)
 
 
+def wanted_acceptance(proposal: str) -> float:
+    """Return the mean acceptance at which a proposal does most for its cost."""
+    return _WANTED.get(proposal, 0.25)
+
+
 def move_scale(tuning: Tuning, proposal: str, probability: float, gain: float) -> Tuning:
     """Return the same with a step that brings the acceptance closer to the wanted one."""
-    wanted = _WANTED.get(proposal, 0.25)
-    scale = tuning.scale * math.exp(gain * (probability - wanted))
+    scale = tuning.scale * math.exp(gain * (probability - wanted_acceptance(proposal)))
     return replace(tuning, scale=min(scale, 1.0) if proposal == "pcn" else scale)
 
 

@@ -42,7 +42,7 @@ def upscale_measurements(
     tail: float | None = None,
     distribution: Distribution = "log-normal",
     covariates: str | Sequence[str] = (),
-    position: str | None = None,
+    position: str | Sequence[str] | None = None,
     correlation: Correlation | None = None,
     priors: Mapping[str, Any] | None = None,
     upscale: str | Callable[[np.ndarray], float] = "geometric",
@@ -76,8 +76,9 @@ def upscale_measurements(
         tail: degrees of freedom of a Student noise, above 1; Gaussian unless given.
         distribution: "log-normal" (positive values) or "normal".
         covariates: columns of numbers by which the mean changes linearly, such as porosity.
-        position: column with the place along a group, such as depth.
-        correlation: of the heterogeneity along the position: "exponential", "matern-3/2", "matern-5/2".
+        position: column with the place along a group, such as depth; two or three columns for places in a
+            plane or in space.
+        correlation: of the heterogeneity between positions: "exponential", "matern-3/2", "matern-5/2".
         priors: by name: a number (known), ("half-normal", scale), ("half-cauchy", scale), ("log-normal",
             median, spread) of each level, "heterogeneity", "correlated", "length", "noise"; and (mean, std)
             of "mean" and the covariates. Spreads of log-normal values are of the natural logarithm.
@@ -107,7 +108,7 @@ def upscale_measurements(
         MissingExtraError: a method or a file needs a package that is not installed.
 
     Limits: one scalar quantity; groups are nested; heterogeneity is the same in all groups; correlation is
-        along one position; heavy tails are those of the noise.
+        the same in all directions; heavy tails are those of the noise.
     Cost: 0.1 s for 50 cores of 200 plugs, with correlation 1 s for 557 plugs; sampling some ms a sweep.
     Source: D. V. Lindley and A. F. M. Smith, J. R. Stat. Soc. B 34 (1972) 1; see `theory/hierarchy` of the
         documentation.
@@ -129,7 +130,7 @@ def upscale_measurements(
     data = read_measurements(
         columns, value=value, unit=unit, si_unit=si_unit, levels=names, sample=sample,
         scatter=str(noise) if scattered else None, distribution=distribution, covariates=other,
-        position=position, correlation=correlation,
+        position=(position,) if isinstance(position, str) else tuple(position or ()), correlation=correlation,
     )  # fmt: skip
     logarithmic = distribution == "log-normal"
     factor = parse_quantity(f"1 {unit}", si_unit, "unit") if si_unit != "1" else 1.0

@@ -66,9 +66,7 @@ def choice_table(found: ScaleSelection) -> Table:
         for name, choice in found.choices.items()
     ]
     head = ("criterion", "coefficients", "value", "next is worse by", "scales")
-    caption = (
-        "What each criterion chooses; of cross-validation the value is the mean squared error of prediction"
-    )
+    caption = f"What each criterion chooses; of cross-validation the value is the {found.loss} of prediction"
     return Table(caption, head, rows, frozenset({0, 4}), frozenset({4}))
 
 
