@@ -1,12 +1,10 @@
 """Small fusions, and the answers of a batch Gaussian process to compare with."""
 
-import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import expm
 
 from scalebridge.fusion.fusion_model import FusionModel, kind_of
 from scalebridge.fusion.fusion_problem import gather
-from scalebridge.fusion.learning import with_values
 from scalebridge.fusion.sensors import Sensor
 from scalebridge.fusion.system import ORDERS
 
@@ -110,7 +108,11 @@ def batch_answer(problem, values, block):
         cov[i, i] += o.scale[t, r] * values[f"{o.name} noise"] ** 2
         for j, (p, u, s) in enumerate(extra):
             if p is o and r == s and o.bias != "none":
-                fade = np.exp(-abs(days[t] - days[u]) / values[f"{o.name} bias time"]) if o.bias == "ar1" else 1.0
+                fade = (
+                    np.exp(-abs(days[t] - days[u]) / values[f"{o.name} bias time"])
+                    if o.bias == "ar1"
+                    else 1.0
+                )
                 cov[i, j] += values[f"{o.name} bias std"] ** 2 * fade
     field = np.zeros((len(days) * pixels, size))
     field[:, 0] = 1.0
@@ -130,8 +132,3 @@ def known_problem(model=None, covariates=None, classes=None, seed=0, **options):
     rng = np.random.default_rng(seed + 1)
     values = {p.name: p.median * float(np.exp(0.2 * rng.standard_normal())) for p in problem.parameters}
     return problem, values
-
-
-def settled(layout, values):
-    """The layout with all parameters known."""
-    return with_values(layout, values), jnp.zeros(0)

@@ -129,7 +129,9 @@ class Slopes(NamedTuple):
     counts: np.ndarray
 
 
-def group_footprints(seen: np.ndarray, scale: np.ndarray, kinds: np.ndarray, alone: bool) -> tuple[Group, ...]:
+def group_footprints(
+    seen: np.ndarray, scale: np.ndarray, kinds: np.ndarray, alone: bool
+) -> tuple[Group, ...]:
     """Sort footprints by gaps, noise and system.
 
     Args:
@@ -147,7 +149,11 @@ def group_footprints(seen: np.ndarray, scale: np.ndarray, kinds: np.ndarray, alo
     found: dict[bytes, list[int]] = {}
     for number in range(len(seen)):
         gaps = np.packbits(seen[number]).tobytes()
-        key = gaps + np.where(seen[number], scale[number], 0.0).tobytes() + bytes([int(kinds[number]) % 256])
+        key = (
+            gaps
+            + np.where(seen[number], scale[number], 0.0).tobytes()
+            + int(kinds[number]).to_bytes(8, "big")
+        )
         found.setdefault(key + number.to_bytes(8, "big") if alone else key, []).append(number)
     cut = [m[i : i + _COLUMNS] for m in found.values() for i in range(0, len(m), _COLUMNS)]
     return tuple(
@@ -260,7 +266,7 @@ def slopes(data: BlockData, systems: list[System]) -> tuple[list[Slopes], Coeffi
     Cost: three times that of `log_likelihood`.
     """
     value, shared = log_likelihood(data, systems)
-    prior = 0.5 * ((shared.mean**2 + np.diag(shared.cov)) / systems[0].prior**2 - 1.0 / systems[0].prior)
+    prior = 0.5 * ((shared.mean**2 + np.diag(shared.cov)) / systems[0].prior ** 2 - 1.0 / systems[0].prior)
 
     def work(group: Group) -> Slopes:
         return _group_slopes(data, group, systems[group.kind], shared)
@@ -379,7 +385,11 @@ def _smooth_group(
         regressed = own[dates[place]] - found[place, :, members:]
         means[:, place] = found[place, :, :members].T + regressed @ known.mean
         variances[:, place] = variance[place] + np.einsum("fp,pq,fq->f", regressed, known.cov, regressed)
-    residual, spread = _residuals(group, kept, shared, members) if lag is None else _innovations(group, kept, shared, members)
+    residual, spread = (
+        _residuals(group, kept, shared, members)
+        if lag is None
+        else _innovations(group, kept, shared, members)
+    )
     return means, variances, residual, spread
 
 
@@ -390,13 +400,20 @@ def _residuals(group: Group, kept: Pass, shared: Coefficients, members: int) -> 
     return _placed(group, smoothed / precision[:, None], 1.0 / np.sqrt(precision), members)
 
 
-def _innovations(group: Group, kept: Pass, shared: Coefficients, members: int) -> tuple[np.ndarray, np.ndarray]:
+def _innovations(
+    group: Group, kept: Pass, shared: Coefficients, members: int
+) -> tuple[np.ndarray, np.ndarray]:
     errors = kept.errors[:, :members] - (kept.errors[:, members:] @ shared.mean)[:, None]
     return _placed(group, errors, np.sqrt(kept.variances), members)
 
 
-def _placed(group: Group, values: np.ndarray, spread: np.ndarray, members: int) -> tuple[np.ndarray, np.ndarray]:
-    residual, width = np.full((members, *group.seen.shape), np.nan), np.full((members, *group.seen.shape), np.nan)
+def _placed(
+    group: Group, values: np.ndarray, spread: np.ndarray, members: int
+) -> tuple[np.ndarray, np.ndarray]:
+    residual, width = (
+        np.full((members, *group.seen.shape), np.nan),
+        np.full((members, *group.seen.shape), np.nan),
+    )
     residual[:, group.seen] = values.T
     width[:, group.seen] = spread
     return residual, width

@@ -116,9 +116,10 @@ def filter_group(
                     gain[i] += w * cov[source, i]
                 for c in range(columns):
                     error[c] -= w * mean[source, c]
-            total = noise[t, m]
+            total = 0.0
             for e in range(pointer[m], pointer[m + 1]):
                 total += weight[e] * gain[index[e]]
+            total = max(total, 0.0) + noise[t, m]  # rounding can take a variance that is nearly zero below it
             for i in range(states):
                 scaled = gain[i] / total
                 for c in range(columns):
@@ -208,9 +209,7 @@ def smooth_group(
     info, spread = np.zeros((states, columns)), np.zeros((states, states))
     work, square = np.empty(states), np.empty((states, states))
     for t in range(dates - 1, -1, -1):
-        sweep_rows(
-            t, starts[t], seen, pointer, index, weight, gains, variances, errors, info, spread, work
-        )
+        sweep_rows(t, starts[t], seen, pointer, index, weight, gains, variances, errors, info, spread, work)
         if wanted[t] >= 0:
             place = wanted[t]
             smooth_date(
@@ -239,7 +238,18 @@ def lagged_group(
         held, kept = variances[low:high].copy(), errors[low:high].copy()
         for t in range(last, target - 1, -1):
             sweep_rows(
-                t, starts[t] - low, seen, pointer, index, weight, gains[low:high], held, kept, info, spread, work
+                t,
+                starts[t] - low,
+                seen,
+                pointer,
+                index,
+                weight,
+                gains[low:high],
+                held,
+                kept,
+                info,
+                spread,
+                work,
             )
             if t > target and step[t] >= 0:
                 move_back(t_index, t_weight[step[t]], info, spread, square)
@@ -282,7 +292,19 @@ def slopes_group(
             continue
         slope_q[step[t]] += outer
         transition_slope(
-            t, step[t], t_index, t_inverse, innovation, means, covs, info, spread, combine, drawn, share, slope_t
+            t,
+            step[t],
+            t_index,
+            t_inverse,
+            innovation,
+            means,
+            covs,
+            info,
+            spread,
+            combine,
+            drawn,
+            share,
+            slope_t,
         )
         move_back(t_index, t_weight[step[t]], info, spread, square)
 

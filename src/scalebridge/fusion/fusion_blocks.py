@@ -21,12 +21,16 @@ def cut_blocks(
     """
     count = (problem.grid.shape[0] // block[0]) * (problem.grid.shape[1] // block[1])
     chosen = np.arange(count) if members is None else members
-    values = np.concatenate([in_blocks(o.values, o, problem, block)[chosen] for o in problem.observed], axis=2)
+    values = np.concatenate(
+        [in_blocks(o.values, o, problem, block)[chosen] for o in problem.observed], axis=2
+    )
     scale = np.concatenate([in_blocks(o.scale, o, problem, block)[chosen] for o in problem.observed], axis=2)
     rows = [_rows_in(o, block) for o in problem.observed]
     sensor = np.repeat(np.arange(len(rows)), rows)
     steps, step = step_classes(problem.days)
-    patterns, kinds = np.unique(_pixel_blocks(problem.classes[None], problem, block)[chosen, 0], axis=0, return_inverse=True)
+    patterns, kinds = np.unique(
+        _pixel_blocks(problem.classes[None], problem, block)[chosen, 0], axis=0, return_inverse=True
+    )
     biases = tuple(
         Bias(number, o.bias, rows[number]) for number, o in enumerate(problem.observed) if o.bias != "none"
     )
@@ -124,7 +128,9 @@ def _observation(
 def _means(observed: Observed, block: tuple[int, int]) -> np.ndarray:
     """The rows of a footprint as means of its pixels, (rows, pixels)."""
     assert observed.factor is not None  # noqa: S101
-    down, across = (np.kron(np.eye(b // f), np.full((1, f), 1.0 / f)) for b, f in zip(block, observed.factor, strict=True))
+    down, across = (
+        np.kron(np.eye(b // f), np.full((1, f), 1.0 / f)) for b, f in zip(block, observed.factor, strict=True)
+    )
     return np.kron(down, across)
 
 

@@ -32,7 +32,7 @@ class Grid:
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
-        """y of the rows' and x of the columns' centres, of a grid that is not rotated."""
+        """Y of the rows' and x of the columns' centres, of a grid that is not rotated."""
         rows, columns = (np.arange(n) + 0.5 for n in self.shape)
         return (
             self.affine[0, 0] * rows + self.affine[0, 2],
@@ -54,7 +54,8 @@ class Grid:
     def same_as(self, other: "Grid") -> bool:
         """Whether two grids have the same pixels."""
         return self.shape == other.shape and bool(
-            np.abs(self.places(other.corners[[0, -1]]) - self.places(self.corners[[0, -1]])).max() < _TOLERANCE
+            np.abs(self.places(other.corners[[0, -1]]) - self.places(self.corners[[0, -1]])).max()
+            < _TOLERANCE
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,7 +117,11 @@ def nested_factor(fine: Grid, coarse: Grid) -> tuple[int, int] | None:
     regular = np.linalg.inv(fine.affine[:, :2]) @ coarse.affine[:, :2]
     aligned = np.abs(regular - np.diag(np.diag(regular))).max() < _TOLERANCE
     fits = np.abs(first).max() < _TOLERANCE and np.abs(last - fine.shape).max() < _TOLERANCE
-    return (int(whole[0]), int(whole[1])) if aligned and fits and np.abs(factor - whole).max() < _TOLERANCE else None
+    return (
+        (int(whole[0]), int(whole[1]))
+        if aligned and fits and np.abs(factor - whole).max() < _TOLERANCE
+        else None
+    )
 
 
 def footprint_corners(fine: Grid, coarse: Grid) -> np.ndarray:

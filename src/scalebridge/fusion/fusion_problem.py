@@ -114,7 +114,10 @@ class Problem:
         if unknown:
             names = ", ".join(p.name for p in every)
             raise InputError(
-                "model", got=f"the parameter {sorted(unknown)[0]!r}", wanted=f"one of {names}", cure="correct it"
+                "model",
+                got=f"the parameter {sorted(unknown)[0]!r}",
+                wanted=f"one of {names}",
+                cure="correct it",
             )
         return tuple(every)
 
@@ -210,17 +213,23 @@ def _checked(sensors: Any) -> list[Sensor]:
     wrong = [type(s).__name__ for s in listed if not isinstance(s, Sensor)]
     if wrong or not listed:
         got = wrong[0] if wrong else "none"
-        raise InputError("sensors", got=got, wanted="at least one Sensor", cure="write Sensor(name, data, ...)")
+        raise InputError(
+            "sensors", got=got, wanted="at least one Sensor", cure="write Sensor(name, data, ...)"
+        )
     names = [s.name for s in listed]
     if len(set(names)) < len(names):
-        raise InputError("sensors", got=", ".join(names), wanted="a name of its own for each", cure="rename one")
+        raise InputError(
+            "sensors", got=", ".join(names), wanted="a name of its own for each", cure="rename one"
+        )
     if len({s.dated for s in listed}) > 1:
         cure = "give all sensors dates, or all numbers of days"
         raise InputError("sensors", got="dates and numbers of days", wanted="one of both", cure=cure)
     systems = {str(s.grid is not None) for s in listed if s.points is None and not _given(s)}
     if len(systems) > 1:
         cure = "give every sensor y and x, or a footprint"
-        raise InputError("sensors", got="some with coordinates and some without", wanted="all or none", cure=cure)
+        raise InputError(
+            "sensors", got="some with coordinates and some without", wanted="all or none", cure=cure
+        )
     return listed
 
 
@@ -232,7 +241,9 @@ def _finest(sensors: Sequence[Sensor]) -> Sensor:
     fine = [s for s in sensors if s.points is None and not _given(s)]
     if not fine:
         cure = "leave out the footprint of the sensor whose pixels are the fine grid"
-        raise InputError("sensors", got="footprints for all", wanted="one sensor on the fine grid itself", cure=cure)
+        raise InputError(
+            "sensors", got="footprints for all", wanted="one sensor on the fine grid itself", cure=cure
+        )
 
     def edge(sensor: Sensor) -> float:
         return sensor.grid.edge if sensor.grid is not None else -float(np.prod(sensor.values.shape[1:]))
@@ -245,10 +256,16 @@ def _all_days(sensors: Sequence[Sensor], dates: Any) -> np.ndarray:
     if dates is None:
         return days
     array = np.asarray(dates)
-    more = array.astype("datetime64[s]").astype(np.int64) / 86400.0 if array.dtype.kind in "UOM" else array.astype(float)
+    more = (
+        array.astype("datetime64[s]").astype(np.int64) / 86400.0
+        if array.dtype.kind in "UOM"
+        else array.astype(float)
+    )
     if (array.dtype.kind in "UOM") != sensors[0].dated or more.ndim != 1 or not np.isfinite(more).all():
         wanted = "a list of dates" if sensors[0].dated else "a list of numbers of days"
-        raise InputError("dates", got=repr(dates)[:60], wanted=wanted, cure="write them as the sensors' dates are")
+        raise InputError(
+            "dates", got=repr(dates)[:60], wanted=wanted, cure="write them as the sensors' dates are"
+        )
     return np.unique(np.concatenate([days, more]))
 
 
@@ -298,7 +315,9 @@ def _footprint(
 def _overlaps(sensor: Sensor, grid: Grid) -> sp.csr_matrix:
     own = sensor.grid
     if own is None:
-        raise sensor.refusal("footprint", "nothing", "how many pixels a value covers", "pass footprint=, or y and x")
+        raise sensor.refusal(
+            "footprint", "nothing", "how many pixels a value covers", "pass footprint=, or y and x"
+        )
     if (own.crs is None) != (grid.crs is None):
         cure = "name the system of all sensors, or of none"
         raise sensor.refusal("crs", repr(own.crs), f"a system as the fine grid has ({grid.crs!r})", cure)
@@ -325,7 +344,9 @@ def _factor(sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray) -> t
         return nested_factor(grid, sensor.grid) if same else None
     given = sensor.footprint
     pair = (given, given) if isinstance(given, int) and not isinstance(given, bool) else given
-    fine = isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(f, int) and f > 0 for f in pair)
+    fine = (
+        isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(f, int) and f > 0 for f in pair)
+    )
     if not fine:
         wanted = "a number of pixels, a pair, or a Transfer"
         raise sensor.refusal("footprint", repr(given), wanted, "write for example footprint=7")
@@ -342,7 +363,9 @@ def _own_transfer(sensor: Sensor, grid: Grid, values: np.ndarray) -> Transfer:
     assert isinstance(footprint, Transfer)  # noqa: S101
     if footprint.fine_shape != grid.shape or tuple(footprint.coarse_shape) != values.shape[1:]:
         got = f"a transfer from {footprint.fine_shape} to {footprint.coarse_shape}"
-        raise sensor.refusal("footprint", got, f"one from {grid.shape} to {values.shape[1:]}", "make it for these")
+        raise sensor.refusal(
+            "footprint", got, f"one from {grid.shape} to {values.shape[1:]}", "make it for these"
+        )
     return footprint
 
 
@@ -363,7 +386,11 @@ def _stations_on_pixels(
     transfer, _, kept = _stations(sensor, grid)
     assert isinstance(transfer, WeightedFootprint)  # noqa: S101
     pixel, seen = transfer.weights.indices, np.isfinite(values[:, kept])
-    known = np.ones(seen.shape) if sensor.scale is None else (sensor.factor_to(finest.unit) * sensor.scale[:, kept]) ** 2
+    known = (
+        np.ones(seen.shape)
+        if sensor.scale is None
+        else (sensor.factor_to(finest.unit) * sensor.scale[:, kept]) ** 2
+    )
     shape = (len(days), grid.shape[0] * grid.shape[1])
     total, weight = np.zeros(shape), np.zeros(shape)
     at = np.searchsorted(days, sensor.days)[:, None]
@@ -383,7 +410,9 @@ def _classes(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[in
     given = np.asarray(classes)
     if given.shape != shape or given.dtype.kind not in "iub":
         got = f"{given.dtype} of shape {given.shape}"
-        raise InputError("classes", got=got, wanted=f"whole numbers of shape {shape}", cure="give every pixel a label")
+        raise InputError(
+            "classes", got=got, wanted=f"whole numbers of shape {shape}", cure="give every pixel a label"
+        )
     labels, place = np.unique(given, return_inverse=True)
     return place.ravel(), tuple(int(label) for label in labels)
 

@@ -58,6 +58,13 @@ class Layout:
     labels: tuple[int, ...] = ()
 
     @property
+    def kind(self) -> "Kind":
+        """What decides the form of the matrices."""
+        biases = tuple((self.sensors[b.sensor], b.kind, b.rows) for b in self.biases)
+        spaces = tuple(self.model.space_of(part) for part in self.model.parts)
+        return Kind(self.model.parts, spaces, self.model.period, biases, self.labels)
+
+    @property
     def pattern(self) -> np.ndarray:
         """Columns of each row of the transition."""
         pixels = len(self.distance)
@@ -71,64 +78,96 @@ class Traced(NamedTuple):
     transition: list[Array]
     innovation: list[Array]
     start: list[Array]
-    noise: Array
-    prior: Array
 
 
-def trace_matrices(layout: Layout, values: dict[str, Array]) -> Traced:
+class Kind(NamedTuple):
+    """What decides the form of the matrices, for the cache of compiled functions."""
+
+    parts: tuple[str, ...]
+    spaces: tuple[str, ...]
+    period: float
+    biases: tuple[tuple[str, str, int], ...]
+    labels: tuple[int, ...]
+
+
+def _trace_matrices(
+    kind: Kind, values: dict[str, Array], distance: Array, steps: Array, patterns: Array
+) -> Traced:
     """Return all matrices of given parameters; see `system`."""
-    parts = [_part(layout, part, values) for part in layout.model.parts]
+    parts = [
+        (part, _part(kind, part, space, values, distance, steps))
+        for part, space in zip(kind.parts, kind.spaces, strict=True)
+    ]
     biases = [
-        (dynamics("static" if b.kind == "constant" else "ar1", layout.steps, _bias(layout, b, values)), b.rows)
-        for b in layout.biases
+        (dynamics("static" if told == "constant" else "ar1", steps, _bias(name, values)), rows)
+        for name, told, rows in kind.biases
     ]
     found = []
-    for pattern in layout.patterns:
-        scaled = [(motion, k * _class_scale(layout, part, pattern, values)) for part, (motion, k) in parts]
+    for pattern in patterns:
+        scaled = [(motion, k * _class_scale(kind, part, pattern, values)) for part, (motion, k) in parts]
         found.append(layered(scaled, biases))
-    noise = jnp.stack([jnp.asarray(values[f"{name} noise"]) ** 2 for name in layout.sensors])
-    prior = [jnp.asarray(values[c] if isinstance(c, str) else c) ** 2 for c in layout.coefficients]
-    return Traced(
-        [f[0] for f in found],
-        [f[1] for f in found],
-        [f[2] for f in found],
-        noise,
-        jnp.stack(prior) if prior else jnp.zeros(0),
-    )
+    return Traced([f[0] for f in found], [f[1] for f in found], [f[2] for f in found])
 
 
-def _part(layout: Layout, part: str, values: dict[str, Array]) -> tuple[str, tuple[Any, Array]]:
-    kind, harmonic = kind_of(part)
+def _pull_back(
+    kind: Kind, values: dict[str, Array], distance: Array, steps: Array, patterns: Array, weights: Traced
+) -> dict[str, Array]:
+    """Return the slope by every parameter of a weighted sum of all entries."""
+    return jax.vjp(lambda v: _trace_matrices(kind, v, distance, steps, patterns), values)[1](weights)[0]
+
+
+# Compiled once for each form of model, whatever the data, gaps and values.
+_matrices = jax.jit(_trace_matrices, static_argnums=0)
+_pulled = jax.jit(_pull_back, static_argnums=0)
+
+
+def _part(
+    kind: Kind, part: str, space: str, values: dict[str, Array], distance: Array, steps: Array
+) -> tuple[Any, Array]:
+    motion_kind, harmonic = kind_of(part)
     names = ("std", "time", "start", "slope")
     own = {name: values[f"{part} {name}"] for name in names if f"{part} {name}" in values}
-    if layout.labels:
+    if kind.labels:
         own["std"] = jnp.array(1.0)  # the classes bring theirs
-    motion = dynamics(kind, layout.steps, own, layout.model.period, harmonic)
-    nugget = values.get(f"{part} nugget", 0.0)
-    if f"{part} nugget" in values:
-        nugget = nugget / (1.0 + nugget)  # the parameter is the ratio to the correlated share
+    motion = dynamics(motion_kind, steps, own, kind.period, harmonic)
+    nugget = values.get(f"{part} nugget", jnp.array(0.0))
+    nugget = nugget / (1.0 + nugget)  # the parameter is the ratio to the correlated share
     length = values.get(f"{part} length", jnp.array(1.0))
-    return part, (motion, correlation(layout.model.space_of(part), layout.distance, length, nugget))
+    return motion, correlation(space, distance, length, nugget)
 
 
-def _class_scale(layout: Layout, part: str, pattern: np.ndarray, values: dict[str, Array]) -> Array:
-    if not layout.labels:
+def _class_scale(kind: Kind, part: str, pattern: Array, values: dict[str, Array]) -> Array:
+    if not kind.labels:
         return jnp.array(1.0)
-    each = jnp.stack([values[f"{part} std [{label}]"] for label in layout.labels])[pattern]
+    each = jnp.stack([values[f"{part} std [{label}]"] for label in kind.labels])[pattern]
     return each[:, None] * each[None, :]
 
 
-def _bias(layout: Layout, bias: Bias, values: dict[str, Array]) -> dict[str, Array]:
-    name = layout.sensors[bias.sensor]
+def _bias(name: str, values: dict[str, Array]) -> dict[str, Array]:
     return {key: values[f"{name} bias {key}"] for key in ("std", "time") if f"{name} bias {key}" in values}
 
 
-def make_systems(layout: Layout, traced: Traced) -> list[System]:
-    """Return the matrices as the engine takes them."""
+def systems_of(layout: Layout, values: dict[str, float]) -> list[System]:
+    """Return the matrices of given parameters, as the engine takes them."""
+    return make_systems(layout, values, _matrices(layout.kind, _arrays(values), *_shapes(layout)))
+
+
+def _arrays(values: dict[str, float]) -> dict[str, Array]:
+    return {name: jnp.asarray(value) for name, value in values.items()}
+
+
+def _shapes(layout: Layout) -> tuple[Array, Array, Array]:
+    return jnp.asarray(layout.distance), jnp.asarray(layout.steps), jnp.asarray(layout.patterns)
+
+
+def make_systems(layout: Layout, values: dict[str, float], traced: Traced) -> list[System]:
+    """Put matrices, noise and priors together."""
     pattern = layout.pattern
+    noise = np.array([values[f"{name} noise"] ** 2 for name in layout.sensors])
+    prior = np.array([(values[c] if isinstance(c, str) else c) ** 2 for c in layout.coefficients])
     host = jax.tree.map(np.asarray, traced)
     return [
-        System(pattern, t, _inverse(layout, t), q, p, host.noise, host.prior)
+        System(pattern, t, _inverse(layout, t), q, p, noise, prior)
         for t, q, p in zip(host.transition, host.innovation, host.start, strict=True)
     ]
 
@@ -177,15 +216,6 @@ class Objective:
     def __init__(self, layout: Layout, data: BlockData):
         self.layout, self.data = layout, data
         self.free = [p for p in layout.parameters if p.factor is not None]
-        fixed = {p.name: jnp.asarray(p.median) for p in layout.parameters if p.factor is None}
-        names = [p.name for p in self.free]
-
-        def build(logs: Array) -> Traced:
-            values = fixed | {name: jnp.exp(logs[i]) for i, name in enumerate(names)}
-            return trace_matrices(layout, values)
-
-        self._build = jax.jit(build)
-        self._pull = jax.jit(lambda logs, weights: jax.vjp(build, logs)[1](weights)[0])
         self.path: list[float] = []
 
     @property
@@ -195,9 +225,9 @@ class Objective:
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
-        """Where the search may go: a factor of 1e4, and times that a step can tell from none."""
+        """Where the search may go: a factor of 1e3, and times that a step can tell from none."""
         shortest = np.log(0.2 * self.layout.steps.min()) if len(self.layout.steps) else -np.inf
-        wide = np.log(1e4)
+        wide = np.log(1e3)
         return [
             (max(s - wide, shortest) if p.name.endswith(" time") else s - wide, s + wide)
             for s, p in zip(self.start, self.free, strict=True)
@@ -205,7 +235,7 @@ class Objective:
 
     def systems(self, logs: np.ndarray) -> list[System]:
         """Return the matrices at some parameters."""
-        return make_systems(self.layout, self._build(jnp.asarray(logs)))
+        return systems_of(self.layout, self.values(logs))
 
     def values(self, logs: np.ndarray) -> dict[str, float]:
         """Return all parameters by name."""
@@ -214,17 +244,19 @@ class Objective:
 
     def likelihood(self, logs: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, Coefficients]:
         """Return the log-likelihood, its slope by the logarithms, observations by sensor, coefficients."""
-        systems = self.systems(logs)
+        values = self.values(logs)
+        systems = systems_of(self.layout, values)
         found, shared = slopes(self.data, systems)
-        weights = Traced(
-            [jnp.asarray(f.transition) for f in found],
-            [jnp.asarray(f.innovation) for f in found],
-            [jnp.asarray(f.start) for f in found],
-            jnp.asarray(sum(f.noise for f in found)),
-            jnp.asarray(found[0].prior),
-        )
-        slope = np.asarray(self._pull(jnp.asarray(logs), weights))
-        return found[0].value, slope, sum(f.counts for f in found), shared
+        weights = Traced(*([jnp.asarray(getattr(f, name)) for f in found] for name in Traced._fields))
+        by_name = _pulled(self.layout.kind, _arrays(values), *_shapes(self.layout), weights)
+        slope = {name: float(by) * values[name] for name, by in by_name.items()}
+        for name, by in zip(self.layout.sensors, sum(f.noise for f in found), strict=True):
+            slope[f"{name} noise"] += 2.0 * values[f"{name} noise"] ** 2 * float(by)
+        for prior, by in zip(self.layout.coefficients, found[0].prior, strict=True):
+            if isinstance(prior, str):
+                slope[prior] += 2.0 * values[prior] ** 2 * float(by)
+        by_log = np.array([slope[p.name] for p in self.free])
+        return found[0].value, by_log, sum(f.counts for f in found), shared
 
     def __call__(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
         """Return minus the log-posterior and its slope, for a minimiser."""

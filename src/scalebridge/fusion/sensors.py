@@ -75,7 +75,12 @@ class Sensor:
         if not np.isfinite(values).any():
             raise self.refusal("data", "no value at all", "at least one", "leave this sensor out")
         _check_options(self)
-        for name, found in (("values", values), ("days", days), ("dated", dated), ("scale", _noise(self, values))):
+        for name, found in (
+            ("values", values),
+            ("days", days),
+            ("dated", dated),
+            ("scale", _noise(self, values)),
+        ):
             object.__setattr__(self, f"_{name}", found)
 
     @property
@@ -140,7 +145,9 @@ def _days(sensor: Sensor) -> tuple[np.ndarray, bool]:
     if given is None:
         given = _axis(sensor, _TIMES, None)
     if given is None:
-        raise sensor.refusal("dates", "nothing", "the date of each image", "pass dates=, or a DataArray with time")
+        raise sensor.refusal(
+            "dates", "nothing", "the date of each image", "pass dates=, or a DataArray with time"
+        )
     array = np.asarray(given)
     if array.dtype.kind in "UOM":
         try:
@@ -161,7 +168,9 @@ def _axis(sensor: Sensor, names: tuple[str, ...], given: Any) -> Any:
 def _crs_of(data: Any) -> str | None:
     """The coordinate reference system of a DataArray: its attribute, or the one that rioxarray left."""
     reference = getattr(data, "coords", {}).get("spatial_ref") if hasattr(data, "coords") else None
-    told = getattr(data, "attrs", {}).get("crs") or (reference.attrs.get("crs_wkt") if reference is not None else None)
+    told = getattr(data, "attrs", {}).get("crs") or (
+        reference.attrs.get("crs_wkt") if reference is not None else None
+    )
     return None if told is None else str(told)
 
 
@@ -176,7 +185,9 @@ def _check_shape(sensor: Sensor, values: np.ndarray) -> None:
         points = np.asarray(sensor.points, dtype=float)
         if points.shape != (values.shape[1], 2) or not np.isfinite(points).all():
             got = f"shape {points.shape}"
-            raise sensor.refusal("points", got, f"({values.shape[1]}, 2): y and x of each station", "correct them")
+            raise sensor.refusal(
+                "points", got, f"({values.shape[1]}, 2): y and x of each station", "correct them"
+            )
     for name, axis, length in (("y", sensor.y, values.shape[1]), ("x", sensor.x, values.shape[-1])):
         if axis is not None and len(axis) != length:
             raise sensor.refusal(name, f"{len(axis)} numbers", f"{length}, one for each pixel", "correct it")
@@ -191,14 +202,18 @@ def _check_dates(sensor: Sensor, days: np.ndarray, count: int) -> None:
         cure = "average the images of a date, or give them times"
         raise sensor.refusal("dates", f"day {np.sort(days)[first]:g} twice", "each date once", cure)
     if (order < 0).any():
-        raise sensor.refusal("dates", "an earlier date after a later", "dates in order", "sort the images by date")
+        raise sensor.refusal(
+            "dates", "an earlier date after a later", "dates in order", "sort the images by date"
+        )
 
 
 def _masked(sensor: Sensor, values: np.ndarray) -> np.ndarray:
     mask = np.asarray(sensor.mask)
     if mask.dtype != bool or mask.shape not in (values.shape, values.shape[1:]):
         got = f"{mask.dtype} of shape {mask.shape}"
-        raise sensor.refusal("mask", got, f"true and false of shape {values.shape}", "say which values are used")
+        raise sensor.refusal(
+            "mask", got, f"true and false of shape {values.shape}", "say which values are used"
+        )
     return np.where(mask, values, np.nan)
 
 
@@ -214,7 +229,9 @@ def _noise(sensor: Sensor, values: np.ndarray) -> np.ndarray | None:
     used = spread[np.isfinite(values)]
     if not np.isfinite(used).all() or (used <= 0).any():
         wanted = "positive standard deviations wherever there is a value"
-        raise sensor.refusal("noise", f"{np.nanmin(used):g}", wanted, "mask the values, or correct their noise")
+        raise sensor.refusal(
+            "noise", f"{np.nanmin(used):g}", wanted, "mask the values, or correct their noise"
+        )
     return spread
 
 
@@ -224,4 +241,6 @@ def _check_options(sensor: Sensor) -> None:
     if sensor.relative_noise and sensor.noise is None:
         raise sensor.refusal("relative_noise", "no noise", "an array of relative noise", "pass noise=")
     if sensor.blur is not None and not (np.isfinite(sensor.blur) and sensor.blur > 0):
-        raise sensor.refusal("blur", repr(sensor.blur), "a positive number of pixels", "leave it out for none")
+        raise sensor.refusal(
+            "blur", repr(sensor.blur), "a positive number of pixels", "leave it out for none"
+        )

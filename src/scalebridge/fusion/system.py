@@ -141,7 +141,9 @@ def layered(parts: list[tuple[Dynamics, Array]], biases: list[tuple[Dynamics, in
     width = max(d.transition.shape[1] for d in [p for p, _ in parts] + [b for b, _ in biases])
     blocks = [(d, k) for d, k in parts] + [(d, jnp.eye(rows)) for d, rows in biases]
     weights = [
-        jnp.repeat(jnp.pad(d.transition, ((0, 0), (0, 0), (0, width - d.transition.shape[2]))), len(k), axis=1)
+        jnp.repeat(
+            jnp.pad(d.transition, ((0, 0), (0, 0), (0, width - d.transition.shape[2]))), len(k), axis=1
+        )
         for d, k in blocks
     ]
     return (
