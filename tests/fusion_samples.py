@@ -67,6 +67,19 @@ def correlation_in_space(problem, part, block, values):
     return same * np.exp(-scaled)
 
 
+def column_of(problem, names, observed, place, weights):
+    """What one observation sees of the shared coefficients."""
+    column = np.zeros(len(names))
+    column[0] = 1.0
+    if f"{observed.name} bias" in names:
+        column[names.index(f"{observed.name} bias")] = 1.0
+    if observed.offset:
+        column[names.index(f"{observed.name} offset {problem.date_text(place)}")] = 1.0
+    for name, z in problem.covariates.items():
+        column[names.index(name)] = weights @ z[place]
+    return column
+
+
 def batch_answer(problem, values, block):
     """Log-likelihood, mean and standard deviation of all pixels and dates by one dense Gaussian process."""
     days, pixels = problem.days, int(np.prod(problem.grid.shape))
@@ -83,25 +96,16 @@ def batch_answer(problem, values, block):
         prior += np.kron(time, space)
     names = [name for name, _ in problem.coefficients]
     spread = np.array([values[p] if isinstance(p, str) else p for _, p in problem.coefficients])
-    rows, extra, seen, columns, size = [], [], [], [], len(names)
+    rows, extra, columns, size = [], [], [], len(names)
     for o in problem.observed:
         weights = o.weights.toarray()
-        for t in range(len(days)):
-            for r in np.flatnonzero(np.isfinite(o.values[t])):
-                whole = np.zeros(len(days) * pixels)
-                whole[t * pixels : (t + 1) * pixels] = weights[r]
-                rows.append(whole)
-                column = np.zeros(size)
-                column[0] = 1.0
-                if f"{o.name} bias" in names:
-                    column[names.index(f"{o.name} bias")] = 1.0
-                if o.offset:
-                    column[names.index(f"{o.name} offset {problem.date_text(t)}")] = 1.0
-                for name, z in problem.covariates.items():
-                    column[names.index(name)] = weights[r] @ z[t]
-                columns.append(column)
-                extra.append((o, t, r))
-                seen.append(o.values[t, r])
+        for t, r in np.argwhere(np.isfinite(o.values)):
+            whole = np.zeros(len(days) * pixels)
+            whole[t * pixels : (t + 1) * pixels] = weights[r]
+            rows.append(whole)
+            columns.append(column_of(problem, names, o, t, weights[r]))
+            extra.append((o, t, r))
+    seen = [o.values[t, r] for o, t, r in extra]
     H, X, y = np.array(rows), np.array(columns), np.array(seen)
     cov = H @ prior @ H.T + (X * spread**2) @ X.T
     for i, (o, t, r) in enumerate(extra):

@@ -49,7 +49,6 @@ class FusionSolveTable(Table):
     keep_all: bool = Field(default=False, description="no gate")
     lag: int | None = None
     hold_out: list[float | str] | None = Field(default=None, description="dates of the finest sensor")
-    draws: int = 0
     seed: int = 0
 
 

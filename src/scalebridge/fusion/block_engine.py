@@ -80,7 +80,7 @@ class BlockData:
         sensor: (rows,), number of the sensor.
         observe: what each row sees of the state.
         fields: what is asked of the state, one row a pixel.
-        field_columns: the regressors of what is asked, (dates, pixels, coefficients), or with footprints first.
+        field_columns: regressors of what is asked, (dates, pixels, coefficients), or with footprints first.
         step: (dates,), class of the step to a date, -1 at the first.
         groups: the footprints by their gaps.
     """
@@ -175,7 +175,7 @@ def filter_forwards(data: BlockData, group: Group, system: System) -> Pass:
     shared = data.columns if data.columns.ndim == 3 else data.columns[group.members[0]]
     stacked = np.where(group.seen[..., None], np.concatenate([values, shared], axis=2), 0.0)
     noise = group.scale * system.noise[data.sensor]
-    dates, rows, columns = stacked.shape
+    dates, _, columns = stacked.shape
     states = len(system.start)
     count = int(group.seen.sum())
     kept = Pass(
@@ -247,7 +247,7 @@ def summed_parts(data: BlockData, systems: list[System]) -> tuple[np.ndarray, np
 
 
 def combined(members: int, shared: Coefficients) -> np.ndarray:
-    """Return how columns combine: every footprint at the coefficients' mean, then the coefficients' spread."""
+    """Return how columns combine: footprints at the coefficients' mean, then the coefficients' spread."""
     size = len(shared.mean)
     if not size:
         return np.eye(members)

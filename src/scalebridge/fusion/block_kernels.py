@@ -11,64 +11,88 @@ from scalebridge.core.compiled import kernel
 
 
 @kernel
+def scale_states(weight, mean, cov):
+    """Take every state on by a factor of its own: a <- w a, P <- w P w."""
+    states = len(weight)
+    for i in range(states):
+        for c in range(mean.shape[1]):
+            mean[i, c] *= weight[i, 0]
+        for j in range(states):
+            cov[i, j] *= weight[i, 0] * weight[j, 0]
+
+
+@kernel
+def mix_rows(index, weight, source, target):
+    """Fill target = T source, for the short rows of T."""
+    target[:] = 0.0
+    for i in range(index.shape[0]):
+        for k in range(index.shape[1]):
+            w, row = weight[i, k], index[i, k]
+            if w != 0.0:
+                for c in range(source.shape[1]):
+                    target[i, c] += w * source[row, c]
+
+
+@kernel
+def mix_rows_back(index, weight, source, target):
+    """Fill target = T' source, for the short rows of T."""
+    target[:] = 0.0
+    for i in range(index.shape[0]):
+        for k in range(index.shape[1]):
+            w, row = weight[i, k], index[i, k]
+            if w != 0.0:
+                for c in range(source.shape[1]):
+                    target[row, c] += w * source[i, c]
+
+
+@kernel
 def move(index, weight, mean, cov, work):
     """Take means (states, columns) and covariance one step on: a <- T a, P <- T P T'; rows of T are short."""
-    states, width = index.shape
-    if width == 1:
-        for i in range(states):
-            for c in range(mean.shape[1]):
-                mean[i, c] *= weight[i, 0]
-            for j in range(states):
-                cov[i, j] *= weight[i, 0] * weight[j, 0]
+    if index.shape[1] == 1:
+        scale_states(weight, mean, cov)
         return
     held = mean.copy()
-    for i in range(states):
-        mean[i] = 0.0
-        work[i] = 0.0
-        for k in range(width):
-            w, source = weight[i, k], index[i, k]
-            if w != 0.0:
-                for c in range(mean.shape[1]):
-                    mean[i, c] += w * held[source, c]
-                for j in range(states):
-                    work[i, j] += w * cov[source, j]
-    for i in range(states):
-        for j in range(states):
-            total = 0.0
-            for k in range(width):
-                total += work[i, index[j, k]] * weight[j, k]
-            cov[i, j] = total
+    mix_rows(index, weight, held, mean)
+    mix_rows(index, weight, cov, work)
+    held = work.T.copy()
+    mix_rows(index, weight, held, cov)
 
 
 @kernel
 def move_back(index, weight, info, spread, work):
     """Take the backward recursion over one step: r <- T' r, N <- T' N T."""
-    states, width = index.shape
-    if width == 1:
-        for i in range(states):
-            for c in range(info.shape[1]):
-                info[i, c] *= weight[i, 0]
-            for j in range(states):
-                spread[i, j] *= weight[i, 0] * weight[j, 0]
+    if index.shape[1] == 1:
+        scale_states(weight, info, spread)
         return
     held = info.copy()
-    info[:] = 0.0
-    work[:] = 0.0
+    mix_rows_back(index, weight, held, info)
+    mix_rows_back(index, weight, spread, work)
+    held = work.T.copy()
+    mix_rows_back(index, weight, held, spread)
+
+
+@kernel
+def observe_row(index, weight, noise, mean, cov, gain, error):
+    """Update mean and covariance by one scalar observation; fill gain P h and error v; return F."""
+    states, columns = mean.shape
+    gain[:] = 0.0
+    for e in range(len(index)):
+        source, w = index[e], weight[e]
+        for i in range(states):
+            gain[i] += w * cov[source, i]
+        for c in range(columns):
+            error[c] -= w * mean[source, c]
+    total = 0.0
+    for e in range(len(index)):
+        total += weight[e] * gain[index[e]]
+    total = max(total, 0.0) + noise  # rounding can take a variance that is nearly zero below it
     for i in range(states):
-        for k in range(width):
-            w, target = weight[i, k], index[i, k]
-            if w != 0.0:
-                for c in range(info.shape[1]):
-                    info[target, c] += w * held[i, c]
-                for j in range(states):
-                    work[target, j] += w * spread[i, j]
-    spread[:] = 0.0
-    for i in range(states):
-        for k in range(width):
-            w, target = weight[i, k], index[i, k]
-            if w != 0.0:
-                for j in range(states):
-                    spread[j, target] += w * work[j, i]
+        scaled = gain[i] / total
+        for c in range(columns):
+            mean[i, c] += scaled * error[c]
+        for j in range(states):
+            cov[i, j] -= scaled * gain[j]
+    return total
 
 
 @kernel
@@ -84,7 +108,7 @@ def filter_group(
         noise: (dates, rows), variances.
         pointer: rows of the observation matrix, compressed, with `index` and `weight`.
         step: (dates,), class of the step that leads to a date; -1 for none.
-        t_index: (states, width), columns of each row of the transition, with weights (classes, states, width).
+        t_index: (states, width), columns of each row of the transition; weights (classes, states, width).
         innovation: (classes, states, states), covariance.
         mean: (states, columns) before the first date; overwritten.
         cov: (states, states) before the first date; overwritten.
@@ -94,7 +118,7 @@ def filter_group(
         variances: (observations,), filled with F.
         errors: (observations, columns), filled with v.
     """
-    dates, rows, columns = data.shape
+    dates, rows = seen.shape
     states = cov.shape[0]
     work = np.empty((states, states))
     count = 0
@@ -107,68 +131,63 @@ def filter_group(
         for m in range(rows):
             if not seen[t, m]:
                 continue
-            gain, error = gains[count], errors[count]
-            gain[:] = 0.0
-            error[:] = data[t, m]
-            for e in range(pointer[m], pointer[m + 1]):
-                source, w = index[e], weight[e]
-                for i in range(states):
-                    gain[i] += w * cov[source, i]
-                for c in range(columns):
-                    error[c] -= w * mean[source, c]
-            total = 0.0
-            for e in range(pointer[m], pointer[m + 1]):
-                total += weight[e] * gain[index[e]]
-            total = max(total, 0.0) + noise[t, m]  # rounding can take a variance that is nearly zero below it
-            for i in range(states):
-                scaled = gain[i] / total
-                for c in range(columns):
-                    mean[i, c] += scaled * error[c]
-                for j in range(states):
-                    cov[i, j] -= scaled * gain[j]
-            variances[count] = total
+            errors[count] = data[t, m]
+            own = slice(pointer[m], pointer[m + 1])
+            variances[count] = observe_row(
+                index[own], weight[own], noise[t, m], mean, cov, gains[count], errors[count]
+            )
             count += 1
+
+
+@kernel
+def sweep_row(index, weight, gain, total, error, info, spread, work):
+    """Take the backward recursion over one observation; the smoothed error u replaces v; return D."""
+    states = len(gain)
+    both = 0.0
+    for i in range(states):
+        value = 0.0
+        for j in range(states):
+            value += spread[i, j] * gain[j]
+        work[i] = value
+        both += gain[i] * value
+    for c in range(len(error)):
+        value = error[c]
+        for i in range(states):
+            value -= gain[i] * info[i, c]
+        error[c] = value / total  # u = (v - K' r) / F
+        for e in range(len(index)):
+            info[index[e], c] += weight[e] * error[c]
+    precision = 1.0 / total + both / total**2
+    spread_row(index, weight, work, total, precision, spread)
+    return precision
+
+
+@kernel
+def spread_row(index, weight, work, total, precision, spread):
+    """Take N over one observation: N <- h h' / F + L' N L, where N P h is known."""
+    for e in range(len(index)):
+        w = weight[e] / total
+        for j in range(len(work)):
+            spread[index[e], j] -= w * work[j]
+            spread[j, index[e]] -= w * work[j]
+    for e in range(len(index)):
+        for f in range(len(index)):
+            spread[index[e], index[f]] += weight[e] * weight[f] * precision
 
 
 @kernel
 def sweep_rows(t, first, seen, pointer, index, weight, gains, variances, errors, info, spread, work):
     """Take the backward recursion over the observations of one date, last first."""
-    states, columns = info.shape
     count = first
     for m in range(seen.shape[1]):
         count += seen[t, m]
     for m in range(seen.shape[1] - 1, -1, -1):
-        if not seen[t, m]:
-            continue
-        count -= 1
-        gain, total = gains[count], variances[count]
-        for i in range(states):
-            value = 0.0
-            for j in range(states):
-                value += spread[i, j] * gain[j]
-            work[i] = value
-        both = 0.0
-        for i in range(states):
-            both += gain[i] * work[i]
-        low, high = pointer[m], pointer[m + 1]
-        for c in range(columns):
-            value = errors[count, c]
-            for i in range(states):
-                value -= gain[i] * info[i, c]
-            value /= total
-            errors[count, c] = value  # the smoothed error u = (v - K' r) / F takes the innovation's place
-            for e in range(low, high):
-                info[index[e], c] += weight[e] * value
-        precision = 1.0 / total + both / total**2
-        variances[count] = precision
-        for e in range(low, high):
-            w = weight[e] / total
-            for j in range(states):
-                spread[index[e], j] -= w * work[j]
-                spread[j, index[e]] -= w * work[j]
-        for e in range(low, high):
-            for f in range(low, high):
-                spread[index[e], index[f]] += weight[e] * weight[f] * precision
+        if seen[t, m]:
+            count -= 1
+            own = slice(pointer[m], pointer[m + 1])
+            variances[count] = sweep_row(
+                index[own], weight[own], gains[count], variances[count], errors[count], info, spread, work
+            )
 
 
 @kernel

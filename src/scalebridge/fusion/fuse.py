@@ -15,11 +15,13 @@ from scalebridge.fusion.fusion_checks import check_agreement, check_batch, check
 from scalebridge.fusion.fusion_model import FusionModel
 from scalebridge.fusion.fusion_problem import Problem, gather
 from scalebridge.fusion.held_out import HeldOut, hold_out_scenes, scenes_to_hold
+from scalebridge.fusion.joint_estimate import estimate_iterative, estimate_sparse, learn_joint
 from scalebridge.fusion.learning import Learnt
 from scalebridge.fusion.sensors import Sensor
 
 Engine = Literal["auto", "blocks", "sparse", "iterative"]
 Learning = Literal["gradient", "em"]
+_SPARSE = 60_000  # unknowns of a sparse factor: a minute, and some gigabytes
 _ENGINES = ("auto", "blocks", "sparse", "iterative")
 
 
@@ -30,7 +32,6 @@ class Settings:
     engine: str
     search: Search
     lag: int | None
-    draws: int
     seed: int
 
 
@@ -47,7 +48,6 @@ def fuse(
     gate: float | None = 3.0,
     lag: int | None = None,
     hold_out: Any = None,
-    draws: int = 0,
     seed: int = 0,
 ) -> Fused:
     """Estimate a field at the finest resolution from sensors at several, with its standard deviation.
@@ -63,7 +63,7 @@ def fuse(
         covariates: fields that explain part of the value, by name: one number a date, a pixel, or both.
         classes: land cover, a label a pixel; classes have standard deviations of their own.
         engine: "blocks" where footprints partition the pixels and nothing is correlated across them,
-            "sparse" for some 1e5 unknowns, "iterative" beyond; "auto" chooses and says why.
+            "sparse" for some 6e4 unknowns, "iterative" beyond; "auto" chooses and says why.
         learn: parameters by marginal likelihood ("gradient", with priors) or by expectation and maximisation
             ("em", of the standard deviations, without priors).
         footprints: number of footprints that parameters are learnt from.
@@ -73,8 +73,7 @@ def fuse(
             alone (the filter).
         hold_out: dates of the finest sensor, or (sensor, dates): each is predicted with parameters that were
             learnt without it.
-        draws: number of fields that could be, drawn from what is known.
-        seed: of these.
+        seed: of the samples of the iterative engine.
 
     Returns:
         mean and standard deviation on all dates, parameters, scenes left out, skill on scenes held out.
@@ -96,21 +95,22 @@ def fuse(
     Example:
         >>> rng = np.random.default_rng(0)
         >>> truth = np.cumsum(rng.standard_normal((9, 4, 4)), axis=0)
-        >>> coarse = Sensor("coarse", truth.mean(axis=(1, 2), keepdims=True), range(9), footprint=4, noise=0.1)
+        >>> means = truth.mean(axis=(1, 2), keepdims=True)
+        >>> coarse = Sensor("coarse", means, range(9), footprint=4, noise=0.1)
         >>> fine = Sensor("fine", truth[::4], range(0, 9, 4), noise=0.1)
         >>> found = fuse([coarse, fine])
         >>> bool(np.abs(found.mean - truth).mean() < 1.0), found.std[0].max() < found.std[2].max()
         (True, True)
     """
     watch = Stopwatch()
-    settings = _settings(engine, learn, footprints, gate, lag, draws, seed)
+    settings = _settings(engine, learn, footprints, gate, lag, seed)
     problem = gather(sensors, model or FusionModel(), dates, covariates, classes)
     held = None if hold_out is None else scenes_to_hold(problem, hold_out)
     chosen, why = choose_engine(problem, settings)
     watch.lap("reading")
     learnt, clean, gated = _learn(problem, chosen, settings)
     watch.lap("learning")
-    estimate, fields = _estimate(clean, chosen, settings, learnt)
+    estimate = _estimate(clean, chosen, settings, learnt)
     watch.lap("estimating")
     rows = _hold_out(problem, chosen, held, settings)
     watch.lap("holding out")
@@ -125,11 +125,11 @@ def fuse(
         "draws": draws,
     }
     return Fused(
-        estimate.mean, estimate.std, clean.days, clean, chosen, why, learnt, estimate, gated, rows, fields,
-        tuple(checks), _notes(clean, learnt, gated, settings),
+        estimate.mean, estimate.std, clean.days, clean, chosen, why, learnt, estimate, gated, rows,
+        tuple(checks), _notes(estimate, learnt, gated, settings),
         Provenance(
-            _described(problem), told | {"model": problem.model.to_dict()}, installed_versions(), this_machine(),
-            watch.started, watch.elapsed, seed if draws else None,
+            _described(problem), told | {"model": problem.model.to_dict()}, installed_versions(),
+            this_machine(), watch.started, watch.elapsed, seed if chosen == "iterative" else None,
         ),
     )  # fmt: skip
 
@@ -151,29 +151,77 @@ def choose_engine(problem: Problem, settings: Settings) -> tuple[str, str]:
                 cure="pass engine='auto'",
             )
         return "blocks", f"footprints of {block[0]} x {block[1]} pixels partition the grid"  # type: ignore[index]
-    raise InputError("engine", got=settings.engine, wanted="'blocks'", cure="pass engine='auto'")
+    return _choose_joint(problem, settings)
+
+
+def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
+    if settings.lag is not None:
+        cure = "leave lag out"
+        raise InputError("lag", got=settings.lag, wanted="none, because this engine smooths", cure=cure)
+    missing = problem.block is None and not all(
+        problem.model.space_of(part) in ("independent", "across") for part in problem.model.parts
+    )
+    if missing:
+        raise InputError(
+            "space",
+            got="a correlation within footprints",
+            wanted="'independent' or 'across', because footprints do not partition the pixels",
+            cure="write FusionModel(space='across')",
+        )
+    orders = sum(problem.model.orders)
+    size = len(problem.days) * problem.grid.shape[0] * problem.grid.shape[1] * orders
+    why = (
+        "footprints overlap or are not nested"
+        if problem.block is None
+        else "pixels are correlated across footprints"
+    )
+    if settings.engine == "sparse" or (settings.engine == "auto" and (size <= _SPARSE or orders > 1)):
+        return "sparse", f"{why}; {size} unknowns fit one sparse factor"
+    return "iterative", f"{why}; {size} unknowns are too many for a sparse factor"
 
 
 def _learn(problem: Problem, engine: str, settings: Settings) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
-    return learn_blocks(problem, _block(problem), settings.search)
+    if engine == "blocks":
+        return learn_blocks(problem, _block(problem), settings.search)
+    unknown = [p.name for p in problem.parameters if p.factor is not None]
+    if engine == "iterative" and unknown:
+        raise InputError(
+            "parameters",
+            got=f"no value of {', '.join(unknown)}",
+            wanted="all parameters, because the iterative engine has no likelihood",
+            cure="learn them on a part of the grid with engine='sparse' and pass FusionModel(parameters=...)",
+        )
+    if engine == "iterative":
+        known = {p.name: p.median for p in problem.parameters}
+        return Learnt(known, {}, float("nan"), 0, True, ()), problem, ()
+    return learn_joint(problem, settings.search), problem, ()
 
 
-def _estimate(
-    problem: Problem, engine: str, settings: Settings, learnt: Learnt
-) -> tuple[Estimate, np.ndarray]:
+def _estimate(problem: Problem, engine: str, settings: Settings, learnt: Learnt) -> Estimate:
     every = np.arange(len(problem.days))
-    return estimate_blocks(problem, _block(problem), learnt.values, every, settings.lag), np.zeros((0,))
+    if engine == "blocks":
+        return estimate_blocks(problem, _block(problem), learnt.values, every, settings.lag)
+    if engine == "sparse":
+        return estimate_sparse(problem, learnt.values, every)
+    return estimate_iterative(problem, learnt.values, every, seed=settings.seed)
 
 
 def _hold_out(
     problem: Problem, engine: str, held: tuple[str, list[int]] | None, settings: Settings
 ) -> tuple[HeldOut, ...]:
-    return () if held is None else hold_out_scenes(problem, _block(problem), *held, settings.search)
+    if held is None:
+        return ()
+    if engine != "blocks":
+        cure = "leave hold_out out, or use nested footprints"
+        raise InputError("hold_out", got=f"the engine '{engine}'", wanted="the engine 'blocks'", cure=cure)
+    return hold_out_scenes(problem, _block(problem), *held, settings.search)
 
 
 def _checks(
     problem: Problem, engine: str, estimate: Estimate, learnt: Learnt, rows: tuple[HeldOut, ...]
 ) -> list[Check]:
+    if engine != "blocks":
+        return check_agreement(problem, estimate)
     block = _block(problem)
     return [
         *check_agreement(problem, estimate),
@@ -189,7 +237,9 @@ def _block(problem: Problem) -> tuple[int, int]:
     return block
 
 
-def _notes(problem: Problem, learnt: Learnt, gated: tuple[Gated, ...], settings: Settings) -> tuple[str, ...]:
+def _notes(
+    estimate: Estimate, learnt: Learnt, gated: tuple[Gated, ...], settings: Settings
+) -> tuple[str, ...]:
     said = []
     if not learnt.converged:
         said.append(
@@ -201,6 +251,8 @@ def _notes(problem: Problem, learnt: Learnt, gated: tuple[Gated, ...], settings:
         said.append("estimates use the past alone")
     elif settings.lag is not None:
         said.append(f"estimates use data up to {settings.lag} dates later")
+    if estimate.errors > 0:
+        said.append(f"standard deviations are from samples; Monte-Carlo error {estimate.errors:.1%}")
     if settings.search.method == "em":
         said.append(
             "expectation and maximisation: no priors; times, lengths and nuggets stay at their medians"
@@ -217,22 +269,19 @@ def _described(problem: Problem) -> dict[str, Any]:
     return told
 
 
-def _settings(
-    engine: Any, learn: Any, footprints: Any, gate: Any, lag: Any, draws: Any, seed: Any
-) -> Settings:
+def _settings(engine: Any, learn: Any, footprints: Any, gate: Any, lag: Any, seed: Any) -> Settings:
     for argument, got, known in (("engine", engine, _ENGINES), ("learn", learn, ("gradient", "em"))):
         if got not in known:
             cure = "choose one of them"
             raise InputError(argument, got=repr(got), wanted=" or ".join(map(repr, known)), cure=cure)
     _check_whole("footprints", footprints, 1)
-    _check_whole("draws", draws, 0)
     _check_whole("seed", seed, 0)
     if lag is not None:
         _check_whole("lag", lag, 0)
     if gate is not None and (isinstance(gate, bool) or not isinstance(gate, int | float) or not gate > 1):
         cure = "pass None to keep all scenes"
         raise InputError("gate", got=repr(gate), wanted="a number above 1, or None", cure=cure)
-    return Settings(engine, Search(learn, footprints, gate), lag, draws, seed)
+    return Settings(engine, Search(learn, footprints, gate), lag, seed)
 
 
 def _check_whole(argument: str, value: Any, least: int) -> None:

@@ -38,7 +38,6 @@ class Fused:
         estimate: residuals and coefficients beside the field.
         gated: scenes that were left out.
         held_out: scenes predicted without them.
-        draws: (draws, dates, rows, columns), fields that could be; empty where none were asked for.
         checks: what has to hold, measured.
         notes: what a reader has to know.
         provenance: where it all came from.
@@ -60,7 +59,6 @@ class Fused:
     estimate: Estimate
     gated: tuple[Gated, ...]
     held_out: tuple[HeldOut, ...]
-    draws: np.ndarray
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
     provenance: Provenance = field(default_factory=lambda: Provenance({}, {}))
@@ -91,7 +89,7 @@ class Fused:
         return self.learnt.values
 
     def to_dataset(self) -> Any:
-        """Return an xarray Dataset with `mean`, `std` (and `draws`), coordinates, times and CRS.
+        """Return an xarray Dataset with `mean`, `std`, coordinates, times and CRS.
 
         Raises:
             MissingExtraError: xarray is not installed.
@@ -109,8 +107,6 @@ class Fused:
         dims = ("time", "y", "x")
         told = {"units": self.unit, "crs": grid.crs or ""}
         variables = {"mean": (dims, self.mean, told), "std": (dims, self.std, told)}
-        if len(self.draws):
-            variables["draws"] = (("draw", *dims), self.draws, told)
         attributes = {"engine": self.engine, "title": "fused field", "schema": SCHEMA}
         return xarray.Dataset(variables, coords, attributes)
 

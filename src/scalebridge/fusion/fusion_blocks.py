@@ -149,7 +149,7 @@ def sparse_rows(dense: np.ndarray) -> Rows:
 def _columns(
     problem: Problem, block: tuple[int, int], rows: list[int], chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the regressors of all rows, and of the field: shared, or by footprint where there are covariates."""
+    """Return the regressors of all rows and of the field: shared, or by footprint with covariates."""
     names = [name for name, _ in problem.coefficients]
     dates, pixels = len(problem.days), block[0] * block[1]
     shared, field = np.zeros((dates, sum(rows), len(names))), np.zeros((dates, pixels, len(names)))

@@ -23,8 +23,8 @@ def check_agreement(problem: Problem, estimate: Estimate) -> list[Check]:
         if inside.any():
             meaning = (
                 f"root mean square of what '{o.name}' saw less what all other data say of it, in units of "
-                "the deviation that this should have; 1 where model and data agree, 1.5 is a noise or a wander "
-                "that is twice too small in variance"
+                "the deviation that this should have; 1 where model and data agree, 1.5 where a noise is twice "
+                "too small in variance"
             )
             found.append(
                 Check(f"agreement, {o.name}", float(np.sqrt(np.mean(z[inside] ** 2))), 1.5, meaning=meaning)
@@ -49,8 +49,8 @@ def check_innovations(problem: Problem, block: tuple[int, int], values: dict[str
             "innovations, variance",
             float(np.abs(np.log(np.mean(seen**2)))) if len(seen) else 0.0,
             float(np.log(1.5)),
-            meaning="absolute logarithm of the mean square of the standardised innovations; zero where the model "
-            "says how far each observation is from what was expected of it",
+            meaning="absolute logarithm of the mean square of the standardised innovations; zero where the "
+            "model says how far each observation is from what was expected of it",
         )
     ]
     if len(pairs) > 2:
@@ -59,8 +59,8 @@ def check_innovations(problem: Problem, block: tuple[int, int], values: dict[str
                 "innovations, whiteness",
                 float(np.abs(np.corrcoef(pairs.T)[0, 1])),
                 0.2 + 2.0 / np.sqrt(len(pairs)),
-                meaning="correlation of an innovation with the next of the same row; zero where nothing is left "
-                "to be learnt from the past",
+                meaning="correlation of an innovation with the next of the same row; zero where nothing is "
+                "left to be learnt from the past",
             )
         )
     return told
@@ -86,8 +86,8 @@ def check_batch(problem: Problem, block: tuple[int, int], values: dict[str, floa
         "batch Gaussian process",
         abs(filtered - batch) / max(abs(batch), 1.0),
         _ROUNDING,
-        meaning=f"log-likelihood of a footprint's first {int(seen[:last].sum())} observations, by the filter and "
-        "by one dense covariance, relative",
+        meaning=f"log-likelihood of a footprint's first {int(seen[:last].sum())} observations, by the filter "
+        "and by one dense covariance, relative",
     )
 
 
@@ -124,8 +124,8 @@ def check_coverage(rows: tuple[HeldOut, ...]) -> list[Check]:
     if not rows:
         return []
     meaning = (
-        "distance of the share of held-out pixels inside their 95 % interval from 0.95; parameters were learnt "
-        "without the scene"
+        "distance of the share of held-out pixels inside their 95 % interval from 0.95; parameters were "
+        "learnt without the scene"
     )
     return [Check("coverage", abs(overall(rows)["coverage"] - 0.95), 0.03, meaning=meaning)]
 

@@ -27,7 +27,7 @@ class FusionModel:
             "matern-5/2" within a footprint and none across, or "across" (all pixels, a Matern field of
             smoothness 1 as a sparse precision); one for all, or by part.
         nugget: whether a share of each correlated part is independent by pixel.
-        parameters: values that are known and not learnt, by name: "random-walk std", "ar1 time", "ar1 length",
+        parameters: values that are known, by name: "random-walk std", "ar1 time", "ar1 length",
             "viirs noise", ... Standard deviations are in the unit of the data, times in days, lengths in
             that of the grid's coordinates.
         priors: by name, (median, factor): log-normal with 68 % within a factor of the median. Every parameter

@@ -21,13 +21,13 @@ class Sensor:
 
     Args:
         name: unique among the sensors.
-        data: (dates, rows, columns) with NaN where nothing was seen; an xarray DataArray with time, y and x, or
+        data: (dates, rows, columns), NaN where nothing was seen; an xarray DataArray with time, y and x, or
             an array with `dates`. Of stations: (dates, stations) with `points`.
         dates: of an array: days as numbers, datetime64, or text "2020-10-02".
         y: of an array: coordinates of the rows' centres.
         x: of the columns'.
         crs: coordinate reference system of those.
-        footprint: what a value is the mean of. An int or a pair: so many pixels along rows and columns, nested.
+        footprint: what a value is the mean of. An int or a pair: pixels along rows and columns, nested.
             A `Transfer` from the fine grid. Unless given: from coordinates, by overlap of areas; without
             coordinates the pixels themselves.
         blur: standard deviation of a Gaussian point-spread function beyond the footprint, fine pixels.

@@ -49,7 +49,7 @@ def dynamics(
     Args:
         kind: a key of `ORDERS`.
         steps: (classes,), lengths of time between dates, days.
-        values: "std", and as the kind needs "time" (days), "start" and "slope" (standard deviations of the level
+        values: "std", and as the kind needs "time" (days), "start" and "slope" (deviations of the level
             and of its slope at the first date).
         period: of "seasonal", days.
         harmonic: of "seasonal", a multiple of the frequency.
@@ -164,7 +164,7 @@ def _diagonal(blocks: list[Array]) -> Array:
 
 
 def transition_pattern(orders: list[int], sizes: list[int]) -> np.ndarray:
-    """Return the columns of each row of the transition, (states, width); unused places point to the row itself.
+    """Return the columns of each row of the transition; unused places point to the row itself.
 
     Args:
         orders: number of layers of each part and bias.

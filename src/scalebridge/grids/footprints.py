@@ -169,7 +169,7 @@ def polygon_area(polygon: np.ndarray) -> float:
 
 
 def blur_weights(weights: sp.csr_matrix, shape: tuple[int, int], width: float) -> sp.csr_matrix:
-    """Spread every footprint by a Gaussian point-spread function, cut at three deviations and the grid's edge.
+    """Spread footprints by a Gaussian point-spread function, cut at three deviations and the grid's edge.
 
     Args:
         weights: (footprints, pixels).

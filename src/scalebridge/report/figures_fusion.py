@@ -51,7 +51,8 @@ def _row_of_maps(found: Fused, name: str, field: np.ndarray, colours: str, norm:
     bar = figure.colorbar(drawn, ax=list(grid), shrink=0.8)
     bar.ax.tick_params(colors=_GREY, labelsize=FONT_SIZE)
     unit = typeset_unit(found.unit)
-    said = f"{name}{f', {unit}' if unit else ''}, from {typeset_number(norm.vmin or 0.0, 3)} to {typeset_number(norm.vmax or 0.0, 3)}"
+    low, high = (typeset_number(float(end or 0.0), 3) for end in (norm.vmin, norm.vmax))
+    said = f"{name}{f', {unit}' if unit else ''}, from {low} to {high}"
     dates = ", ".join(found.dates[p] for p in places)
     return as_png(figure, f"Maps of the {said} on {dates}.", f"{said[:1].upper()}{said[1:]}.")
 
@@ -83,7 +84,8 @@ def draw_innovation_maps(found: Fused) -> list[Picture]:
         )
         _bare(axes, o.name)
         figure.colorbar(drawn, ax=axes, shrink=0.8).ax.tick_params(colors=_GREY, labelsize=FONT_SIZE)
-        alt = f"Map of the mean standardised difference of {o.name}; root mean square {np.sqrt(np.mean(mean**2)):.2g}."
+        size = np.sqrt(np.mean(mean**2))
+        alt = f"Map of the mean standardised difference of {o.name}; root mean square {size:.2g}."
         told.append(
             as_png(figure, alt, "Sum over dates of standardised differences by the root of their number.")
         )

@@ -36,7 +36,8 @@ def make_fusion_section(found: Fused, number: int) -> Section:
         verdict=verdict_sentence(told),
         number=typeset_number(spread, 3),
         unit=typeset_unit(found.unit),
-        meaning=f"root mean square of the standard deviation, {rows} × {columns} pixels on {len(found.days)} dates",
+        meaning=f"root mean square of the standard deviation, {rows} × {columns} pixels on "
+        f"{len(found.days)} dates",
         sentences=[f"{sentence[:1].upper()}{sentence[1:]}." for sentence in findings(found)],
         answer=[parameter_table(found)],
         cover=draw_maps(found),
@@ -95,7 +96,8 @@ def skill_table(found: Fused) -> Table | None:
     rows = [
         Row(
             (
-                h.date, str(h.count), typeset_number(h.rmse, 3), typeset_number(h.bias, 2), f"{h.coverage:.1%}",
+                h.date, str(h.count), typeset_number(h.rmse, 3), typeset_number(h.bias, 2),
+                f"{h.coverage:.1%}",
                 *(typeset_number(h.baselines[m], 3) if m in h.baselines else MISSING for m in methods),
             )
         )
