@@ -122,7 +122,6 @@ def fuse(
         "footprints": footprints,
         "gate": gate,
         "lag": lag,
-        "draws": draws,
     }
     return Fused(
         estimate.mean, estimate.std, clean.days, clean, chosen, why, learnt, estimate, gated, rows,

@@ -23,8 +23,8 @@ def check_agreement(problem: Problem, estimate: Estimate) -> list[Check]:
         if inside.any():
             meaning = (
                 f"root mean square of what '{o.name}' saw less what all other data say of it, in units of "
-                "the deviation that this should have; 1 where model and data agree, 1.5 where a noise is twice "
-                "too small in variance"
+                "the deviation that this should have; 1 where model and data agree, 1.5 where a noise is "
+                "twice too small in variance"
             )
             found.append(
                 Check(f"agreement, {o.name}", float(np.sqrt(np.mean(z[inside] ** 2))), 1.5, meaning=meaning)
