@@ -5,7 +5,7 @@ import numpy as np
 from scalebridge.fusion.fusion_problem import Observed, Problem
 
 
-def interpolated(values: np.ndarray, days: np.ndarray, place: int) -> np.ndarray:
+def interpolated(values: np.ndarray, days: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
     """Return each pixel's linear interpolation between the values before and after a date.
 
     Args:
@@ -14,17 +14,22 @@ def interpolated(values: np.ndarray, days: np.ndarray, place: int) -> np.ndarray
         place: position of the date; its own values are not looked at.
 
     Returns:
-        (pixels,); the nearest value where there is none on one side.
+        (pixels,), the nearest value where there is none on one side; and the days by which a random walk of
+        unit rate has gone apart from it.
 
     Example:
-        >>> interpolated(np.array([[1.0], [np.nan], [3.0]]), np.array([0.0, 1.0, 4.0]), 1).tolist()
-        [1.5]
+        >>> guess, apart = interpolated(np.array([[1.0], [np.nan], [3.0]]), np.array([0.0, 1.0, 4.0]), 1)
+        >>> guess.tolist(), apart.tolist()
+        ([1.5], [0.75])
     """
     before, day_before = _nearest(values, days, range(place - 1, -1, -1))
     after, day_after = _nearest(values, days, range(place + 1, len(days)))
     share = (days[place] - day_before) / (day_after - day_before)
     between = (1.0 - share) * before + share * after
-    return np.where(np.isfinite(between), between, np.where(np.isfinite(before), before, after))
+    both = np.isfinite(between)
+    nearest = np.where(np.isfinite(before), days[place] - day_before, day_after - days[place])
+    apart = np.where(both, share * (1.0 - share) * (day_after - day_before), nearest)
+    return np.where(both, between, np.where(np.isfinite(before), before, after)), apart
 
 
 def last_and_change(fine: Observed, coarse: Observed, days: np.ndarray, place: int) -> np.ndarray:
@@ -74,7 +79,7 @@ def baseline_predictions(problem: Problem, name: str, place: int) -> dict[str, n
     """
     blind = problem.without(name, place)
     fine = next(o for o in blind.observed if o.name == name)
-    found = {"linear interpolation": interpolated(fine.values, problem.days, place)}
+    found = {"linear interpolation": interpolated(fine.values, problem.days, place)[0]}
     coarse = [o for o in blind.observed if o.name != name and np.isfinite(o.values[place]).any()]
     if coarse:
         found["last scene and coarse change"] = last_and_change(fine, coarse[0], problem.days, place)

@@ -1,21 +1,24 @@
 """Answers of the block engine for a whole problem: learning with gates, smoothing, what observations say."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from scalebridge.fusion.block_engine import BlockData, Smoothed, log_likelihood, smooth
+from scalebridge.fusion.baselines import interpolated
+from scalebridge.fusion.block_engine import BlockData, Smoothed, smooth
 from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
 from scalebridge.fusion.fusion_problem import Observed, Problem
-from scalebridge.fusion.learning import Layout, Learnt, learn, systems_of
+from scalebridge.fusion.learning import Learnt, learn, systems_of
+
+_FEWEST = 6  # scenes of a sensor, so that there is a usual
 
 
 class Gated(NamedTuple):
     """A scene that was left out: its sensor, its date, and how far off it is.
 
-    `score` is the root mean square of its standardised differences to what all other data say of it, and
-    `usual` the median of that over the sensor's scenes.
+    `score` is the root mean square of its difference to the interpolation of the sensor's other scenes, over
+    the root of the days between, and `usual` the median of that over the sensor's scenes.
     """
 
     sensor: str
@@ -73,7 +76,7 @@ def learning_footprints(problem: Problem, block: tuple[int, int], search: Search
 def learn_blocks(
     problem: Problem, block: tuple[int, int], search: Search, start: dict[str, float] | None = None
 ) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
-    """Learn the parameters, leave out scenes that are far off, and learn again without them.
+    """Leave out scenes that are far off, and learn the parameters from the others.
 
     Args:
         problem: the problem.
@@ -84,63 +87,50 @@ def learn_blocks(
     Returns:
         what was learnt, the problem without the scenes that were left out, and which these are.
     """
-    members = learning_footprints(problem, block, search)
     gated: tuple[Gated, ...] = ()
-    if start is not None and search.gate is not None:
-        problem, gated = gate_scenes(problem, block, members, start, search.gate)
-    layout, data = cut_blocks(problem, block, members)
+    if search.gate is not None:
+        problem, gated = gate_scenes(problem, search.gate)
+    layout, data = cut_blocks(problem, block, learning_footprints(problem, block, search))
     found = learn(
         layout, data, method=search.method, start=start, steps=search.steps, tolerance=search.tolerance
     )
-    if search.gate is None:
-        return found, problem, gated
-    problem, more = gate_scenes(problem, block, members, found.values, search.gate)
-    if not more:
-        return found, problem, gated
-    again = replace(search, gate=None)
-    found, problem, _ = learn_blocks(problem, block, again, found.values)
-    return found, problem, (*gated, *more)
+    return found, problem, gated
 
 
-def gate_scenes(
-    problem: Problem, block: tuple[int, int], members: np.ndarray, values: dict[str, float], gate: float
-) -> tuple[Problem, tuple[Gated, ...]]:
+def gate_scenes(problem: Problem, gate: float) -> tuple[Problem, tuple[Gated, ...]]:
     """Leave out the scene that is farthest off, as long as one is off by `gate` times what is usual.
 
-    One at a time, because a contaminated scene makes its neighbours look odd.
+    A scene is held against the interpolation of its own sensor's other scenes, in units of what a random
+    walk and noise make of the gap in time; the usual is the median over the sensor's scenes. One at a time,
+    because a contaminated scene makes its neighbours look odd; no parameter is needed.
     """
     gated: list[Gated] = []
-    while True:
-        layout, data = cut_blocks(problem, block, members)
-        worst = _worst_scene(problem, _standardised(layout, data, values), gate)
-        if worst is None:
-            return problem, tuple(gated)
-        place, found = worst
-        gated.append(found)
-        problem = problem.without(found.sensor, place)
+    for o in problem.observed:
+        while (worst := _worst_scene(problem, o.name, gate)) is not None:
+            place, found = worst
+            gated.append(found)
+            problem = problem.without(o.name, place)
+    return problem, tuple(gated)
 
 
-def _standardised(layout: Layout, data: BlockData, values: dict[str, float]) -> list[np.ndarray]:
-    """Return by sensor what observations say against the others, (footprints, dates, rows)."""
-    found, _ = smooth(data, systems_of(layout, values), np.array([0] + [-1] * (len(data.step) - 1)))
-    standard = found.residual / found.spread
-    return [standard[:, :, data.sensor == number] for number in range(len(layout.sensors))]
+def _worst_scene(problem: Problem, name: str, gate: float) -> tuple[int, Gated] | None:
+    values = next(o.values for o in problem.observed if o.name == name)
+    seen = np.flatnonzero(np.isfinite(values).any(axis=1))
+    if len(seen) < _FEWEST:
+        return None  # too few to know what is usual
+    gap = float(np.median(np.diff(problem.days[seen])))
+    score = np.array([_oddness(values, problem.days, int(place), gap) for place in seen])
+    usual, place = float(np.nanmedian(score)), int(np.nanargmax(score))
+    if not score[place] > gate * usual:
+        return None
+    return int(seen[place]), Gated(name, problem.date_text(int(seen[place])), float(score[place]), usual)
 
 
-def _worst_scene(problem: Problem, standard: list[np.ndarray], gate: float) -> tuple[int, Gated] | None:
-    worst: tuple[float, int, Gated] | None = None
-    for o, z in zip(problem.observed, standard, strict=True):
-        count = np.isfinite(z).sum(axis=(0, 2))
-        score = np.sqrt(np.nansum(z**2, axis=(0, 2)) / np.maximum(count, 1))
-        seen = np.flatnonzero(count)
-        if len(seen) < 4:
-            continue  # too few to know what is usual
-        usual = float(np.median(score[seen]))
-        place = int(seen[np.argmax(score[seen])])
-        ratio = float(score[place]) / max(usual, 1e-300)
-        if score[place] > gate * max(usual, 1.0) and (worst is None or ratio > worst[0]):
-            worst = ratio, place, Gated(o.name, problem.date_text(place), float(score[place]), usual)
-    return None if worst is None else worst[1:]
+def _oddness(values: np.ndarray, days: np.ndarray, place: int, gap: float) -> float:
+    """Root mean square of a scene less the interpolation of the others, over the root of the time between."""
+    guess, between = interpolated(values, days, place)
+    away = (values[place] - guess) ** 2 / (between + gap)
+    return float(np.sqrt(np.nanmean(away))) if np.isfinite(away).any() else np.nan
 
 
 def estimate_blocks(
@@ -193,9 +183,3 @@ def _inner(
     down, across = observed.factor
     shape = (problem.grid.shape[0] // down, problem.grid.shape[1] // across)
     return shape, (block[0] // down, block[1] // across)
-
-
-def likelihood_of(problem: Problem, block: tuple[int, int], values: dict[str, float]) -> float:
-    """Return the log-likelihood of all footprints at given parameters."""
-    layout, data = cut_blocks(problem, block)
-    return log_likelihood(data, systems_of(layout, values))[0]

@@ -67,8 +67,8 @@ def fuse(
         learn: parameters by marginal likelihood ("gradient", with priors) or by expectation and maximisation
             ("em", of the standard deviations, without priors).
         footprints: number of footprints that parameters are learnt from.
-        gate: scenes whose differences to all other data are so many times the usual are left out, and
-            listed; None keeps all.
+        gate: scenes whose differences to the interpolation of their sensor's others are so many times the
+            usual are left out, and listed; None keeps all.
         lag: number of dates after each that may be looked at: None for all (the smoother), 0 for the past
             alone (the filter).
         hold_out: dates of the finest sensor, or (sensor, dates): each is predicted with parameters that were

@@ -176,7 +176,7 @@ def findings(found: Fused) -> list[str]:
     """Return what the fusion found, in sentences."""
     said = [f"engine '{found.engine}': {found.why}"]
     said += [
-        f"left out: {g.sensor} {g.date}, off by {g.score:.3g} deviations where {g.usual:.2g} is usual"
+        f"left out: {g.sensor} {g.date}, off by {g.score / g.usual:.3g} times what is usual"
         for g in found.gated
     ]
     skill = found.skill

@@ -125,7 +125,7 @@ def gate_table(found: Fused) -> Table | None:
     rows = [
         Row((g.sensor, g.date, typeset_number(g.score, 3), typeset_number(g.usual, 3))) for g in found.gated
     ]
-    head = ("sensor", "date", "deviations", "usual")
+    head = ("sensor", "date", "off by", "usual")
     return Table("Scenes left out", head, rows, frozenset({0, 1})) if rows else None
 
 
