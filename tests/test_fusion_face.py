@@ -56,7 +56,7 @@ def test_the_page_shows_maps_series_and_parameters(fused):
 
 
 def test_a_contaminated_scene_is_left_out_and_listed():
-    sensors = small_sensors(gaps=0.0, dates=15, coarse={"noise": 0.05}, noise=0.1)
+    sensors = small_sensors(gaps=0.0, dates=24, coarse={"noise": 0.05}, noise=0.1)
     cloudy = sensors[1].values.copy()
     cloudy[2] += 5.0
     seen = sb.Sensor("fine", cloudy, dates=sensors[1].days, noise=0.1)

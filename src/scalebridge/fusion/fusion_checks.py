@@ -104,7 +104,7 @@ def batch_likelihood(data: BlockData, system: System) -> float:
         for t in range(s, dates):
             reach = reach if t == s else _transition(system, int(data.step[t])) @ reach
             cov[t, s], cov[s, t] = reach, reach.T
-    whole = np.einsum("ri,tsij,qj->trsq", observe, cov, observe)
+    whole = (observe @ cov @ observe.T).transpose(0, 2, 1, 3).copy()
     regressors = data.columns if data.columns.ndim == 3 else data.columns[0]
     whole += np.einsum("trp,p,sqp->trsq", regressors, system.prior, regressors)
     seen = np.isfinite(data.values[0])

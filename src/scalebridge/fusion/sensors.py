@@ -229,9 +229,8 @@ def _noise(sensor: Sensor, values: np.ndarray) -> np.ndarray | None:
     used = spread[np.isfinite(values)]
     if not np.isfinite(used).all() or (used <= 0).any():
         wanted = "positive standard deviations wherever there is a value"
-        raise sensor.refusal(
-            "noise", f"{np.nanmin(used):g}", wanted, "mask the values, or correct their noise"
-        )
+        got = f"{np.min(np.nan_to_num(used)):g}"
+        raise sensor.refusal("noise", got, wanted, "mask the values, or correct their noise")
     return spread
 
 
