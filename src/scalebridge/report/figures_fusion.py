@@ -114,7 +114,7 @@ def _one_series(found: Fused, row: int, column: int, key: str) -> Picture:
     axes.plot(days, mean, color=ACCENT, linewidth=1.5)
     for o, colour in zip(found.problem.observed, (MUTED, BAD, GOOD, INK), strict=False):
         seen = _seen_at(o, row, column, found) + found.problem.centre
-        marker, size = ("o", 5) if o.factor == (1, 1) else (".", 4)
+        marker, size = ("o", 5) if o.factor == (1, 1) else ("s", 4)
         axes.plot(
             days, seen, marker, color=colour, markersize=size, markeredgecolor=PAPER, label=o.name, zorder=4
         )
