@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from scalebridge.cli.case_tables import StudyOutputTable, Table
+from scalebridge.cli.case_tables import Table
 
 
 class SensorTable(Table):
@@ -52,9 +52,14 @@ class FusionSolveTable(Table):
     seed: int = 0
 
 
-class FusionOutputTable(StudyOutputTable):
-    """Files to write."""
+class FusionOutputTable(Table):
+    """Files to write, relative to `folder`, which is relative to the case file."""
 
+    folder: str = "."
+    result: str | None = Field(
+        default=None, alias="json", description="the result as JSON, without the field"
+    )
+    report: str | None = Field(default=None, description="a page with pictures, .html")
     field: str | None = Field(default=None, description="the field: .nc, .zarr, or .tif")
 
 
