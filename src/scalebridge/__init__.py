@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from scalebridge.core.spec import Spec
     from scalebridge.core.transfer import Transfer
     from scalebridge.core.upscaled import Bound, Contribution, Upscaled, load_result
+    from scalebridge.fusion.fuse import fuse
+    from scalebridge.fusion.fusion_model import FusionModel
+    from scalebridge.fusion.sensors import Sensor
     from scalebridge.grids.balls import cylinder_array, sphere_lattice, spheres_image
     from scalebridge.grids.composite import CompositeImage
     from scalebridge.grids.composite_images import composite_from_grey, composite_from_labels
@@ -147,6 +150,9 @@ _HOMES = {
         "Upscaled",
         "load_result",
     ),
+    "fusion.fuse": ("fuse",),
+    "fusion.fusion_model": ("FusionModel",),
+    "fusion.sensors": ("Sensor",),
     "grids.balls": (
         "cylinder_array",
         "sphere_lattice",
@@ -219,6 +225,7 @@ __all__ = [
     "DensityLaw",
     "Estimate",
     "FileFormatError",
+    "FusionModel",
     "Gaussian",
     "ImageError",
     "InputError",
@@ -233,6 +240,7 @@ __all__ = [
     "Response",
     "RveStudy",
     "Samples",
+    "Sensor",
     "SolverError",
     "Spec",
     "TaskError",
@@ -271,6 +279,7 @@ __all__ = [
     "estimate_self_consistent",
     "fibre_ply",
     "flat_interface",
+    "fuse",
     "gas_slip",
     "gaussian_field_image",
     "graded_stiffness",

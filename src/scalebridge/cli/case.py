@@ -11,6 +11,7 @@ from pydantic_core import core_schema
 from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Table
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
 from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
+from scalebridge.cli.fusion_case import FusionCase
 from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.sampling_case import SampleCase
 from scalebridge.cli.statistics_case import InferCase, ScalesCase
@@ -162,6 +163,7 @@ Case = (
     | StructureCase
     | InferCase
     | ScalesCase
+    | FusionCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -176,6 +178,7 @@ TASKS: dict[str, type[Case]] = {
     "fe2": StructureCase,
     "infer": InferCase,
     "scales": ScalesCase,
+    "fusion": FusionCase,
 }
 
 

@@ -9,6 +9,7 @@ from scalebridge.cli.conductivity import conductivity
 from scalebridge.cli.exits import EPILOG
 from scalebridge.cli.expansion import expansion
 from scalebridge.cli.fe2 import fe2
+from scalebridge.cli.fuse import fuse
 from scalebridge.cli.infer import infer
 from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
@@ -38,6 +39,7 @@ _VERBS = {
     laminate: "The conductivity of a stack of layers, exactly.",
     fe2: "A structure with a law or a volume of voxels at each point.",
     rve: "How large a sample has to be: subvolumes of an image.",
+    fuse: "One field at the finest resolution from sensors at several.",
     infer: "What measurements of small samples say of the large.",
     sample: "A posterior, with cheap models screening for an expensive one.",
     scales: "Which scales of values are more than noise.",

@@ -16,6 +16,8 @@ from scalebridge.core.errors import InputError, MissingExtraError
 from scalebridge.core.files import sha256_of, write_text
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import SCHEMA, Upscaled, plain
+from scalebridge.fusion.fused import SCHEMA as FUSION_SCHEMA
+from scalebridge.fusion.fused import Fused
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import mirror
 from scalebridge.inference.hierarchy_result import SCHEMA as MEASUREMENTS_SCHEMA
@@ -28,9 +30,9 @@ from scalebridge.structures.structure_study import StructureStudy
 from scalebridge.upscaling.rve_result import SCHEMA as STUDY_SCHEMA
 from scalebridge.upscaling.rve_result import RveStudy
 
-Shown = Upscaled | RveStudy | ThermoelasticTable | StructureStudy | MeasurementStudy | ScaleSelection
+Shown = Upscaled | RveStudy | ThermoelasticTable | StructureStudy | MeasurementStudy | ScaleSelection | Fused
 TABLE_SCHEMA = "scalebridge/thermoelastic-table/1"
-_SCHEMAS = (SCHEMA, STUDY_SCHEMA, TABLE_SCHEMA, MEASUREMENTS_SCHEMA, SCALES_SCHEMA)
+_SCHEMAS = (SCHEMA, STUDY_SCHEMA, TABLE_SCHEMA, MEASUREMENTS_SCHEMA, SCALES_SCHEMA, FUSION_SCHEMA)
 _SUFFIXES = {"fields": (".vtkhdf", ".hdf", ".vti", ".h5", ".hdf5"), "report": (".html", ".htm")}
 
 
@@ -147,7 +149,7 @@ class Outputs:
         return written
 
     def write_study(
-        self, study: RveStudy | MeasurementStudy | ScaleSelection, request: str = ""
+        self, study: RveStudy | MeasurementStudy | ScaleSelection | Fused, request: str = ""
     ) -> dict[str, Path]:
         """Write a study's report and JSON, as `write` does a result's."""
         written: dict[str, Path] = {}

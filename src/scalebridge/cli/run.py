@@ -11,6 +11,7 @@ from scalebridge.cli.exits import refusals
 _ANSWERS = {
     "conductivity": ("answering", "answer_case"),
     "fe2": ("structure_solving", "solve_structure_case"),
+    "fusion": ("fusion_solving", "answer_fusion_case"),
     "infer": ("statistics_solving", "answer_infer_case"),
     "interface": ("interface_solving", "answer_interface_case"),
     "permeability": ("flow_solving", "answer_flow_case"),

@@ -13,6 +13,7 @@ from scalebridge.cli.case import ConductivityCase, ElasticCase, OutputTable, Rve
 from scalebridge.cli.case_tables import ImageTable, StudyOutputTable
 from scalebridge.cli.elastic_case import ElasticOutputTable, StiffnessRveCase
 from scalebridge.cli.flow_case import FlowOutputTable, PermeabilityCase, PermeabilityRveCase
+from scalebridge.cli.fusion_case import FusionOutputTable
 from scalebridge.cli.outputs import Outputs
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import installed_versions
@@ -101,7 +102,7 @@ def read_image(table: ImageTable, folder: Path) -> VoxelImage:
 
 
 def outputs_of(
-    table: OutputTable | StudyOutputTable | ElasticOutputTable | FlowOutputTable,
+    table: OutputTable | StudyOutputTable | ElasticOutputTable | FlowOutputTable | FusionOutputTable,
     folder: Path,
     title: str | None = None,
 ) -> Outputs:

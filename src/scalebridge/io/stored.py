@@ -19,6 +19,7 @@ from scalebridge.core.errors import FileFormatError, InputError, MissingExtraErr
 
 # The package that each extra of this project brings.
 _PACKAGES = {
+    "fusion": "xarray, h5netcdf and rioxarray",
     "inference": "numpyro",
     "itk": "SimpleITK",
     "sklearn": "scikit-learn",

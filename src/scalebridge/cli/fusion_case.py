@@ -1,0 +1,74 @@
+"""What a case file of a fusion may say. Loads pydantic."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from scalebridge.cli.case_tables import Table
+
+
+class SensorTable(Table):
+    """One sensor. What is not said takes the default of `Sensor`."""
+
+    file: str = Field(description=".npz or .nc file, relative to the case file")
+    variable: str = Field(description="array (dates, rows, columns), NaN where nothing was seen")
+    dates: str | list[float | str] | None = Field(
+        default=None, description="of .npz: the array of dates, or a list of them; of .nc: its time"
+    )
+    y: str | None = Field(default=None, description="of .npz: the array of the rows' coordinates")
+    x: str | None = Field(default=None, description="of .npz: the array of the columns'")
+    crs: str | None = None
+    footprint: int | list[int] | None = Field(default=None, description="fine pixels of a value, nested")
+    blur: float | None = Field(default=None, description="standard deviation of a blur, fine pixels")
+    noise: float | str | None = Field(default=None, description="standard deviation, or an array of the file")
+    relative_noise: bool = False
+    bias: Literal["none", "constant", "ar1"] = "none"
+    offset: bool = Field(default=False, description="whether each date has an offset")
+    unit: str = "1"
+
+
+class FusionModelTable(Table):
+    """How the field moves. What is not said takes the default of `FusionModel`."""
+
+    parts: list[str] = Field(default_factory=lambda: ["random-walk"])
+    space: str | dict[str, str] = "exponential"
+    nugget: bool = False
+    parameters: dict[str, float] = Field(default_factory=dict, description="known values by name")
+    priors: dict[str, list[float]] = Field(default_factory=dict, description="[median, factor] by name")
+    period: float = Field(default=365.25, description="of seasons, days")
+
+
+class FusionSolveTable(Table):
+    """How to fuse. What is not said takes the default of `fuse`."""
+
+    dates: list[float | str] | None = Field(default=None, description="further dates, for a forecast")
+    engine: Literal["auto", "blocks", "sparse", "iterative"] = "auto"
+    learn: Literal["gradient", "em"] = "gradient"
+    footprints: int = 40
+    gate: float | None = 3.0
+    keep_all: bool = Field(default=False, description="no gate")
+    lag: int | None = None
+    hold_out: list[float | str] | None = Field(default=None, description="dates of the finest sensor")
+    seed: int = 0
+
+
+class FusionOutputTable(Table):
+    """Files to write, relative to `folder`, which is relative to the case file."""
+
+    folder: str = "."
+    result: str | None = Field(
+        default=None, alias="json", description="the result as JSON, without the field"
+    )
+    report: str | None = Field(default=None, description="a page with pictures, .html")
+    field: str | None = Field(default=None, description="the field: .nc, .zarr, or .tif")
+
+
+class FusionCase(Table):
+    """One field at the finest resolution from sensors at several."""
+
+    task: Literal["fusion"]
+    title: str | None = None
+    sensors: dict[str, SensorTable] = Field(description="[sensors.NAME] tables")
+    model: FusionModelTable = Field(default_factory=FusionModelTable)
+    solve: FusionSolveTable = Field(default_factory=FusionSolveTable)
+    output: FusionOutputTable = Field(default_factory=FusionOutputTable)

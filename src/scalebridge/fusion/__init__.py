@@ -1,0 +1,1 @@
+"""Fusion of sensors at several resolutions into one estimate at the finest, with its uncertainty."""

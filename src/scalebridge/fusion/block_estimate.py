@@ -1,0 +1,185 @@
+"""Answers of the block engine for a whole problem: learning with gates, smoothing, what observations say."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from scalebridge.fusion.baselines import interpolated
+from scalebridge.fusion.block_engine import BlockData, Smoothed, smooth
+from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
+from scalebridge.fusion.fusion_problem import Observed, Problem
+from scalebridge.fusion.learning import Learnt, learn, systems_of
+
+_FEWEST = 6  # scenes of a sensor, so that there is a usual
+
+
+class Gated(NamedTuple):
+    """A scene that was left out: its sensor, its date, and how far off it is.
+
+    `score` is the root mean square of its difference to the interpolation of the sensor's other scenes, over
+    the root of the days between, and `usual` the median of that over the sensor's scenes.
+    """
+
+    sensor: str
+    date: str
+    score: float
+    usual: float
+
+
+class Estimate(NamedTuple):
+    """What is known of the field on the wanted dates.
+
+    Args:
+        mean: (dates, rows, columns).
+        std: the same.
+        residuals: by sensor (dates, rows), standardised differences of observations to what the others say
+            (of a smoother), or the past (of a filter).
+        coefficients: mean and standard deviation by name.
+        log_likelihood: of all data.
+        errors: Monte-Carlo standard error of `std`, relative; 0 where it is exact.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    residuals: dict[str, np.ndarray]
+    coefficients: dict[str, tuple[float, float]]
+    log_likelihood: float
+    errors: float = 0.0
+
+
+@dataclass(frozen=True)
+class Search:
+    """How parameters are learnt.
+
+    Args:
+        method: "gradient" or "em".
+        footprints: how many are learnt from, drawn evenly.
+        gate: scenes that are off by so many times the usual are left out; None for no gate.
+        steps: limit.
+        tolerance: relative change of the log-posterior at which the search ends.
+    """
+
+    method: str = "gradient"
+    footprints: int = 40
+    gate: float | None = 3.0
+    steps: int = 40
+    tolerance: float = 1e-5
+
+
+def learning_footprints(problem: Problem, block: tuple[int, int], search: Search) -> np.ndarray:
+    """Return the footprints that are learnt from: spread evenly, without those that saw nothing."""
+    count = (problem.grid.shape[0] // block[0]) * (problem.grid.shape[1] // block[1])
+    return np.unique(np.linspace(0, count - 1, min(count, search.footprints)).round().astype(int))
+
+
+def learn_blocks(
+    problem: Problem, block: tuple[int, int], search: Search, start: dict[str, float] | None = None
+) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
+    """Leave out scenes that are far off, and learn the parameters from the others.
+
+    Args:
+        problem: the problem.
+        block: pixels of a footprint.
+        search: how.
+        start: parameters to start from.
+
+    Returns:
+        what was learnt, the problem without the scenes that were left out, and which these are.
+    """
+    gated: tuple[Gated, ...] = ()
+    if search.gate is not None:
+        problem, gated = gate_scenes(problem, search.gate)
+    layout, data = cut_blocks(problem, block, learning_footprints(problem, block, search))
+    found = learn(
+        layout, data, method=search.method, start=start, steps=search.steps, tolerance=search.tolerance
+    )
+    return found, problem, gated
+
+
+def gate_scenes(problem: Problem, gate: float) -> tuple[Problem, tuple[Gated, ...]]:
+    """Leave out the scene that is farthest off, as long as one is off by `gate` times what is usual.
+
+    A scene is held against the interpolation of its own sensor's other scenes, in units of what a random
+    walk and noise make of the gap in time; the usual is the median over the sensor's scenes. One at a time,
+    because a contaminated scene makes its neighbours look odd; no parameter is needed.
+    """
+    gated: list[Gated] = []
+    for o in problem.observed:
+        while (worst := _worst_scene(problem, o.name, gate)) is not None:
+            place, found = worst
+            gated.append(found)
+            problem = problem.without(o.name, place)
+    return problem, tuple(gated)
+
+
+def _worst_scene(problem: Problem, name: str, gate: float) -> tuple[int, Gated] | None:
+    values = next(o.values for o in problem.observed if o.name == name)
+    seen = np.flatnonzero(np.isfinite(values).any(axis=1))
+    if len(seen) < _FEWEST:
+        return None  # too few to know what is usual
+    gap = float(np.median(np.diff(problem.days[seen])))
+    score = np.array([_oddness(values, problem.days, int(place), gap) for place in seen])
+    usual, place = float(np.nanmedian(score)), int(np.nanargmax(score))
+    if not score[place] > gate * usual:
+        return None
+    return int(seen[place]), Gated(name, problem.date_text(int(seen[place])), float(score[place]), usual)
+
+
+def _oddness(values: np.ndarray, days: np.ndarray, place: int, gap: float) -> float:
+    """Root mean square of a scene less the interpolation of the others, over the root of the time between."""
+    guess, between = interpolated(values, days, place)
+    away = (values[place] - guess) ** 2 / (between + gap)
+    return float(np.sqrt(np.nanmean(away))) if np.isfinite(away).any() else np.nan
+
+
+def estimate_blocks(
+    problem: Problem,
+    block: tuple[int, int],
+    values: dict[str, float],
+    wanted: np.ndarray,
+    lag: int | None = None,
+) -> Estimate:
+    """Return the field on the wanted dates.
+
+    Args:
+        problem: the problem.
+        block: pixels of a footprint.
+        values: all parameters.
+        wanted: positions of the dates.
+        lag: see `block_engine.smooth`.
+    """
+    layout, data = cut_blocks(problem, block)
+    place = np.full(len(problem.days), -1)
+    place[wanted] = np.arange(len(wanted))
+    found, log = smooth(data, systems_of(layout, values), place, lag)
+    names = [name for name, _ in problem.coefficients]
+    spread = np.sqrt(np.diag(found.shared.cov))
+    return Estimate(
+        out_of_blocks(found.mean, problem.grid.shape, block) + problem.centre,
+        np.sqrt(np.maximum(out_of_blocks(found.variance, problem.grid.shape, block), 0.0)),
+        _residuals_by_sensor(problem, block, data, found),
+        {n: (float(m), float(s)) for n, m, s in zip(names, found.shared.mean, spread, strict=True)},
+        log,
+    )
+
+
+def _residuals_by_sensor(
+    problem: Problem, block: tuple[int, int], data: BlockData, found: Smoothed
+) -> dict[str, np.ndarray]:
+    standard = found.residual / found.spread
+    told = {}
+    for number, o in enumerate(problem.observed):
+        own = standard[:, :, data.sensor == number]
+        shape, inner = _inner(o, problem, block)
+        told[o.name] = out_of_blocks(own, shape, inner).reshape(len(problem.days), -1)
+    return told
+
+
+def _inner(
+    observed: Observed, problem: Problem, block: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    assert observed.factor is not None  # noqa: S101
+    down, across = observed.factor
+    shape = (problem.grid.shape[0] // down, problem.grid.shape[1] // across)
+    return shape, (block[0] // down, block[1] // across)

@@ -1,0 +1,289 @@
+"""The plain question: what did the field look like, everywhere and on every date?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from scalebridge.core.checks import Check
+from scalebridge.core.errors import InputError
+from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.fusion.block_estimate import Estimate, Gated, Search, estimate_blocks, learn_blocks
+from scalebridge.fusion.fused import Fused
+from scalebridge.fusion.fusion_checks import check_agreement, check_batch, check_coverage, check_innovations
+from scalebridge.fusion.fusion_model import FusionModel
+from scalebridge.fusion.fusion_problem import Problem, gather
+from scalebridge.fusion.held_out import HeldOut, hold_out_scenes, scenes_to_hold
+from scalebridge.fusion.joint_estimate import estimate_iterative, estimate_sparse, learn_joint
+from scalebridge.fusion.learning import Learnt
+from scalebridge.fusion.sensors import Sensor
+
+Engine = Literal["auto", "blocks", "sparse", "iterative"]
+Learning = Literal["gradient", "em"]
+_SPARSE = 60_000  # unknowns of a sparse factor: a minute, and some gigabytes
+_ENGINES = ("auto", "blocks", "sparse", "iterative")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a fusion, checked."""
+
+    engine: str
+    search: Search
+    lag: int | None
+    seed: int
+
+
+def fuse(
+    sensors: Sensor | Sequence[Sensor],
+    model: FusionModel | None = None,
+    *,
+    dates: Any = None,
+    covariates: Mapping[str, Any] | None = None,
+    classes: Any = None,
+    engine: Engine = "auto",
+    learn: Learning = "gradient",
+    footprints: int = 40,
+    gate: float | None = 3.0,
+    lag: int | None = None,
+    hold_out: Any = None,
+    seed: int = 0,
+) -> Fused:
+    """Estimate a field at the finest resolution from sensors at several, with its standard deviation.
+
+    Each sensor sees weighted means of the field, with bias and noise; the field moves as the model says; all
+    is Gaussian, so that the answer is exact: fine data inform the coarse and coarse data constrain the fine
+    in one step.
+
+    Args:
+        sensors: what was seen; the pixels of the finest are those of the field.
+        model: how the field moves; a random walk with exponential correlation within footprints unless given.
+        dates: further dates that are wanted, beyond the last for a forecast; written as the sensors' are.
+        covariates: fields that explain part of the value, by name: one number a date, a pixel, or both.
+        classes: land cover, a label a pixel; classes have standard deviations of their own.
+        engine: "blocks" where footprints partition the pixels and nothing is correlated across them,
+            "sparse" for some 6e4 unknowns, "iterative" beyond; "auto" chooses and says why.
+        learn: parameters by marginal likelihood ("gradient", with priors) or by expectation and maximisation
+            ("em", of the standard deviations, without priors).
+        footprints: number of footprints that parameters are learnt from.
+        gate: scenes whose differences to the interpolation of their sensor's others are so many times the
+            usual are left out, and listed; None keeps all.
+        lag: number of dates after each that may be looked at: None for all (the smoother), 0 for the past
+            alone (the filter).
+        hold_out: dates of the finest sensor, or (sensor, dates): each is predicted with parameters that were
+            learnt without it.
+        seed: of the samples of the iterative engine.
+
+    Returns:
+        mean and standard deviation on all dates, parameters, scenes left out, skill on scenes held out.
+
+    Raises:
+        InputError: sensors, model or options that do not fit.
+        UnitError: units of which one cannot be converted to another.
+        MissingExtraError: another coordinate reference system needs pyproj.
+
+    Limits: linear and Gaussian. Where no fine scene shows what changed within a footprint, nothing can:
+        the deviation says so.
+
+    Cost: for n pixels of a footprint and T dates some 2 T n^3 operations a footprint, learning 30 (T + m) n^2
+        for each of those that are learnt from.
+
+    Source: Durbin & Koopman (2012), chapters 4 to 7; de Jong (1991), Ann. Statist. 19, 1073, for shared
+        coefficients.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> truth = np.cumsum(rng.standard_normal((9, 4, 4)), axis=0)
+        >>> means = truth.mean(axis=(1, 2), keepdims=True)
+        >>> coarse = Sensor("coarse", means, range(9), footprint=4, noise=0.1)
+        >>> fine = Sensor("fine", truth[::4], range(0, 9, 4), noise=0.1)
+        >>> found = fuse([coarse, fine])
+        >>> bool(np.abs(found.mean - truth).mean() < 1.0), found.std[0].max() < found.std[2].max()
+        (True, True)
+    """
+    watch = Stopwatch()
+    settings = _settings(engine, learn, footprints, gate, lag, seed)
+    problem = gather(sensors, model or FusionModel(), dates, covariates, classes)
+    held = None if hold_out is None else scenes_to_hold(problem, hold_out)
+    chosen, why = choose_engine(problem, settings)
+    watch.lap("reading")
+    learnt, clean, gated = _learn(problem, chosen, settings)
+    watch.lap("learning")
+    estimate = _estimate(clean, chosen, settings, learnt)
+    watch.lap("estimating")
+    rows = _hold_out(problem, chosen, held, settings)
+    watch.lap("holding out")
+    checks = _checks(clean, chosen, estimate, learnt, rows)
+    watch.lap("checking")
+    told = {
+        "engine": chosen,
+        "learn": learn,
+        "footprints": footprints,
+        "gate": gate,
+        "lag": lag,
+    }
+    return Fused(
+        estimate.mean, estimate.std, clean.days, clean, chosen, why, learnt, estimate, gated, rows,
+        tuple(checks), _notes(estimate, learnt, gated, settings),
+        Provenance(
+            _described(problem), told | {"model": problem.model.to_dict()}, installed_versions(),
+            this_machine(), watch.started, watch.elapsed, seed if chosen == "iterative" else None,
+        ),
+    )  # fmt: skip
+
+
+def choose_engine(problem: Problem, settings: Settings) -> tuple[str, str]:
+    """Return the engine, and why.
+
+    Raises:
+        InputError: an engine that cannot do this problem.
+    """
+    block = problem.block
+    local = block is not None and problem.model.local
+    if settings.engine == "blocks" or (settings.engine == "auto" and local):
+        if not local:
+            raise InputError(
+                "engine",
+                got="'blocks'",
+                wanted="footprints that partition the pixels, and no correlation across them",
+                cure="pass engine='auto'",
+            )
+        return "blocks", f"footprints of {block[0]} x {block[1]} pixels partition the grid"  # type: ignore[index]
+    return _choose_joint(problem, settings)
+
+
+def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
+    if settings.lag is not None:
+        cure = "leave lag out"
+        raise InputError("lag", got=settings.lag, wanted="none, because this engine smooths", cure=cure)
+    missing = problem.block is None and not all(
+        problem.model.space_of(part) in ("independent", "across") for part in problem.model.parts
+    )
+    if missing:
+        raise InputError(
+            "space",
+            got="a correlation within footprints",
+            wanted="'independent' or 'across', because footprints do not partition the pixels",
+            cure="write FusionModel(space='across')",
+        )
+    orders = sum(problem.model.orders)
+    size = len(problem.days) * problem.grid.shape[0] * problem.grid.shape[1] * orders
+    why = (
+        "footprints overlap or are not nested"
+        if problem.block is None
+        else "pixels are correlated across footprints"
+    )
+    if settings.engine == "sparse" or (settings.engine == "auto" and (size <= _SPARSE or orders > 1)):
+        return "sparse", f"{why}; {size} unknowns fit one sparse factor"
+    return "iterative", f"{why}; {size} unknowns are too many for a sparse factor"
+
+
+def _learn(problem: Problem, engine: str, settings: Settings) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
+    if engine == "blocks":
+        return learn_blocks(problem, _block(problem), settings.search)
+    unknown = [p.name for p in problem.parameters if p.factor is not None]
+    if engine == "iterative" and unknown:
+        raise InputError(
+            "parameters",
+            got=f"no value of {', '.join(unknown)}",
+            wanted="all parameters, because the iterative engine has no likelihood",
+            cure="learn them on a part of the grid with engine='sparse' and pass FusionModel(parameters=...)",
+        )
+    if engine == "iterative":
+        known = {p.name: p.median for p in problem.parameters}
+        return Learnt(known, {}, float("nan"), 0, True, ()), problem, ()
+    return learn_joint(problem, settings.search), problem, ()
+
+
+def _estimate(problem: Problem, engine: str, settings: Settings, learnt: Learnt) -> Estimate:
+    every = np.arange(len(problem.days))
+    if engine == "blocks":
+        return estimate_blocks(problem, _block(problem), learnt.values, every, settings.lag)
+    if engine == "sparse":
+        return estimate_sparse(problem, learnt.values, every)
+    return estimate_iterative(problem, learnt.values, every, seed=settings.seed)
+
+
+def _hold_out(
+    problem: Problem, engine: str, held: tuple[str, list[int]] | None, settings: Settings
+) -> tuple[HeldOut, ...]:
+    if held is None:
+        return ()
+    if engine != "blocks":
+        cure = "leave hold_out out, or use nested footprints"
+        raise InputError("hold_out", got=f"the engine '{engine}'", wanted="the engine 'blocks'", cure=cure)
+    return hold_out_scenes(problem, _block(problem), *held, settings.search)
+
+
+def _checks(
+    problem: Problem, engine: str, estimate: Estimate, learnt: Learnt, rows: tuple[HeldOut, ...]
+) -> list[Check]:
+    if engine != "blocks":
+        return check_agreement(problem, estimate)
+    block = _block(problem)
+    return [
+        *check_agreement(problem, estimate),
+        *check_innovations(problem, block, learnt.values),
+        check_batch(problem, block, learnt.values),
+        *check_coverage(rows),
+    ]
+
+
+def _block(problem: Problem) -> tuple[int, int]:
+    block = problem.block
+    assert block is not None  # noqa: S101
+    return block
+
+
+def _notes(
+    estimate: Estimate, learnt: Learnt, gated: tuple[Gated, ...], settings: Settings
+) -> tuple[str, ...]:
+    said = []
+    if not learnt.converged:
+        said.append(
+            f"the search for parameters stopped after {learnt.steps} evaluations; it may not have ended"
+        )
+    if gated:
+        said.append(f"{len(gated)} scenes were left out because they contradict all others; see gated")
+    if settings.lag == 0:
+        said.append("estimates use the past alone")
+    elif settings.lag is not None:
+        said.append(f"estimates use data up to {settings.lag} dates later")
+    if estimate.errors > 0:
+        said.append(f"standard deviations are from samples; Monte-Carlo error {estimate.errors:.1%}")
+    if settings.search.method == "em":
+        said.append(
+            "expectation and maximisation: no priors; times, lengths and nuggets stay at their medians"
+        )
+    return tuple(said)
+
+
+def _described(problem: Problem) -> dict[str, Any]:
+    told: dict[str, Any] = {"grid": problem.grid.to_dict(), "dates": len(problem.days)}
+    for o in problem.observed:
+        seen = np.isfinite(o.values)
+        dates = int(seen.any(axis=1).sum())
+        told[f"sensor {o.name}"] = f"{'x'.join(map(str, o.shape))}, {dates} dates, {int(seen.sum())} values"
+    return told
+
+
+def _settings(engine: Any, learn: Any, footprints: Any, gate: Any, lag: Any, seed: Any) -> Settings:
+    for argument, got, known in (("engine", engine, _ENGINES), ("learn", learn, ("gradient", "em"))):
+        if got not in known:
+            cure = "choose one of them"
+            raise InputError(argument, got=repr(got), wanted=" or ".join(map(repr, known)), cure=cure)
+    _check_whole("footprints", footprints, 1)
+    _check_whole("seed", seed, 0)
+    if lag is not None:
+        _check_whole("lag", lag, 0)
+    if gate is not None and (isinstance(gate, bool) or not isinstance(gate, int | float) or not gate > 1):
+        cure = "pass None to keep all scenes"
+        raise InputError("gate", got=repr(gate), wanted="a number above 1, or None", cure=cure)
+    return Settings(engine, Search(learn, footprints, gate), lag, seed)
+
+
+def _check_whole(argument: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        wanted = f"a whole number of at least {least}"
+        raise InputError(argument, got=repr(value), wanted=wanted, cure="correct it")

@@ -1,0 +1,440 @@
+"""Sensors brought to one grid, one unit and one list of dates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from scalebridge.core.errors import InputError
+from scalebridge.core.transfer import Transfer
+from scalebridge.fusion.fusion_grid import Grid, footprint_corners, index_grid, nested_factor
+from scalebridge.fusion.fusion_model import FusionModel, Parameter, Scales, part_parameters, settle
+from scalebridge.fusion.sensors import Sensor
+from scalebridge.grids.footprints import WeightedFootprint, blur_weights, overlap_weights
+from scalebridge.grids.transfers import BlockAverage
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a sensor saw, on the dates of the problem.
+
+    Args:
+        name: the sensor.
+        values: (dates, rows), less the centre; NaN where nothing was seen.
+        scale: (dates, rows), variance of the noise: as it is where it is known, else in units of the
+            sensor's.
+        footprint: from the fine field to the rows.
+        factor: pixels of a nested footprint along rows and columns; None where they are not nested.
+        bias: "none", "constant" or "ar1".
+        offset: whether each date has one.
+        learn_noise: whether the noise has a parameter.
+        shape: of an image, rows and columns; (stations,).
+    """
+
+    name: str
+    values: np.ndarray
+    scale: np.ndarray
+    footprint: Transfer
+    factor: tuple[int, int] | None
+    bias: str
+    offset: bool
+    learn_noise: bool
+    shape: tuple[int, ...]
+
+    @property
+    def weights(self) -> sp.csr_matrix:
+        """The footprint as a matrix, (rows, pixels)."""
+        if isinstance(self.footprint, WeightedFootprint):
+            return self.footprint.weights
+        return transfer_weights(self.footprint)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything that is to be fused.
+
+    Args:
+        grid: of the fine field.
+        days: (dates,), of the fused field.
+        dated: whether they are dates.
+        observed: what the sensors saw.
+        model: of the field.
+        covariates: by name, (dates, pixels).
+        classes: (pixels,), position of each pixel's class among `labels`.
+        labels: of the classes; empty for one class.
+        centre: what was taken off all values.
+        scales: sizes for the priors.
+        unit: of the values.
+    """
+
+    grid: Grid
+    days: np.ndarray
+    dated: bool
+    observed: tuple[Observed, ...]
+    model: FusionModel
+    covariates: Mapping[str, np.ndarray]
+    classes: np.ndarray
+    labels: tuple[int, ...]
+    centre: float
+    scales: Scales
+    unit: str
+
+    @property
+    def block(self) -> tuple[int, int] | None:
+        """Pixels of the footprints that partition the grid, None where there are none."""
+        factors = [o.factor for o in self.observed]
+        if None in factors:
+            return None
+        largest = max((f for f in factors if f is not None), key=lambda f: f[0] * f[1])
+        nested = all(f is not None and largest[0] % f[0] == 0 and largest[1] % f[1] == 0 for f in factors)
+        return largest if nested else None
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters, with their priors."""
+        found: dict[str, tuple[float, float]] = {}
+        known: list[Parameter] = []
+        for o in self.observed:
+            if o.learn_noise:
+                start = 1.0 if o.scale[np.isfinite(o.values)].std() > 0 else self.scales.spread / 10
+                found[f"{o.name} noise"] = (start, 5.0)
+            else:
+                known.append(Parameter(f"{o.name} noise", 1.0))
+            if o.bias != "none":
+                found[f"{o.name} bias std"] = (self.scales.spread / 4, 5.0)
+            if o.bias == "ar1":
+                found[f"{o.name} bias time"] = (max(self.scales.span / 3, 1.0), 5.0)
+            if o.offset:
+                found[f"{o.name} offset"] = (self.scales.spread / 10, 5.0)
+        parts = part_parameters(self.model, self.scales, self.labels)
+        every = [*parts, *settle(found, self.model), *known]
+        unknown = (set(self.model.parameters) | set(self.model.priors)) - {p.name for p in every}
+        if unknown:
+            names = ", ".join(p.name for p in every)
+            raise InputError(
+                "model",
+                got=f"the parameter {sorted(unknown)[0]!r}",
+                wanted=f"one of {names}",
+                cure="correct it",
+            )
+        return tuple(every)
+
+    @property
+    def coefficients(self) -> list[tuple[str, float | str]]:
+        """Regression coefficients by name, each with its prior: a deviation, or a parameter's name."""
+        wide = self.model.mean_std or 10.0 * self.scales.spread
+        found: list[tuple[str, float | str]] = [("mean", wide)]
+        found += [(name, wide / max(float(np.std(z)), 1e-12)) for name, z in self.covariates.items()]
+        for o in self.observed:
+            if o.bias != "none":
+                found.append((f"{o.name} bias", wide))
+            if o.offset:
+                dates = np.flatnonzero(np.isfinite(o.values).any(axis=1))
+                found += [(f"{o.name} offset {self.date_text(t)}", f"{o.name} offset") for t in dates]
+        return found
+
+    def date_text(self, place: int) -> str:
+        """Return a date as text."""
+        return day_text(float(self.days[place]), self.dated)
+
+    def without(self, name: str, place: int) -> "Problem":
+        """Return the problem without what a sensor saw on one date."""
+        changed = []
+        for o in self.observed:
+            values = o.values
+            if o.name == name:
+                values = values.copy()
+                values[place] = np.nan
+            changed.append(replace(o, values=values))
+        return replace(self, observed=tuple(changed))
+
+
+def day_text(day: float, dated: bool) -> str:
+    """Return a day as text.
+
+    Example:
+        >>> day_text(18537.0, True), day_text(3.5, False)
+        ('2020-10-02', '3.5')
+    """
+    if not dated:
+        return f"{day:g}"
+    moment = np.datetime64(round(day * 86400), "s")
+    return str(moment.astype("datetime64[D]")) if day % 1 == 0 else str(moment)
+
+
+def transfer_weights(footprint: Transfer) -> sp.csr_matrix:
+    """Return any footprint as a matrix, by restricting every pixel; block averages directly."""
+    if isinstance(footprint, BlockAverage):
+        parts = [
+            sp.kron(sp.identity(n // f), np.full((1, f), 1.0 / f))
+            for n, f in zip(footprint.shape, footprint.factor, strict=True)
+        ]
+        return sp.csr_matrix(sp.kron(*parts))
+    pixels = int(np.prod(footprint.fine_shape))
+    columns = np.eye(pixels).reshape(pixels, *footprint.fine_shape)
+    return sp.csr_matrix(np.stack([np.ravel(footprint.restrict(c)) for c in columns], axis=1))
+
+
+def gather(
+    sensors: Sequence[Sensor],
+    model: FusionModel,
+    dates: Any = None,
+    covariates: Mapping[str, Any] | None = None,
+    classes: Any = None,
+) -> Problem:
+    """Bring sensors to one grid, one unit and one list of dates; refuse what does not fit.
+
+    Raises:
+        InputError: no sensor of pixels, dates and numbers mixed, footprints off the grid, other systems, ...
+    """
+    sensors = _checked(sensors)
+    finest = _finest(sensors)
+    grid = finest.grid or index_grid((finest.values.shape[1], finest.values.shape[2]))
+    days = _all_days(sensors, dates)
+    values = {s.name: s.values * s.factor_to(finest.unit) for s in sensors}
+    centre = float(np.nanmean(values[finest.name]))
+    spread = float(np.nanstd(values[finest.name])) or 1.0
+    observed = tuple(_observe(s, finest, grid, values[s.name], days, centre) for s in sensors)
+    pixels = grid.shape[0] * grid.shape[1]
+    place, labels = _classes(classes, grid.shape)
+    edge = max((np.sqrt(np.prod(o.factor)) for o in observed if o.factor), default=1.0) * grid.edge
+    gap = float(np.median(np.diff(finest.days))) if len(finest.days) > 1 else 1.0
+    span = max(float(days[-1] - days[0]), 1.0)
+    return Problem(
+        grid, days, finest.dated, observed, model, _covariates(covariates, days, grid.shape, pixels), place,
+        labels, centre, Scales(spread, span, gap, float(edge), grid.edge), finest.unit,
+    )  # fmt: skip
+
+
+def _checked(sensors: Any) -> list[Sensor]:
+    listed = [sensors] if isinstance(sensors, Sensor) else list(sensors)
+    wrong = [type(s).__name__ for s in listed if not isinstance(s, Sensor)]
+    if wrong or not listed:
+        got = wrong[0] if wrong else "none"
+        raise InputError(
+            "sensors", got=got, wanted="at least one Sensor", cure="write Sensor(name, data, ...)"
+        )
+    names = [s.name for s in listed]
+    if len(set(names)) < len(names):
+        raise InputError(
+            "sensors", got=", ".join(names), wanted="a name of its own for each", cure="rename one"
+        )
+    if len({s.dated for s in listed}) > 1:
+        cure = "give all sensors dates, or all numbers of days"
+        raise InputError("sensors", got="dates and numbers of days", wanted="one of both", cure=cure)
+    systems = {str(s.grid is not None) for s in listed if s.points is None and not _given(s)}
+    if len(systems) > 1:
+        cure = "give every sensor y and x, or a footprint"
+        raise InputError(
+            "sensors", got="some with coordinates and some without", wanted="all or none", cure=cure
+        )
+    return listed
+
+
+def _given(sensor: Sensor) -> bool:
+    return sensor.footprint is not None
+
+
+def _finest(sensors: Sequence[Sensor]) -> Sensor:
+    fine = [s for s in sensors if s.points is None and not _given(s)]
+    if not fine:
+        cure = "leave out the footprint of the sensor whose pixels are the fine grid"
+        raise InputError(
+            "sensors", got="footprints for all", wanted="one sensor on the fine grid itself", cure=cure
+        )
+
+    def edge(sensor: Sensor) -> float:
+        return sensor.grid.edge if sensor.grid is not None else -float(np.prod(sensor.values.shape[1:]))
+
+    return min(fine, key=edge)
+
+
+def _all_days(sensors: Sequence[Sensor], dates: Any) -> np.ndarray:
+    days = np.unique(np.concatenate([s.days for s in sensors]))
+    if dates is None:
+        return days
+    array = np.asarray(dates)
+    more = (
+        array.astype("datetime64[s]").astype(np.int64) / 86400.0
+        if array.dtype.kind in "UOM"
+        else array.astype(float)
+    )
+    if (array.dtype.kind in "UOM") != sensors[0].dated or more.ndim != 1 or not np.isfinite(more).all():
+        wanted = "a list of dates" if sensors[0].dated else "a list of numbers of days"
+        raise InputError(
+            "dates", got=repr(dates)[:60], wanted=wanted, cure="write them as the sensors' dates are"
+        )
+    return np.unique(np.concatenate([days, more]))
+
+
+def _observe(
+    sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray, days: np.ndarray, centre: float
+) -> Observed:
+    if sensor.points is not None and sensor.bias == "none":
+        return _stations_on_pixels(sensor, finest, grid, values, days, centre)
+    footprint, factor, kept = _footprint(sensor, finest, grid, values)
+    flat = values.reshape(len(values), -1)[:, kept]
+    scale = np.ones_like(flat)
+    if sensor.scale is not None:
+        unit = sensor.factor_to(finest.unit)
+        scale = (unit * sensor.scale.reshape(len(values), -1)[:, kept]) ** 2
+    spread, wide = np.full((len(days), flat.shape[1]), np.nan), np.ones((len(days), flat.shape[1]))
+    at = np.searchsorted(days, sensor.days)
+    spread[at], wide[at] = flat - centre, np.where(np.isfinite(flat), scale, 1.0)
+    shape = sensor.values.shape[1:] if kept.all() else (int(kept.sum()),)
+    learn = sensor.noise is None or sensor.relative_noise
+    return Observed(sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape)
+
+
+def _footprint(
+    sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray
+) -> tuple[Transfer, tuple[int, int] | None, np.ndarray]:
+    """Return the footprint, its factor where nested, and which values have one on the grid."""
+    every = np.ones(int(np.prod(values.shape[1:])), dtype=bool)
+    if sensor.points is not None:
+        return _stations(sensor, grid)
+    if isinstance(sensor.footprint, Transfer):
+        return _own_transfer(sensor, grid, values), None, every
+    factor = _factor(sensor, finest, grid, values)
+    if factor is not None and sensor.blur is None:
+        return BlockAverage(grid.shape, factor), factor, every
+    if factor is not None:
+        weights = transfer_weights(BlockAverage(grid.shape, factor))
+    else:
+        weights = _overlaps(sensor, grid)
+    if sensor.blur is not None:
+        weights = blur_weights(weights, grid.shape, sensor.blur)
+    kept = np.diff(weights.indptr) > 0
+    _refuse_outside(sensor, kept, values)
+    whole = kept.all()
+    return WeightedFootprint(weights[kept], grid.shape, values.shape[1:] if whole else None), None, kept
+
+
+def _overlaps(sensor: Sensor, grid: Grid) -> sp.csr_matrix:
+    own = sensor.grid
+    if own is None:
+        raise sensor.refusal(
+            "footprint", "nothing", "how many pixels a value covers", "pass footprint=, or y and x"
+        )
+    if (own.crs is None) != (grid.crs is None):
+        cure = "name the system of all sensors, or of none"
+        raise sensor.refusal("crs", repr(own.crs), f"a system as the fine grid has ({grid.crs!r})", cure)
+    return overlap_weights(footprint_corners(grid, own), grid.shape)
+
+
+def _refuse_outside(sensor: Sensor, kept: np.ndarray, values: np.ndarray) -> None:
+    if not kept.any():
+        wanted = "footprints on the fine grid"
+        cure = "check coordinates and crs; the grids do not overlap"
+        raise sensor.refusal("footprint", "none that lies on the fine grid", wanted, cure)
+    if not np.isfinite(values.reshape(len(values), -1)[:, kept]).any():
+        wanted = "at least one value on the fine grid"
+        raise sensor.refusal("data", "no value on the fine grid", wanted, "leave this sensor out")
+
+
+def _factor(sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray) -> tuple[int, int] | None:
+    if sensor.footprint is None:
+        if sensor is finest or (sensor.grid is None and values.shape[1:] == grid.shape):
+            return (1, 1)
+        if sensor.grid is None:
+            return None
+        same = sensor.grid.crs == grid.crs
+        return nested_factor(grid, sensor.grid) if same else None
+    given = sensor.footprint
+    pair = (given, given) if isinstance(given, int) and not isinstance(given, bool) else given
+    fine = (
+        isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(f, int) and f > 0 for f in pair)
+    )
+    if not fine:
+        wanted = "a number of pixels, a pair, or a Transfer"
+        raise sensor.refusal("footprint", repr(given), wanted, "write for example footprint=7")
+    factor = (int(pair[0]), int(pair[1]))  # type: ignore[index]
+    if any(n != f * c for n, f, c in zip(grid.shape, factor, values.shape[1:], strict=True)):
+        got = f"{factor[0]} x {factor[1]} pixels for each of {values.shape[1]} x {values.shape[2]} values"
+        wanted = f"the {grid.shape[0]} x {grid.shape[1]} pixels of the fine grid"
+        raise sensor.refusal("footprint", got, wanted, "crop one of the sensors")
+    return factor
+
+
+def _own_transfer(sensor: Sensor, grid: Grid, values: np.ndarray) -> Transfer:
+    footprint = sensor.footprint
+    assert isinstance(footprint, Transfer)  # noqa: S101
+    if footprint.fine_shape != grid.shape or tuple(footprint.coarse_shape) != values.shape[1:]:
+        got = f"a transfer from {footprint.fine_shape} to {footprint.coarse_shape}"
+        raise sensor.refusal(
+            "footprint", got, f"one from {grid.shape} to {values.shape[1:]}", "make it for these"
+        )
+    return footprint
+
+
+def _stations(sensor: Sensor, grid: Grid) -> tuple[Transfer, None, np.ndarray]:
+    at = np.floor(grid.places(np.asarray(sensor.points, dtype=float))).astype(int)
+    kept = ((at >= 0) & (at < np.array(grid.shape))).all(axis=1)
+    _refuse_outside(sensor, kept, sensor.values)
+    pixel = at[kept, 0] * grid.shape[1] + at[kept, 1]
+    rows = np.arange(len(pixel))
+    weights = sp.csr_matrix((np.ones(len(pixel)), (rows, pixel)), (len(pixel), grid.shape[0] * grid.shape[1]))
+    return WeightedFootprint(weights, grid.shape), None, kept
+
+
+def _stations_on_pixels(
+    sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray, days: np.ndarray, centre: float
+) -> Observed:
+    """Stations as an image with gaps: the mean of those in a pixel, weighted by their noise."""
+    transfer, _, kept = _stations(sensor, grid)
+    assert isinstance(transfer, WeightedFootprint)  # noqa: S101
+    pixel, seen = transfer.weights.indices, np.isfinite(values[:, kept])
+    known = (
+        np.ones(seen.shape)
+        if sensor.scale is None
+        else (sensor.factor_to(finest.unit) * sensor.scale[:, kept]) ** 2
+    )
+    shape = (len(days), grid.shape[0] * grid.shape[1])
+    total, weight = np.zeros(shape), np.zeros(shape)
+    at = np.searchsorted(days, sensor.days)[:, None]
+    precision = np.where(seen, 1.0 / known, 0.0)
+    np.add.at(weight, (at, pixel[None]), precision)
+    np.add.at(total, (at, pixel[None]), precision * np.where(seen, values[:, kept] - centre, 0.0))
+    mean = np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
+    scale = 1.0 / np.where(weight > 0, weight, 1.0)
+    learn = sensor.noise is None or sensor.relative_noise
+    identity = BlockAverage(grid.shape, (1, 1))
+    return Observed(sensor.name, mean, scale, identity, (1, 1), "none", sensor.offset, learn, grid.shape)
+
+
+def _classes(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, ...]]:
+    if classes is None:
+        return np.zeros(shape[0] * shape[1], dtype=np.int64), ()
+    given = np.asarray(classes)
+    if given.shape != shape or given.dtype.kind not in "iub":
+        got = f"{given.dtype} of shape {given.shape}"
+        raise InputError(
+            "classes", got=got, wanted=f"whole numbers of shape {shape}", cure="give every pixel a label"
+        )
+    labels, place = np.unique(given, return_inverse=True)
+    return place.ravel(), tuple(int(label) for label in labels)
+
+
+def _covariates(
+    given: Mapping[str, Any] | None, days: np.ndarray, shape: tuple[int, int], pixels: int
+) -> dict[str, np.ndarray]:
+    found = {}
+    for name, values in (given or {}).items():
+        array = np.asarray(values, dtype=float)
+        if array.shape == (len(days),):
+            array = array[:, None]
+        elif array.shape == shape:
+            array = array.reshape(1, pixels)
+        elif array.shape == (len(days), *shape):
+            array = array.reshape(len(days), pixels)
+        else:
+            wanted = f"shape ({len(days)},), {shape} or {(len(days), *shape)}"
+            cure = "give it for every date or every pixel; dates are those of all sensors together"
+            raise InputError(f"covariates[{name!r}]", got=f"shape {array.shape}", wanted=wanted, cure=cure)
+        if not np.isfinite(array).all():
+            cure = "fill it"
+            raise InputError(f"covariates[{name!r}]", got="gaps", wanted="a number everywhere", cure=cure)
+        found[name] = np.array(np.broadcast_to(array, (len(days), pixels)))
+    return found

@@ -1,0 +1,245 @@
+"""What a sensor saw: values by date and footprint, and what is known of its noise, bias and footprints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from scalebridge.core.errors import InputError
+from scalebridge.core.transfer import Transfer
+from scalebridge.core.units import parse_quantity
+from scalebridge.fusion.fusion_grid import Grid, axes_grid
+
+BiasKind = Literal["none", "constant", "ar1"]
+_TIMES, _ROWS, _COLUMNS = ("time", "date", "t"), ("y", "lat", "latitude"), ("x", "lon", "longitude")
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """One sensor of a fusion: y(t) = W field(t) + bias(t) + offset(t) + noise.
+
+    Args:
+        name: unique among the sensors.
+        data: (dates, rows, columns), NaN where nothing was seen; an xarray DataArray with time, y and x, or
+            an array with `dates`. Of stations: (dates, stations) with `points`.
+        dates: of an array: days as numbers, datetime64, or text "2020-10-02".
+        y: of an array: coordinates of the rows' centres.
+        x: of the columns'.
+        crs: coordinate reference system of those.
+        footprint: what a value is the mean of. An int or a pair: pixels along rows and columns, nested.
+            A `Transfer` from the fine grid. Unless given: from coordinates, by overlap of areas; without
+            coordinates the pixels themselves.
+        blur: standard deviation of a Gaussian point-spread function beyond the footprint, fine pixels.
+        points: (stations, 2), y and x of each.
+        noise: standard deviation: a number, an array by row and column or by date, row and column; learnt
+            where it is None.
+        relative_noise: whether `noise` is up to a common factor, which is learnt.
+        bias: "none", "constant" (a number for each footprint), "ar1" (a drifting one).
+        offset: whether each date has an offset of its own that all values share.
+        mask: where a value is to be used; its array has the shape of the data.
+        unit: unit of the values; the same for all sensors, or one that can be converted.
+
+    Raises:
+        InputError: an array of other axes, values that are not numbers, dates twice, negative noise, ...
+
+    Example:
+        >>> seen = Sensor("survey", np.ones((2, 4, 4)), dates=[0, 7], noise=0.1)
+        >>> seen.values.shape, seen.days.tolist()
+        ((2, 4, 4), [0.0, 7.0])
+    """
+
+    name: str
+    data: Any
+    dates: Sequence[Any] | np.ndarray | None = None
+    y: Any = None
+    x: Any = None
+    crs: str | None = None
+    footprint: int | tuple[int, int] | Transfer | None = None
+    blur: float | None = None
+    points: Any = None
+    noise: Any = None
+    relative_noise: bool = False
+    bias: BiasKind = "none"
+    offset: bool = False
+    mask: Any = None
+    unit: str = "1"
+
+    def __post_init__(self):
+        values = _values(self)
+        days, dated = _days(self)
+        _check_shape(self, values)
+        _check_dates(self, days, len(values))
+        if self.mask is not None:
+            values = _masked(self, values)
+        if not np.isfinite(values).any():
+            raise self.refusal("data", "no value at all", "at least one", "leave this sensor out")
+        _check_options(self)
+        for name, found in (
+            ("values", values),
+            ("days", days),
+            ("dated", dated),
+            ("scale", _noise(self, values)),
+        ):
+            object.__setattr__(self, f"_{name}", found)
+
+    @property
+    def values(self) -> np.ndarray:
+        """(dates, rows, columns) or (dates, stations), NaN where nothing is to be used."""
+        return self.__dict__["_values"]
+
+    @property
+    def days(self) -> np.ndarray:
+        """(dates,), days; since 1970 where dates are dates."""
+        return self.__dict__["_days"]
+
+    @property
+    def dated(self) -> bool:
+        """Whether its dates are dates, not numbers."""
+        return self.__dict__["_dated"]
+
+    @property
+    def scale(self) -> np.ndarray | None:
+        """Standard deviation of the noise of every value, None where it is learnt alone."""
+        return self.__dict__["_scale"]
+
+    @property
+    def grid(self) -> Grid | None:
+        """Where its pixels lie, None where that is not known."""
+        y, x = _axis(self, _ROWS, self.y), _axis(self, _COLUMNS, self.x)
+        if self.points is not None or y is None or x is None:
+            return None
+        return axes_grid(y, x, self.crs or _crs_of(self.data), f"sensor '{self.name}'")
+
+    def refusal(self, argument: str, got: object, wanted: str, cure: str) -> InputError:
+        """Return a refusal that names the sensor."""
+        return InputError(f"sensor '{self.name}', {argument}", got=got, wanted=wanted, cure=cure)
+
+    def factor_to(self, unit: str) -> float:
+        """Return by what its values are multiplied to be in another unit.
+
+        Raises:
+            UnitError: there is no such conversion.
+        """
+        if unit == self.unit:
+            return 1.0
+        return parse_quantity(f"1 {self.unit}", unit, f"sensor '{self.name}', unit")
+
+
+def _values(sensor: Sensor) -> np.ndarray:
+    data = sensor.data
+    if hasattr(data, "dims") and hasattr(data, "transpose"):
+        dims = [str(d) for d in data.dims]
+        order = [next((d for d in dims if d in names), None) for names in (_TIMES, _ROWS, _COLUMNS)]
+        if None in order or len(dims) != 3:
+            raise sensor.refusal("data", f"dimensions {', '.join(dims)}", "time, y and x", "rename or select")
+        data = data.transpose(*order).values
+    try:
+        return np.array(data, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise sensor.refusal("data", type(data).__name__, "an array of numbers", "convert it") from error
+
+
+def _days(sensor: Sensor) -> tuple[np.ndarray, bool]:
+    given = sensor.dates
+    if given is None:
+        given = _axis(sensor, _TIMES, None)
+    if given is None:
+        raise sensor.refusal(
+            "dates", "nothing", "the date of each image", "pass dates=, or a DataArray with time"
+        )
+    array = np.asarray(given)
+    if array.dtype.kind in "UOM":
+        try:
+            return array.astype("datetime64[s]").astype(np.int64) / 86400.0, True
+        except ValueError as error:
+            wanted = "dates such as '2020-10-02', or numbers"
+            raise sensor.refusal("dates", repr(array.flat[0]), wanted, "correct them") from error
+    return array.astype(float), False
+
+
+def _axis(sensor: Sensor, names: tuple[str, ...], given: Any) -> Any:
+    if given is not None:
+        return np.asarray(given, dtype=float)
+    coords = getattr(sensor.data, "coords", {})
+    return next((coords[name].values for name in names if name in coords), None)
+
+
+def _crs_of(data: Any) -> str | None:
+    """The coordinate reference system of a DataArray: its attribute, or the one that rioxarray left."""
+    reference = getattr(data, "coords", {}).get("spatial_ref") if hasattr(data, "coords") else None
+    told = getattr(data, "attrs", {}).get("crs") or (
+        reference.attrs.get("crs_wkt") if reference is not None else None
+    )
+    return None if told is None else str(told)
+
+
+def _check_shape(sensor: Sensor, values: np.ndarray) -> None:
+    wanted = 3 if sensor.points is None else 2
+    if values.ndim != wanted or 0 in values.shape:
+        axes = "(dates, rows, columns)" if wanted == 3 else "(dates, stations)"
+        raise sensor.refusal("data", f"shape {values.shape}", axes, "add or drop an axis")
+    if np.isinf(values).any():
+        raise sensor.refusal("data", "infinite values", "numbers, NaN where nothing was seen", "mask them")
+    if sensor.points is not None:
+        points = np.asarray(sensor.points, dtype=float)
+        if points.shape != (values.shape[1], 2) or not np.isfinite(points).all():
+            got = f"shape {points.shape}"
+            raise sensor.refusal(
+                "points", got, f"({values.shape[1]}, 2): y and x of each station", "correct them"
+            )
+    for name, axis, length in (("y", sensor.y, values.shape[1]), ("x", sensor.x, values.shape[-1])):
+        if axis is not None and len(axis) != length:
+            raise sensor.refusal(name, f"{len(axis)} numbers", f"{length}, one for each pixel", "correct it")
+
+
+def _check_dates(sensor: Sensor, days: np.ndarray, count: int) -> None:
+    if days.shape != (count,) or not np.isfinite(days).all():
+        raise sensor.refusal("dates", f"{days.size} dates", f"{count}, one an image", "correct dates")
+    order = np.diff(days)
+    if (order == 0).any() or len(np.unique(days)) < count:
+        first = int(np.flatnonzero(np.diff(np.sort(days)) == 0)[0])
+        cure = "average the images of a date, or give them times"
+        raise sensor.refusal("dates", f"day {np.sort(days)[first]:g} twice", "each date once", cure)
+    if (order < 0).any():
+        raise sensor.refusal(
+            "dates", "an earlier date after a later", "dates in order", "sort the images by date"
+        )
+
+
+def _masked(sensor: Sensor, values: np.ndarray) -> np.ndarray:
+    mask = np.asarray(sensor.mask)
+    if mask.dtype != bool or mask.shape not in (values.shape, values.shape[1:]):
+        got = f"{mask.dtype} of shape {mask.shape}"
+        raise sensor.refusal(
+            "mask", got, f"true and false of shape {values.shape}", "say which values are used"
+        )
+    return np.where(mask, values, np.nan)
+
+
+def _noise(sensor: Sensor, values: np.ndarray) -> np.ndarray | None:
+    if sensor.noise is None:
+        return None
+    noise = np.asarray(sensor.noise, dtype=float)
+    try:
+        spread = np.array(np.broadcast_to(noise, values.shape))
+    except ValueError as error:
+        wanted = f"a number, or an array that fits {values.shape}"
+        raise sensor.refusal("noise", f"shape {noise.shape}", wanted, "correct it") from error
+    used = spread[np.isfinite(values)]
+    if not np.isfinite(used).all() or (used <= 0).any():
+        wanted = "positive standard deviations wherever there is a value"
+        got = f"{np.min(np.nan_to_num(used)):g}"
+        raise sensor.refusal("noise", got, wanted, "mask the values, or correct their noise")
+    return spread
+
+
+def _check_options(sensor: Sensor) -> None:
+    if sensor.bias not in ("none", "constant", "ar1"):
+        raise sensor.refusal("bias", repr(sensor.bias), "'none', 'constant' or 'ar1'", "choose one of them")
+    if sensor.relative_noise and sensor.noise is None:
+        raise sensor.refusal("relative_noise", "no noise", "an array of relative noise", "pass noise=")
+    if sensor.blur is not None and not (np.isfinite(sensor.blur) and sensor.blur > 0):
+        raise sensor.refusal(
+            "blur", repr(sensor.blur), "a positive number of pixels", "leave it out for none"
+        )
