@@ -21,6 +21,7 @@ from scalebridge.core.errors import FileFormatError, InputError, MissingExtraErr
 _PACKAGES = {
     "inference": "numpyro",
     "itk": "SimpleITK",
+    "registration": "nibabel (or tiffslide)",
     "sklearn": "scikit-learn",
     "tables": "pyarrow and lasio",
     "vtk": "vtk",

@@ -38,9 +38,7 @@ def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
         MissingExtraError: SimpleITK is not installed, for .tfm, .h5, .mat and fields.
     """
     file = Path(path)
-    kind = next((k for k in _KINDS if file.name.endswith(k)), None)
-    if kind is None:
-        raise InputError("path", got=file.name, wanted=" ".join(_KINDS), cure="choose the format by the ending")
+    kind = check_kind(file)
     if kind == ".json":
         return [write_text(file, json.dumps(_jsonable(map_as_dict(found)), indent=1) + "\n")]
     if kind == ".txt":
@@ -53,6 +51,14 @@ def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
         straight = SpatialMap(np.eye(found.axes), np.zeros(found.axes), found.frame, found.grid, found.coefficients)
         return [_write_transform(sitk, _affine(found, sitk), file), _write_field(sitk, straight, warp)]
     return [_write_field(sitk, found, file)]
+
+
+def check_kind(file: Path) -> str:
+    """Return the ending that says the format, or refuse it; see `write_map`."""
+    kind = next((k for k in _KINDS if file.name.endswith(k)), None)
+    if kind is None:
+        raise InputError("map", got=file.name, wanted=" ".join(_KINDS), cure="choose the format by the ending")
+    return kind
 
 
 def _jsonable(told: Any) -> Any:
