@@ -23,6 +23,8 @@ from scalebridge.registration.spatial_map import SpatialMap
 
 _AT_ONCE = 512  # points solved for together
 _LEAST_SHARE = 0.02
+_BLOCK = 0.5  # of the distance of control points
+_ENOUGH = 0.2  # of the median information: blocks with less are left out
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Confidence:
         known: how many coefficients the data decide.
         share: rho, what of the moving image's slopes is information.
         typical: median standard error over the tissue, mm.
-        floor: error that the images cannot tell of: part of a sample, mm.
+        local: what blocks of half a control spacing, each on its own, would move, root mean square, mm.
     """
 
     curvature: Curvature | None
@@ -45,7 +47,7 @@ class Confidence:
     known: float
     share: float
     typical: float = float("nan")
-    floor: float = 0.0
+    local: float = 0.0
 
     def at(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         """Root mean square error of mapped points, mm, (n,)."""
@@ -56,7 +58,7 @@ class Confidence:
         ]
         covariance = np.concatenate(pieces) if pieces else np.zeros((0, 2, 2))
         moved = np.einsum("ij,njk,ik->n", found.matrix[:2, :2], covariance, found.matrix[:2, :2])
-        return np.sqrt(moved + self.floor**2)
+        return np.sqrt(moved + self.local**2)
 
     def _covariance(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         grid, curvature, factor = found.grid, self.curvature, self.factor
@@ -81,13 +83,42 @@ def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
     known = scaled.known(factor)
     bent = float(np.sum(scaled.bending.apply(found.coefficients) * found.coefficients))
     samples = min(fitted.points, known / max(2.0 * stiffness * bent, 1e-300))
-    floor = 0.05 * fitted.pairing.moving.spacing
-    confidence = Confidence(scaled, factor, samples, known, share, floor=floor)
+    local = local_steps(fitted.pairing, found, share)
+    confidence = Confidence(scaled, factor, samples, known, share, local=local)
     weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
     chosen = fitted.pairing.points[weights > 0.5]
-    step = max(1, len(chosen) // 400)
+    step = max(1, len(chosen) // 200)
     typical = float(np.median(confidence.at(found, chosen[::step]))) if len(chosen) else float("nan")
     return replace(confidence, typical=typical)
+
+
+def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
+    """Root mean square of F_b^-1 s_b over blocks of half a control spacing with enough information, mm.
+
+    What the map is too stiff to follow, together with the noise of a block. A step is bounded by five times the
+    median, because blocks without structure have steps without meaning.
+    """
+    assert found.grid is not None  # noqa: S101
+    matched = pairing(found(pairing.points))
+    into = pairing.inverse @ found.matrix
+    scores = (matched.forces @ into)[:, :2]
+    slopes = (matched.slopes @ into)[:, :2].astype(float)
+    heavy = share * matched.weight * matched.curvatures.astype(float)
+    at = (found.along(pairing.points) // (_BLOCK * found.grid.step[0])).astype(int)
+    at -= at.min(axis=0)
+    number = np.ravel_multi_index(tuple(at.T), tuple(at.max(axis=0) + 1))
+    right = np.stack([np.bincount(number, scores[:, c]) for c in range(2)], axis=-1)
+    fisher = np.empty((len(right), 2, 2))
+    for c in range(2):
+        for d in range(2):
+            fisher[:, c, d] = np.bincount(number, heavy * slopes[:, c] * slopes[:, d])
+    size = fisher[:, 0, 0] + fisher[:, 1, 1]
+    enough = size > _ENOUGH * np.median(size[size > 0])
+    if not np.any(enough):
+        return 0.0
+    fisher = fisher[enough] + 1e-2 * np.median(size[enough]) * np.eye(2)
+    steps = np.linalg.norm(np.linalg.solve(fisher, right[enough][..., None])[..., 0], axis=1)
+    return float(np.sqrt(np.mean(np.minimum(steps, 5.0 * np.median(steps)) ** 2)))
 
 
 def shared_slope(pairing: Pairing, found: SpatialMap) -> float:

@@ -51,7 +51,7 @@ class Curvature:
         """H^-1 of vectors or columns."""
         return linalg.cho_solve_banded((factor, True), right, check_finite=False)
 
-    def known(self, factor: np.ndarray, probes: int = 24) -> float:
+    def known(self, factor: np.ndarray, probes: int = 12) -> float:
         """How many coefficients the data decide: tr(H^-1 F), by signs drawn once for all (M. Hutchinson 1990)."""
         signs = np.random.default_rng(1).choice([-1.0, 1.0], (self.size, probes))
         return float(np.sum(self.solve(factor, signs) * multiply(self.information, signs)) / probes)

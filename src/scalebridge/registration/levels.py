@@ -43,6 +43,7 @@ class Fitted:
         pairing: of the last level.
         moving: pyramid of the moving image, as the last level saw it.
         damaged: share of the fixed samples that were left out as damage.
+        before: the map of the level before the last, to compare with.
     """
 
     map: SpatialMap
@@ -54,6 +55,7 @@ class Fitted:
     pairing: Pairing
     moving: list[Layer]
     damaged: float
+    before: SpatialMap
 
 
 def plan_levels(fixed: list[Layer], size: float, finest: float | None, step: float | None) -> list[Plan]:
@@ -111,9 +113,9 @@ def fit_levels(
     steps = [replace(step, seconds=time.thread_time() - clock)]
     say(steps[-1])
     linear, curvature, factor, points = found, None, None, float(len(pairing.points))
-    grid, damaged = None, 0.0
+    grid, damaged, before = None, 0.0, found
     for plan in plans:
-        clock = time.thread_time()
+        clock, before = time.thread_time(), found
         if grid is None:
             grid = covering(found, plan.step)
             found = replace(found, grid=grid, coefficients=np.zeros((*grid.count, found.axes)))
@@ -127,7 +129,7 @@ def fit_levels(
         found, step, curvature, factor, points = fit_spline(pairing, found, stiffness)
         steps.append(replace(step, seconds=time.thread_time() - clock))
         say(steps[-1])
-    return Fitted(found, linear, tuple(steps), curvature, factor, points, pairing, moving, damaged)
+    return Fitted(found, linear, tuple(steps), curvature, factor, points, pairing, moving, damaged, before)
 
 
 def _pair(fixed: list[Layer], moving: list[Layer], found: SpatialMap, spacing: float, bins: int) -> Pairing:

@@ -21,6 +21,7 @@ from scalebridge.registration.spatial_image import SpatialImage, pixel_lengths
 _WHOLE_SLIDES = (".svs", ".ndpi", ".scn", ".mrxs", ".vms", ".vmu", ".bif")
 _ITK = (".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
 _TIFF = (".tif", ".tiff", ".btf")
+_SMALL = 4_000_000  # numbers of a level that is read whole
 _PICTURES = (".png", ".jpg", ".jpeg")
 
 
@@ -100,8 +101,7 @@ def in_memory(values: np.ndarray):
 
 def _open_tiff(file: Path, pixel: Any, argument: str) -> Slide:
     check_chain(file)
-    with reading(file, "TIFF"):
-        tiff = tifffile.TiffFile(file)
+    with reading(file, "TIFF"), tifffile.TiffFile(file) as tiff:
         check_extent(tiff, file)
         series = tiff.series[0]
         spacing, unit, remark = tiff_spacing(tiff)
@@ -111,17 +111,14 @@ def _open_tiff(file: Path, pixel: Any, argument: str) -> Slide:
     x, y, c = axes.index("X"), axes.index("Y"), next((i for i, a in enumerate(axes) if a in "SC"), None)
     shapes = tuple((shape[x], shape[y]) for shape in levels)
     channels = 0 if c is None else levels[0][c]
-    arrays: dict[int, Any] = {}
 
     def read(level: int, box: tuple[tuple[int, int], ...]) -> np.ndarray:
-        with reading(file, "TIFF"):
-            if level not in arrays:
-                arrays[level] = _opened(series, level)
-            place: list[Any] = [0] * len(axes)
-            place[x], place[y] = slice(*box[0]), slice(*box[1])
-            if c is not None:
-                place[c] = slice(None)
-            part = np.asarray(arrays[level][tuple(place)])
+        place: list[Any] = [0] * len(axes)
+        place[x], place[y] = slice(*box[0]), slice(*box[1])
+        if c is not None:
+            place[c] = slice(None)
+        with reading(file, "TIFF"), tifffile.TiffFile(file) as tiff:
+            part = _part_of(tiff.series[0].levels[level], tuple(place))
         kept = [i for i in range(len(axes)) if i in (x, y, c)]
         wanted = [kept.index(i) for i in (x, y, c) if i is not None]
         return np.transpose(part, wanted)
@@ -130,13 +127,13 @@ def _open_tiff(file: Path, pixel: Any, argument: str) -> Slide:
     return Slide(file.name, frame, shapes, channels, np.dtype(series.dtype), read)
 
 
-def _opened(series: Any, level: int) -> Any:
-    """A level that can be sliced without reading all of it, where Zarr is installed and it is large."""
-    one = series.levels[level]
-    if int(np.prod(one.shape)) < 4_000_000:
-        return one.asarray()
+def _part_of(level: Any, place: tuple[Any, ...]) -> np.ndarray:
+    """A part of a level; of a large one only the tiles that it touches are read, through Zarr."""
+    if int(np.prod(level.shape)) < _SMALL:
+        return level.asarray()[place]
     zarr = need("zarr", extra="zarr", purpose="reading a part of a large TIFF file")
-    return zarr.open(one.aszarr(), mode="r")
+    with level.aszarr() as store:
+        return np.asarray(zarr.open(store, mode="r")[place])
 
 
 def _refuse_stack(axes: str, shape: tuple[int, ...], file: Path, argument: str) -> None:

@@ -221,7 +221,7 @@ def _begin(ready: _Ready, first: SpatialMap | None, angles: int, flips: tuple[bo
         step = Step("given", ready.fixed[-1].spacing, 0.0, 0, 0, float("nan"), float("nan"))
         return Start(first, step, (), float("inf"))
     found = search_start(ready.fixed[-1], ready.moving[-1], ready.tissue, angles=angles, flips=flips)
-    return found
+    return replace(found, map=replace(found.map, frame=ready.fixed[0].frame))  # not the coarse layer's
 
 
 def _fit(ready: _Ready, start: SpatialMap, options: Any, deform: bool, say: Callable[[Step], None]) -> Fitted:
