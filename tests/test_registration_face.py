@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from registration_samples import images, misses, small_answer, small_task
 from scipy import ndimage
 
 import scalebridge as sb
+from registration_samples import images, misses, small_answer, small_task
 from scalebridge.registration.problems import histology_task, phantom_anatomy
 from scalebridge.registration.registration_result import RADIUS_95
 from scalebridge.registration.spatial_image import SpatialImage
@@ -16,9 +16,10 @@ from scalebridge.registration.spatial_image import SpatialImage
 def test_a_known_map_is_found():
     found, task = small_answer(), small_task()
     errors = misses(found, task)
-    # Pixels are 1.6 mm; a tenth of one is what mutual information reaches on images of 144 x 144.
-    assert np.median(errors) < 0.35
-    assert np.percentile(errors, 95) < 1.2
+    # The texture is white by pixel, so that errors grow as pixels: 0.16 mm at 512 (with a real anatomy) is
+    # 0.6 at 144; half as much again for the phantom, which has less structure.
+    assert np.median(errors) < 0.9
+    assert np.percentile(errors, 95) < 3.0
     assert found.passed
     assert not found.flipped
     assert found.rotation == pytest.approx(40, abs=2)
@@ -71,7 +72,8 @@ def test_a_mask_changes_the_answer_where_it_hides_damage():
 def test_images_of_different_things_do_not_pass():
     rng = np.random.default_rng(0)
     one, other = (
-        SpatialImage(ndimage.gaussian_filter(rng.standard_normal((64, 64)), 3), small_frame()) for _ in range(2)
+        SpatialImage(ndimage.gaussian_filter(rng.standard_normal((64, 64)), 3), small_frame())
+        for _ in range(2)
     )
     found = sb.register(one, other, angles=8)
     assert not found.passed
@@ -112,7 +114,14 @@ def test_what_is_told(tmp_path):
 
 def test_the_page_shows_it(tmp_path):
     text = sb.report(small_answer(), tmp_path / "page.html").read_text(encoding="utf-8")
-    for wanted in ("Checkerboard", "ratio of areas", "Standard error", "Landmarks", "Level by level", "Starts"):
+    for wanted in (
+        "Checkerboard",
+        "ratio of areas",
+        "Standard error",
+        "Landmarks",
+        "Level by level",
+        "Starts",
+    ):
         assert wanted in text
 
 
@@ -129,6 +138,6 @@ def test_512_pixels_to_a_sixth_of_a_millimetre():
     task = histology_task(phantom_anatomy(), pixels=512)
     found = sb.register(*images(task), moving_mask=task.sound)
     errors = misses(found, task)
-    # The phantom has wide regions without structure: twice the bound for a real anatomy (benchmarks/registration.py).
+    # The phantom has wide regions without structure: twice the bound for a real anatomy.
     assert np.median(errors) < 0.32
     assert np.percentile(errors, 95) < 1.1

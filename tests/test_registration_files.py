@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from cli_helpers import invoke
-from registration_samples import small_answer, small_task, turned_map
 
 import scalebridge as sb
+from cli_helpers import invoke
+from registration_samples import small_answer, small_task, turned_map
 from scalebridge.registration.exports import read_map, write_map
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.landmarks import read_bigwarp, read_geojson, write_bigwarp, write_geojson
@@ -93,7 +93,10 @@ def test_ome_zarr(tmp_path):
         array = root.create_array(str(level), shape=made.shape, dtype=made.dtype, chunks=(1, 32, 32))
         array[:] = made
     steps = [
-        {"path": str(k), "coordinateTransformations": [{"type": "scale", "scale": [1, 2.0 * 2**k, 2.0 * 2**k]}]}
+        {
+            "path": str(k),
+            "coordinateTransformations": [{"type": "scale", "scale": [1, 2.0 * 2**k, 2.0 * 2**k]}],
+        }
         for k in range(2)
     ]
     axes = [{"name": "c", "type": "channel"}] + [
@@ -125,7 +128,9 @@ def test_tiles_give_what_memory_gives(tmp_path):
     written = sb.warp(found, image, pixel="0.04 mm", out=tmp_path / "w.ome.tif")
     assert np.array_equal(tifffile.imread(written).swapaxes(0, 1), whole.values)
     assert open_slide(written).frame.spacing == pytest.approx((0.04, 0.04))
-    labels = sb.warp(found, SpatialImage((rows[..., 0] > 99).T.astype(np.uint8), image.frame), interpolation="nearest")
+    labels = sb.warp(
+        found, SpatialImage((rows[..., 0] > 99).T.astype(np.uint8), image.frame), interpolation="nearest"
+    )
     assert set(np.unique(labels.values)) <= {0, 1}
 
 
@@ -216,8 +221,9 @@ def test_the_command_line_registers_and_warps(tmp_path):
     pixel = f"{task.fixed_frame.spacing[0]} mm"
     written = [tmp_path / name for name in ("r.json", "m.json", "w.tif")]
     done = invoke(
-        "register", tmp_path / "fixed.tif", tmp_path / "moving.tif", "--fixed-pixel", pixel, "--moving-pixel", pixel,
-        "--angles", "9", "--no-flip", "--affine", "--out", written[0], "--map", written[1], "--warped", written[2],
+        "register", tmp_path / "fixed.tif", tmp_path / "moving.tif", "--fixed-pixel", pixel,
+        "--moving-pixel", pixel, "--angles", "9", "--no-flip", "--affine", "--out", written[0],
+        "--map", written[1], "--warped", written[2],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "turned by" in done.output
@@ -228,7 +234,9 @@ def test_the_command_line_registers_and_warps(tmp_path):
     refused = invoke("register", tmp_path / "fixed.tif", tmp_path / "moving.tif")
     assert refused.exit_code == 2
     assert "fixed_pixel" in refused.stderr
-    over = invoke("register", tmp_path / "fixed.tif", tmp_path / "moving.tif", "--out", tmp_path / "fixed.tif")
+    over = invoke(
+        "register", tmp_path / "fixed.tif", tmp_path / "moving.tif", "--out", tmp_path / "fixed.tif"
+    )
     assert over.exit_code == 2
 
 

@@ -1,12 +1,13 @@
 """Parts of a registration: exact splines, exact derivatives, curvature, transfers between levels."""
 
+import itertools
 from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from registration_samples import turned_map
 
+from registration_samples import turned_map
 from scalebridge.registration.confidence import Confidence
 from scalebridge.registration.curvature import measure_curvature, multiply
 from scalebridge.registration.damage import without_damage
@@ -105,18 +106,21 @@ def test_mutual_information_of_known_histograms():
 @pytest.mark.parametrize("axes", [2, 3])
 def test_the_similarity_s_slope_against_differences(normalised, axes):
     rng = np.random.default_rng(4)
-    shape = (30, 26, 24)[:axes]
     moving = smooth_image((30, 26))
     moving = moving if axes == 2 else moving[:, :, None] * smooth_image((26, 24), 1)[None]
     places = rng.uniform(1.0, 22.0, (4000, axes))
     seen = moving[tuple(places.astype(int).T)]  # so that there is information, whose slope is not all noise
-    similarity = Similarity(1 - seen, rng.random(4000), moving, 0.5 + moving / 2, bins=16, normalised=normalised)
+    similarity = Similarity(
+        1 - seen, rng.random(4000), moving, 0.5 + moving / 2, bins=16, normalised=normalised
+    )
     slope = similarity(places).forces.copy()
     way = slope / np.sqrt(np.mean(slope**2))
     # Values of 32 bits: 1e-7 / h. Linear interpolation (the mask's, in space also the image's) has kinks that
     # one point in some hundred crosses within h.
     h = 3e-3
-    difference = (similarity(places + h * way, False).value - similarity(places - h * way, False).value) / (2 * h)
+    difference = (similarity(places + h * way, False).value - similarity(places - h * way, False).value) / (
+        2 * h
+    )
     assert np.sum(slope * way) == pytest.approx(difference, rel=1e-2)
 
 
@@ -146,7 +150,9 @@ def test_the_barrier_s_slope_and_where_it_acts():
     value, slope = barrier(start.coefficients)
     way = np.random.default_rng(7).standard_normal(start.coefficients.shape)
     h = 1e-5
-    difference = (barrier(start.coefficients + h * way)[0] - barrier(start.coefficients - h * way)[0]) / (2 * h)
+    difference = (barrier(start.coefficients + h * way)[0] - barrier(start.coefficients - h * way)[0]) / (
+        2 * h
+    )
     assert value > 0
     assert np.sum(slope * way) == pytest.approx(difference, rel=1e-6)
     assert barrier(0.01 * start.coefficients)[0] == 0.0
@@ -172,7 +178,9 @@ def test_the_curvature_s_band_is_the_sum_over_points():
     rows = (basis[:, :, None] * slopes[:, None, :]).reshape(len(basis), -1)
     dense = (rows * (matched.curvatures * matched.weight)[:, None]).T @ rows
     probe = np.random.default_rng(9).standard_normal((curvature.size, 3))
-    assert np.allclose(multiply(curvature.information, probe), dense @ probe, rtol=1e-5, atol=1e-6 * dense.max())
+    assert np.allclose(
+        multiply(curvature.information, probe), dense @ probe, rtol=1e-5, atol=1e-6 * dense.max()
+    )
     bent = multiply(curvature.rough, start.coefficients.reshape(-1, 1)).reshape(start.coefficients.shape)
     assert np.allclose(bent, cost.bending.apply(start.coefficients), atol=1e-12)
     solved = curvature.solve(curvature.factor(30.0), probe)
@@ -219,7 +227,9 @@ def test_a_mask_keeps_what_it_hides_out_of_the_coarser_levels():
 
 
 def test_pyramids_make_unequal_spacing_alike():
-    layer = Layer(np.zeros((256, 64), np.float32), np.ones((256, 64), np.float32), Frame((256, 64), (0, 0), (0.25, 1.0)))
+    layer = Layer(
+        np.zeros((256, 64), np.float32), np.ones((256, 64), np.float32), Frame((256, 64), (0, 0), (0.25, 1.0))
+    )
     last = build_pyramid(layer, 2.0)[-1]
     assert max(last.frame.spacing) <= 2 * min(last.frame.spacing)
     assert nearest_layer(build_pyramid(layer, 2.0), 0.9).spacing == 1.0
@@ -268,10 +278,14 @@ def test_what_fits_nothing_is_left_out_and_what_fits_is_not():
 
 
 def test_levels_follow_the_size_of_tissue_and_what_is_asked():
-    layer = Layer(np.zeros((512, 512), np.float32), np.ones((512, 512), np.float32), Frame((512, 512), (0, 0), (0.45,) * 2))
+    layer = Layer(
+        np.zeros((512, 512), np.float32),
+        np.ones((512, 512), np.float32),
+        Frame((512, 512), (0, 0), (0.45,) * 2),
+    )
     plans = plan_levels(build_pyramid(layer, 4.0), 140.0, None, None)
     assert [round(p.step, 1) for p in plans] == [40.0, 20.0, 10.0]
-    assert all(a.spacing >= b.spacing for a, b in zip(plans, plans[1:], strict=False))
+    assert all(a.spacing >= b.spacing for a, b in itertools.pairwise(plans))
     asked = plan_levels(build_pyramid(layer, 4.0), 140.0, 1.8, 5.0)
     assert (asked[-1].spacing, asked[-1].step) == (1.8, 5.0)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from registration_samples import turned_map
 
 import scalebridge as sb
+from registration_samples import turned_map
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.spatial_image import SpatialImage
 
@@ -86,7 +86,7 @@ def test_truncated_and_alien_files(tmp_path):
     tifffile.imwrite(path, np.zeros((256, 256), np.uint8), metadata=None)
     broken = tmp_path / "broken.tif"
     broken.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(sb.FileFormatError, match="truncated|cannot be read"):
+    with pytest.raises(sb.FileFormatError, match=r"truncated|cannot be read"):
         sb.register(broken, IMAGE, fixed_pixel="1 um")
     with pytest.raises(sb.ImageError, match="pixel"):
         sb.register(path, IMAGE)

@@ -20,13 +20,16 @@ def register(
         str | None, typer.Option("--fixed-mask", metavar="FILE", help="Image on FIXED's grid; 0 is left out.")
     ] = None,
     moving_mask: Annotated[
-        str | None, typer.Option("--moving-mask", metavar="FILE", help="Image on MOVING's grid; 0 is left out.")
+        str | None,
+        typer.Option("--moving-mask", metavar="FILE", help="Image on MOVING's grid; 0 is left out."),
     ] = None,
     landmarks: Annotated[
         str | None,
         typer.Option("--landmarks", metavar="FILE.csv", help="BigWarp's pairs, mm; compared, not used."),
     ] = None,
-    angles: Annotated[int, typer.Option("--angles", metavar="N", help="Starting angles of the full turn.")] = 24,
+    angles: Annotated[
+        int, typer.Option("--angles", metavar="N", help="Starting angles of the full turn.")
+    ] = 24,
     flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Try MOVING on its face as well.")] = True,
     deform: Annotated[
         bool, typer.Option("--deform/--affine", help="A displacement beyond the affine map, or not.")
@@ -35,7 +38,8 @@ def register(
         str | None, typer.Option("--finest", metavar="LENGTH", help="Distance of samples at the last level.")
     ] = None,
     grid: Annotated[
-        str | None, typer.Option("--grid", metavar="LENGTH", help="Distance of control points at the last level.")
+        str | None,
+        typer.Option("--grid", metavar="LENGTH", help="Distance of control points at the last level."),
     ] = None,
     stiffness: Annotated[float, typer.Option("--stiffness", metavar="FACTOR", help="1 is by size.")] = 1.0,
     map_files: Annotated[
@@ -43,7 +47,7 @@ def register(
         typer.Option(
             "--map",
             metavar="FILE",
-            help="Write the map, repeated: .tfm or .h5 (ITK), .mat (ANTs), .txt (elastix), .nii.gz (field), .json.",
+            help="Write the map, repeated: .tfm or .h5 (ITK), .mat (ANTs), .txt (elastix), .nii.gz, .json.",
         ),
     ] = None,
     warped: Annotated[

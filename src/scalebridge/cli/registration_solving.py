@@ -74,11 +74,17 @@ def _check_places(places: dict[str, Path], inputs: tuple[Path, ...], maps: list[
     resolved = [path.resolve() for path in places.values()]
     for name, path in places.items():
         if resolved.count(path.resolve()) > 1:
-            raise InputError(name, got=f"'{path}' for two outputs", wanted="one file each", cure="choose another")
+            raise InputError(
+                name, got=f"'{path}' for two outputs", wanted="one file each", cure="choose another"
+            )
     if "warped" in places and places["warped"].suffix.lower() not in (".tif", ".tiff"):
-        raise InputError("warped", got=f"'{places['warped']}'", wanted="a .tif file", cure="name it warped.ome.tif")
+        raise InputError(
+            "warped", got=f"'{places['warped']}'", wanted="a .tif file", cure="name it warped.ome.tif"
+        )
     if "report" in places and places["report"].suffix.lower() not in (".html", ".htm"):
-        raise InputError("report", got=f"'{places['report']}'", wanted="an .html file", cure="name it report.html")
+        raise InputError(
+            "report", got=f"'{places['report']}'", wanted="an .html file", cure="name it report.html"
+        )
 
 
 def _teller(progress: bool | None, as_json: bool) -> Callable[[str], None] | None:
@@ -133,6 +139,9 @@ def _grid(map_file: str, fixed: str | None, pixel: str | None) -> Frame:
         return open_slide(fixed, pixel=pixel, argument="fixed").frame
     if not map_file.endswith(".json"):
         raise InputError(
-            "fixed", got="nothing", wanted="the fixed image, for its grid", cure="pass --fixed, or a .json map"
+            "fixed",
+            got="nothing",
+            wanted="the fixed image, for its grid",
+            cure="pass --fixed, or a .json map",
         )
     return Frame((2, 2), (0.0, 0.0), (1.0, 1.0))  # the file has its own

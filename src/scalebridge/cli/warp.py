@@ -32,7 +32,9 @@ def warp(
     ] = None,
     moving_pixel: Annotated[
         str | None,
-        typer.Option("--moving-pixel", metavar="LENGTH", help="Distance of samples where the file does not say."),
+        typer.Option(
+            "--moving-pixel", metavar="LENGTH", help="Distance of samples where the file does not say."
+        ),
     ] = None,
     pixel: Annotated[
         str | None, typer.Option("--pixel", metavar="LENGTH", help="Distance of the new samples, '0.5 um'.")

@@ -1,8 +1,9 @@
 """How well the map is known: standard errors from the curvature, with the number of samples that count.
 
-The covariance of the coefficients is the inverse of n (rho F + 2 stiffness R): F Fisher's information a sample, R
-the bending energy, which stands for what is believed of the field. Two numbers are measured. rho is the share of
-the moving image's slope that the fixed image has too: noise and texture have slopes without information.
+The covariance of the coefficients is the inverse of n (rho F + 2 stiffness R): F Fisher's information a
+sample, R the bending energy, which stands for what is believed of the field. Two numbers are measured.
+rho is the share of the moving image's slope that the fixed image has too: noise and texture have slopes
+without information.
 
     rho = sum kappa grad v · grad E[v|f] / sum kappa |grad v|^2
 
@@ -53,16 +54,15 @@ class Confidence:
         """Root mean square error of mapped points, mm, (n,)."""
         if self.curvature is None or self.factor is None or found.grid is None:
             return np.full(len(points), np.nan)
-        pieces = [
-            self._covariance(found, points[k : k + _AT_ONCE]) for k in range(0, len(points), _AT_ONCE)
-        ]
+        pieces = [self._covariance(found, points[k : k + _AT_ONCE]) for k in range(0, len(points), _AT_ONCE)]
         covariance = np.concatenate(pieces) if pieces else np.zeros((0, 2, 2))
         moved = np.einsum("ij,njk,ik->n", found.matrix[:2, :2], covariance, found.matrix[:2, :2])
         return np.sqrt(moved + self.local**2)
 
     def _covariance(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         grid, curvature, factor = found.grid, self.curvature, self.factor
-        assert grid is not None and curvature is not None and factor is not None  # noqa: S101
+        if grid is None or curvature is None or factor is None:
+            raise ValueError("a linear map has no covariance here")
         s = found.along(points)
         first, second = (grid.basis(k, s[:, k]).toarray() for k in range(2))
         weights = (first[:, :, None] * second[:, None, :]).reshape(len(points), -1).T
@@ -95,16 +95,18 @@ def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
 def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
     """Root mean square of F_b^-1 s_b over blocks of half a control spacing with enough information, mm.
 
-    What the map is too stiff to follow, together with the noise of a block. A step is bounded by five times the
-    median, because blocks without structure have steps without meaning.
+    What the map is too stiff to follow, together with the noise of a block. A step is bounded by half a
+    block: beyond that the slopes that it stands on are those of another place.
     """
-    assert found.grid is not None  # noqa: S101
+    if found.grid is None:
+        return 0.0
+    block = _BLOCK * found.grid.step[0]
     matched = pairing(found(pairing.points))
     into = pairing.inverse @ found.matrix
     scores = (matched.forces @ into)[:, :2]
     slopes = (matched.slopes @ into)[:, :2].astype(float)
     heavy = share * matched.weight * matched.curvatures.astype(float)
-    at = (found.along(pairing.points) // (_BLOCK * found.grid.step[0])).astype(int)
+    at = (found.along(pairing.points) // block).astype(int)
     at -= at.min(axis=0)
     number = np.ravel_multi_index(tuple(at.T), tuple(at.max(axis=0) + 1))
     right = np.stack([np.bincount(number, scores[:, c]) for c in range(2)], axis=-1)
@@ -118,7 +120,7 @@ def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
         return 0.0
     fisher = fisher[enough] + 1e-2 * np.median(size[enough]) * np.eye(2)
     steps = np.linalg.norm(np.linalg.solve(fisher, right[enough][..., None])[..., 0], axis=1)
-    return float(np.sqrt(np.mean(np.minimum(steps, 5.0 * np.median(steps)) ** 2)))
+    return float(np.sqrt(np.mean(np.minimum(steps, 0.5 * block) ** 2)))
 
 
 def shared_slope(pairing: Pairing, found: SpatialMap) -> float:

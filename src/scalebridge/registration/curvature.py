@@ -2,10 +2,10 @@
 
     H = W sum_i w_i (d log p / d v)^2 g_i g_i' B_i B_i'  +  2 stiffness R
 
-g the slope of the moving image by the displacement, B the splines at the point. It is the Gauss-Newton matrix of
-the mutual information taken as a likelihood. Its factors precondition the descent; its inverse is the covariance
-of the coefficients. (P. Viola and W. M. Wells 1997 for the likelihood; D. MacKay 1992 for what the data say
-of the stiffness.)
+g the slope of the moving image by the displacement, B the splines at the point. It is the Gauss-Newton matrix
+of the mutual information taken as a likelihood. Its factors precondition the descent; its inverse is the
+covariance of the coefficients. (P. Viola and W. M. Wells 1997 for the likelihood; D. MacKay 1992 for
+what the data say of the stiffness.)
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Curvature:
         return linalg.cho_solve_banded((factor, True), right, check_finite=False)
 
     def known(self, factor: np.ndarray, probes: int = 12) -> float:
-        """How many coefficients the data decide: tr(H^-1 F), by signs drawn once for all (M. Hutchinson 1990)."""
+        """How many coefficients the data decide: tr(H^-1 F), by signs drawn once (M. Hutchinson 1990)."""
         signs = np.random.default_rng(1).choice([-1.0, 1.0], (self.size, probes))
         return float(np.sum(self.solve(factor, signs) * multiply(self.information, signs)) / probes)
 
@@ -114,7 +114,8 @@ def _bending_offsets(bending: BendingEnergy, grid: SplineGrid) -> np.ndarray:
 def measure_curvature(cost: SplineCost) -> Curvature:
     """The curvature where the cost was last evaluated."""
     matched, grid = cost.matched, cost.start.grid
-    assert matched is not None and grid is not None  # noqa: S101
+    if matched is None or grid is None:
+        raise ValueError("the cost was not evaluated yet")
     pairing = cost.pairing
     slopes = matched.slopes @ (pairing.inverse @ cost.start.matrix)
     heavy = matched.curvatures * matched.weight
@@ -123,7 +124,16 @@ def measure_curvature(cost: SplineCost) -> Curvature:
     i, j = np.unravel_index(pairing.kept, cost.shape)
     band = np.zeros((1, grid.count[0], 84, grid.count[1]))
     add_curvature(
-        0, len(i), 0, row[i], column[j], first[i], second[j], heavy.astype(float), slopes[:, :2].astype(float), band
+        0,
+        len(i),
+        0,
+        row[i],
+        column[j],
+        first[i],
+        second[j],
+        heavy.astype(float),
+        slopes[:, :2].astype(float),
+        band,
     )
     rough = _in_band(grid, _bending_offsets(cost.bending, grid))
     return Curvature(grid, _in_band(grid, band[0]), rough, cost.bending)

@@ -17,10 +17,10 @@ _MOST = 0.35  # share of samples; beyond that the map is wrong, not the tissue
 def without_damage(
     pairing: Pairing, found: SpatialMap, fixed: list[Layer], size: float
 ) -> tuple[list[Layer], float]:
-    """Lower the weights of fixed samples that say, with their neighbours, that the two do not belong together.
+    """Lower the weights of fixed samples that, with their neighbours, do not fit where they are mapped.
 
-    Each sample's own information log p(f, v) / p(f) p(v) is averaged over its surroundings; where the average is
-    negative the pair of values is rarer than by chance.
+    Each sample's own information log p(f, v) / p(f) p(v) is averaged over its surroundings; where the average
+    is negative the pair of values is rarer than by chance.
 
     Returns:
         the layers with new weights, and the share left out.

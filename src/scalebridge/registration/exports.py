@@ -30,8 +30,9 @@ def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
 
     Args:
         found: the map.
-        path: .tfm or .h5: ITK composite; .txt: elastix (a second file `*.spline.txt` beside it); .nii.gz: ITK's
-            displacement field on the fixed grid; .mat: ANTs' affine, with its warp in `*1Warp.nii.gz`; .json.
+        path: .tfm or .h5: ITK composite; .txt: elastix (a second file `*.spline.txt` beside it); .nii.gz:
+            ITK's displacement field on the fixed grid; .mat: ANTs' affine, with its warp in
+            `*1Warp.nii.gz`; .json.
 
     Raises:
         InputError: another ending.
@@ -48,7 +49,9 @@ def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
         return [_write_transform(sitk, itk_transform(found, sitk), file)]
     if kind == ".mat":
         warp = file.with_name(re.sub(r"(0GenericAffine)?\.mat$", "1Warp.nii.gz", file.name))
-        straight = SpatialMap(np.eye(found.axes), np.zeros(found.axes), found.frame, found.grid, found.coefficients)
+        straight = SpatialMap(
+            np.eye(found.axes), np.zeros(found.axes), found.frame, found.grid, found.coefficients
+        )
         return [_write_transform(sitk, _affine(found, sitk), file), _write_field(sitk, straight, warp)]
     return [_write_field(sitk, found, file)]
 
@@ -57,7 +60,9 @@ def check_kind(file: Path) -> str:
     """Return the ending that says the format, or refuse it; see `write_map`."""
     kind = next((k for k in _KINDS if file.name.endswith(k)), None)
     if kind is None:
-        raise InputError("map", got=file.name, wanted=" ".join(_KINDS), cure="choose the format by the ending")
+        raise InputError(
+            "map", got=file.name, wanted=" ".join(_KINDS), cure="choose the format by the ending"
+        )
     return kind
 
 
@@ -191,7 +196,9 @@ def read_map(path: str | os.PathLike[str], frame: Frame) -> SpatialMap:
     """
     file = Path(path)
     if not file.is_file():
-        raise FileFormatError("path", got=f"'{file}', which does not exist", wanted="a transform", cure="check the path")
+        raise FileFormatError(
+            "path", got=f"'{file}', which does not exist", wanted="a transform", cure="check the path"
+        )
     with reading(file, "transform"):
         if file.suffix == ".json":
             return _from_json(json.loads(file.read_text(encoding="utf-8")))
@@ -268,7 +275,9 @@ def _read_elastix(file: Path, frame: Frame) -> SpatialMap:
     linear = SpatialMap(matrix, shift, frame)
     if spline is None:
         return linear
-    size, origin, step = (np.array(spline[key], dtype=float) for key in ("GridSize", "GridOrigin", "GridSpacing"))
+    size, origin, step = (
+        np.array(spline[key], dtype=float) for key in ("GridSize", "GridOrigin", "GridSpacing")
+    )
     return _with_spline(linear, size, origin, step, np.array(spline["TransformParameters"], dtype=float))
 
 

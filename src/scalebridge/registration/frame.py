@@ -11,8 +11,8 @@ from scalebridge.core.errors import ImageError
 class Frame:
     """The grid of an image in physical space: point = origin + directions · (spacing * index).
 
-    Axes are ITK's: the first index is x, and in three dimensions points are LPS (x to the patient's left, y to
-    the back, z to the head). Millimetres throughout, because every exchanged transform is written in them.
+    Axes are ITK's: the first index is x, and in three dimensions points are LPS (x to the patient's left, y
+    to the back, z to the head). Millimetres throughout, because every exchanged transform is written in them.
 
     Args:
         shape: number of samples along each axis.

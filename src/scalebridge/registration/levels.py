@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from scalebridge.registration.damage import without_damage
 from scalebridge.registration.curvature import Curvature, measure_curvature
+from scalebridge.registration.damage import without_damage
 from scalebridge.registration.descent import descend
 from scalebridge.registration.matching import Pairing, SplineCost, Step, fit_affine
 from scalebridge.registration.pyramid import Layer, nearest_layer
@@ -145,7 +145,8 @@ def covering(found: SpatialMap, step: float) -> SplineGrid:
 
 def refined(found: SpatialMap) -> SpatialMap:
     """The same map with twice as many control points, by exact subdivision."""
-    assert found.grid is not None and found.coefficients is not None  # noqa: S101
+    if found.grid is None or found.coefficients is None:
+        return found
     return replace(found, grid=found.grid.refined(), coefficients=subdivide(found.coefficients))
 
 
@@ -158,7 +159,8 @@ def fit_spline(
         the map, what was done, the curvature at the end with its factor, and the weight that took part.
     """
     cost = SplineCost(pairing, start, stiffness)
-    assert start.coefficients is not None and start.grid is not None  # noqa: S101
+    if start.coefficients is None or start.grid is None:
+        raise ValueError("the map has no control points yet")
     shape = start.coefficients.shape
 
     def flat(x):
@@ -184,14 +186,21 @@ def fit_spline(
     matched = cost.matched
     assert matched is not None  # noqa: S101
     step = Step(
-        "spline", pairing.fixed.spacing, start.grid.step[0], x.size, count + 1, before, matched.value, tuple(costs)
+        "spline",
+        pairing.fixed.spacing,
+        start.grid.step[0],
+        x.size,
+        count + 1,
+        before,
+        matched.value,
+        tuple(costs),
     )
     found = replace(start, coefficients=coefficients)
     return found, step, curvature, curvature.factor(stiffness), matched.weight
 
 
 def evened(pairing: Pairing, found: SpatialMap, moving: list[Layer], radius: float) -> list[Layer]:
-    """Divide the moving image by its slow change of brightness: what it is, over what the fixed image expects.
+    """Divide the moving image by its slow change of brightness: what it is, over what is expected.
 
     b(y) = smooth(v) / smooth(E[v | f]) with the expectation from the joint histogram at the present map. A
     gradient of stain thus does not have to be followed by the similarity.
@@ -211,7 +220,10 @@ def evened(pairing: Pairing, found: SpatialMap, moving: list[Layer], radius: flo
     width = [radius / h for h in coarse.frame.spacing]
     sums = [
         ndimage.gaussian_filter(
-            np.bincount(number, part[inside] * weights[inside], coarse.values.size).reshape(coarse.frame.shape), width
+            np.bincount(number, part[inside] * weights[inside], coarse.values.size).reshape(
+                coarse.frame.shape
+            ),
+            width,
         )
         for part in (values, expected)
     ]

@@ -100,7 +100,9 @@ def fit_affine(pairing: Pairing, start: SpatialMap, steps: int = 60) -> tuple[Sp
     gone = descend(cost, zero, lambda g: g * (1.0 / max(np.abs(g).max(), 1e-9)), steps=steps)
     matrix, there = unpack(gone.x)
     found = replace(start, matrix=matrix, shift=there - matrix @ middle)
-    step = Step("affine", pairing.fixed.spacing, 0.0, len(zero), gone.evaluations, before, -gone.cost, gone.costs)
+    step = Step(
+        "affine", pairing.fixed.spacing, 0.0, len(zero), gone.evaluations, before, -gone.cost, gone.costs
+    )
     return found, step
 
 
@@ -147,7 +149,9 @@ class FoldingBarrier:
     def __init__(self, start: SpatialMap):
         grid = start.grid
         assert grid is not None  # noqa: S101
-        places = [grid.start[k] + (np.arange(3 * (grid.count[k] - 3)) + 0.5) * grid.step[k] / 3 for k in range(2)]
+        places = [
+            grid.start[k] + (np.arange(3 * (grid.count[k] - 3)) + 0.5) * grid.step[k] / 3 for k in range(2)
+        ]
         self.value = [grid.basis(k, places[k]) for k in range(2)]
         self.slope = [grid.basis(k, places[k], 1) for k in range(2)]
         self.turn = np.array(start.frame.directions)

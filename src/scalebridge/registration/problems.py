@@ -1,8 +1,8 @@
 """Registration tasks whose map is known: a histology section of a brain, made from a slice of an MRI scan.
 
-The section is rotated, shrunk and deformed by a smooth random field, and stained so that grey values follow no
-monotonic function of the scan's: white matter is light, grey matter dark with a lamina that the scan does not
-show, over a gradient of stain and a texture. It has a wedge tear, a missing piece and a fold.
+The section is rotated, shrunk and deformed by a smooth random field, and stained so that grey values follow
+no monotonic function of the scan's: white matter is light, grey matter dark with a lamina that the scan
+does not show, over a gradient of stain and a texture. It has a wedge tear, a missing piece and a fold.
 """
 
 from dataclasses import dataclass

@@ -120,9 +120,7 @@ class Layer:
         size = float(np.prod(factor))
         plain = _block_sum(values, shape, factor) / size
         mean = np.where(total > 1e-6, heavy / np.maximum(total, 1e-6), plain)
-        return Layer(
-            mean.astype(np.float32), (total / size).astype(np.float32), self.frame.coarser(factor)
-        )
+        return Layer(mean.astype(np.float32), (total / size).astype(np.float32), self.frame.coarser(factor))
 
 
 def _block_sum(values: np.ndarray, shape: tuple[int, ...], factor: tuple[int, ...]) -> np.ndarray:

@@ -197,7 +197,9 @@ def _open_zarr(file: Path, pixel: Any, argument: str) -> Slide:
         return np.transpose(part, [kept.index(i) for i in (x, y, c) if i >= 0])
 
     frame = Frame(shapes[0], (moved[x] * metres, moved[y] * metres), lengths)
-    return Slide(file.name, frame, shapes, arrays[0].shape[c] if c >= 0 else 0, np.dtype(arrays[0].dtype), read)
+    return Slide(
+        file.name, frame, shapes, arrays[0].shape[c] if c >= 0 else 0, np.dtype(arrays[0].dtype), read
+    )
 
 
 def _open_whole_slide(file: Path, pixel: Any, argument: str) -> Slide:

@@ -24,18 +24,32 @@ def open_nifti(file: Path, argument: str) -> Slide:
         stored = nibabel.load(file)
         values = np.asarray(stored.dataobj)
     header, remarks = stored.header, []
-    values = values.reshape(values.shape[:3]) if values.ndim > 3 and values.size == np.prod(values.shape[:3]) else values
+    values = (
+        values.reshape(values.shape[:3])
+        if values.ndim > 3 and values.size == np.prod(values.shape[:3])
+        else values
+    )
     unit = header.get_xyzt_units()[0]
     if unit == "unknown":
         remarks.append(f"{file.name} says no unit of length; millimetres, as is usual, were taken")
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
-        remarks.append(f"{file.name} says no orientation (sform and qform codes 0); axes were taken as they are")
+        remarks.append(
+            f"{file.name} says no orientation (sform and qform codes 0); axes were taken as they are"
+        )
         affine = np.diag([*header.get_zooms()[:2], *(header.get_zooms()[2:3] or (1.0,)), 1.0]).astype(float)
     else:
         affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ stored.affine
     affine = affine * np.array([[_TO_MM[unit]]] * 3 + [[1.0]])
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    return _placed(file, values, affine[:3, 3], spacing, affine[:3, :3] / np.where(spacing > 0, spacing, 1.0), argument, remarks)
+    return _placed(
+        file,
+        values,
+        affine[:3, 3],
+        spacing,
+        affine[:3, :3] / np.where(spacing > 0, spacing, 1.0),
+        argument,
+        remarks,
+    )
 
 
 def open_itk(file: Path, argument: str, has_pixel: bool) -> Slide:

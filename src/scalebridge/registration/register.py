@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalebridge.core.checks import Check
-from scalebridge.core.errors import ImageError, InputError
+from scalebridge.core.errors import ImageError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.registration.confidence import measure_confidence
 from scalebridge.registration.levels import Fitted, fit_levels, plan_levels
@@ -55,9 +54,9 @@ def register(
 ) -> Registration:
     """Find the map from points of one image to points of another of the same tissue, coarse to fine.
 
-    T(x) = A (x + u(x)) + b maximises the mutual information of the two images, less stiffness times the bending
-    energy of u. Starts from all angles and both faces on the coarsest level; then an affine map; then a cubic
-    B-spline whose control points double from level to level.
+    T(x) = A (x + u(x)) + b maximises the mutual information of the two images, less stiffness times the
+    bending energy of u. Starts from all angles and both faces on the coarsest level; then an affine map;
+    then a cubic B-spline whose control points double from level to level.
 
     Args:
         fixed: an image file, an array (x first; grey or RGB), or a `SpatialImage`.
@@ -145,9 +144,7 @@ def register(
             "origin mm": image.frame.origin,
             "masked": mask is not None,
         }
-        for name, image, mask in zip(
-            ("fixed", "moving"), pair, (fixed_mask, moving_mask), strict=True
-        )
+        for name, image, mask in zip(("fixed", "moving"), pair, (fixed_mask, moving_mask), strict=True)
     }
     origin = Provenance(
         inputs, options.told(), installed_versions(), this_machine(), watch.started, watch.elapsed, None
@@ -180,7 +177,7 @@ def _refuse_volumes(pair: tuple[SpatialImage, SpatialImage]) -> None:
             "directions",
             got="one image whose axes are mirrored (a left-handed direction matrix) and one whose are not",
             wanted="both right-handed, or both mirrored",
-            cure="check left and right in the header (RAS or LPS); if it is meant, flip the samples and the header",
+            cure="check left and right in the header (RAS or LPS); if meant, flip samples and header",
         )
 
 
@@ -252,4 +249,6 @@ def _met(found: Registration, fixed: np.ndarray, moving: np.ndarray) -> Landmark
 
 def _told(step: Step) -> str:
     grid = f", grid {step.grid:.3g} mm" if step.grid else ""
-    return f"{step.kind}: samples {step.spacing:.3g} mm{grid}, similarity {step.before:.4f} to {step.after:.4f}"
+    return (
+        f"{step.kind}: samples {step.spacing:.3g} mm{grid}, similarity {step.before:.4f} to {step.after:.4f}"
+    )

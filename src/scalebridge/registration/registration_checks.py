@@ -21,12 +21,20 @@ def check_registration(
     weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
     inside = points[weights > 0.5] if np.any(weights > 0.5) else points
     inside = inside[:: max(1, len(inside) // 30_000)]
-    checks = [_overlap(found), _chance(fitted), _folding(found, inside), _round_trip(found, inside), _shape(found)]
+    checks = [
+        _overlap(found),
+        _chance(fitted),
+        _folding(found, inside),
+        _round_trip(found, inside),
+        _shape(found),
+    ]
     if searched:
         checks.insert(1, _margin(found))
     if found.landmarks is not None:
         meaning = "share of landmarks within the stated 95 % radius; 0.95 is expected of honest errors"
-        checks.append(Check("landmarks covered", found.landmarks.coverage, _LEAST_COVERAGE, "at least", meaning))
+        checks.append(
+            Check("landmarks covered", found.landmarks.coverage, _LEAST_COVERAGE, "at least", meaning)
+        )
     return tuple(checks), _notes(found, fitted)
 
 
@@ -36,7 +44,9 @@ def _overlap(found: Registration) -> Check:
 
 
 def _margin(found: Registration) -> Check:
-    meaning = "similarity of the start less that of the best different one, nats; near zero the tissue is symmetric"
+    meaning = (
+        "similarity of the start less that of the best different one, nats; near zero the tissue is symmetric"
+    )
     value = min(found.margin, 99.0)
     return Check("margin of the start", value, _LEAST_MARGIN, "at least", meaning)
 
@@ -55,7 +65,9 @@ def _chance(fitted: Fitted) -> Check:
 
 def _folding(found: Registration, points: np.ndarray) -> Check:
     least = float(found.map.jacobian(points).min())
-    meaning = "least ratio of areas over the compared samples, relative to the affine part: at 0 the map folds"
+    meaning = (
+        "least ratio of areas over the compared samples, relative to the affine part: at 0 the map folds"
+    )
     return Check("no folding", least, 0.0 + 1e-6, "at least", meaning)
 
 
@@ -74,23 +86,24 @@ def _shape(found: Registration) -> Check:
 
 
 def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
-    large, small = found.stretches
+    (large, small), sure = found.stretches, found.confidence
     said = [
         f"The affine part stretches by {large:.4f} and {small:.4f} (moving over fixed): "
         f"of the area {large * small:.3f} is there."
     ]
     if fitted.damaged > 0:
-        said.append(f"{fitted.damaged:.1%} of the compared samples fitted nothing and were left out as damage.")
+        said.append(
+            f"{fitted.damaged:.1%} of the compared samples fitted nothing and were left out as damage."
+        )
     rejected = [step for step in found.steps if not step.accepted]
     if rejected:
         said.append(
-            f"The level with control points {rejected[0].grid:.3g} mm apart gained less than chance would and "
-            "was left out."
+            f"The level with control points {rejected[0].grid:.3g} mm apart gained less than chance would, "
+            "and was left out."
         )
     said.append(
-        f"Standard errors are root mean squares; 95 % of errors are within {RADIUS_95:.2f} times that. They count "
-        f"{found.confidence.samples:.0f} samples, {found.confidence.known:.0f} coefficients decided by the data, "
-        f"{found.confidence.share:.0%} of the slopes as information, and {found.confidence.local:.3g} mm that small "
-        "regions would still move on their own."
+        f"Standard errors are root mean squares; 95 % of errors are within {RADIUS_95:.2f} times that. They "
+        f"count {sure.samples:.0f} samples, {sure.known:.0f} coefficients decided by the data, {sure.share:.0%} of "
+        f"the slopes as information, and {sure.local:.3g} mm that small regions would still move on their own."
     )
     return tuple(said)

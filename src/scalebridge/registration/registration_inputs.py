@@ -59,7 +59,15 @@ def check_options(
         if not fits:
             raise InputError(argument, got=repr(got), wanted=wanted, cure="leave it out for the default")
     return Options(
-        angles, flip, deform, float(stiffness), bins, even, damage, _length(finest, "finest"), _length(grid, "grid")
+        angles,
+        flip,
+        deform,
+        float(stiffness),
+        bins,
+        even,
+        damage,
+        _length(finest, "finest"),
+        _length(grid, "grid"),
     )
 
 

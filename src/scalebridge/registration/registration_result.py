@@ -73,8 +73,8 @@ RADIUS_95 = float(np.sqrt(-2.0 * np.log(0.05) / 2.0))
 class Registration:
     """A map from fixed to moving points, with its standard error and its proof.
 
-    Points are (x, y) in millimetres (LPS where the image says more), always from the fixed image to the moving
-    one: an image is carried the other way.
+    Points are (x, y) in millimetres (LPS where the image says more), always from the fixed image to the
+    moving one: an image is carried the other way.
 
     Args:
         map: the map.
@@ -124,7 +124,7 @@ class Registration:
         return self.map(_points(points, self.fixed_frame.size))
 
     def standard_error(self, points: Any) -> np.ndarray:
-        """Root mean square length of the error of mapped points, mm, (n,): 95 % are within 1.73 times that."""
+        """Root mean square error of mapped points, mm, (n,): 95 % are within 1.73 times that."""
         return self.confidence.at(self.map, _points(points, self.fixed_frame.size))
 
     def inverse_points(self, points: Any) -> np.ndarray:
@@ -180,7 +180,10 @@ def _points(points: Any, axes: int) -> np.ndarray:
         ) from error
     if found.ndim != 2 or found.shape[1] != axes or not np.all(np.isfinite(found)):
         raise InputError(
-            "points", got=f"shape {found.shape}", wanted=f"finite numbers (n, {axes}), mm", cure="pass one row a point"
+            "points",
+            got=f"shape {found.shape}",
+            wanted=f"finite numbers (n, {axes}), mm",
+            cure="pass one row a point",
         )
     return found
 
@@ -190,15 +193,18 @@ def _summary(found: Registration) -> list[str]:
     face = ", on its face" if found.flipped else ""
     lines = [
         f"fixed to moving: turned by {found.rotation:.2f} degrees{face}, stretched {large:.4f} x {small:.4f}",
-        f"  similarity {found.similarity:.4f} nats, overlap {found.overlap:.1%}, margin {found.margin:.3f} nats",
+        f"  similarity {found.similarity:.4f} nats, overlap {found.overlap:.1%}, "
+        f"margin {found.margin:.3f} nats",
         f"  standard error {found.confidence.typical:.3g} mm (median over tissue)",
-        f"  {'level':<10} {'samples mm':>10} {'grid mm':>8} {'unknowns':>8} {'similarity':>20} {'evaluations':>11}",
+        f"  {'level':<10} {'samples mm':>10} {'grid mm':>8} {'unknowns':>8} {'similarity':>20} "
+        f"{'evaluations':>11}",
     ]
     for step in found.steps:
         grid = f"{step.grid:8.3g}" if step.grid else f"{'':>8}"
         reached = f"{step.before:.4f} to {step.after:.4f}"
         lines.append(
-            f"  {step.kind:<10} {step.spacing:10.3g} {grid} {step.unknowns:8d} {reached:>20} {step.evaluations:11d}"
+            f"  {step.kind:<10} {step.spacing:10.3g} {grid} {step.unknowns:8d} {reached:>20} "
+            f"{step.evaluations:11d}"
         )
     if found.landmarks is not None:
         marks = found.landmarks
@@ -243,7 +249,12 @@ def _as_dict(found: Registration) -> dict[str, Any]:
             "standard error": found.confidence.typical,
             "steps": [{**vars(step), "costs": list(step.costs)} for step in found.steps],
             "starts": [
-                {"angle": np.degrees(a.angle), "flipped": a.flipped, "scale": a.scale, "similarity": a.similarity}
+                {
+                    "angle": np.degrees(a.angle),
+                    "flipped": a.flipped,
+                    "scale": a.scale,
+                    "similarity": a.similarity,
+                }
                 for a in found.attempts
             ],
             "landmarks": None

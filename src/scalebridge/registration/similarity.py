@@ -6,7 +6,12 @@ import numpy as np
 from scipy import ndimage
 
 from scalebridge.core.threads import cuts, in_slabs
-from scalebridge.registration.similarity_kernels import carry_back, fill_histogram, sample_plane, sample_volume
+from scalebridge.registration.similarity_kernels import (
+    carry_back,
+    fill_histogram,
+    sample_plane,
+    sample_volume,
+)
 
 _PIECES = 4  # fixed, so that sums are the same whatever the number of threads
 _FLOOR = 1e-9  # of a probability, so that an empty bin has a slope
@@ -36,8 +41,8 @@ class Matched:
 class Similarity:
     """Mutual information between fixed values and a moving image sampled where a map puts them.
 
-    MI = sum p log(p / (p_f p_m)) over the joint histogram p of Parzen windows (quadratic B-splines), each point
-    weighted by the fixed weight times the moving mask where it lands; NMI = (H_f + H_m) / H.
+    MI = sum p log(p / (p_f p_m)) over the joint histogram p of Parzen windows (quadratic B-splines), each
+    point weighted by the fixed weight times the moving mask where it lands; NMI = (H_f + H_m) / H.
 
     Args:
         fixed: values in 0..1, (n,).
@@ -110,7 +115,7 @@ class Similarity:
         return np.interp(bins, np.arange(self.bins), self._means(places))
 
     def own_information(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """log p(f, v) / p(f) p(v) of each pair of values at places, nats, and their weights, (n,) each."""
+        """Log p(f, v) / p(f) p(v) of each pair of values at places, nats, and their weights, (n,) each."""
         p = self.joint(places)
         p = p / max(p.sum(), 1e-12)
         table = np.log((p + 1e-6) / (np.outer(p.sum(axis=1), p.sum(axis=0)) + 1e-6))

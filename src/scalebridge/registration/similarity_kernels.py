@@ -13,8 +13,8 @@ from scalebridge.core.compiled import kernel
 
 @kernel
 def sample_plane(start, stop, piece, places, image, mask, values, weights, slopes, weight_slopes):
-    """Cubic B-spline of coefficients and the bilinear mask at places (n, 2), with derivatives by the place."""
-    rows, columns = image.shape
+    """Cubic B-spline of coefficients and the bilinear mask at places (n, 2), with derivatives by the
+    place.""" rows, columns = image.shape
     wx, wy, dx, dy = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
     for i in range(start, stop):
         x, y = places[i, 0], places[i, 1]
@@ -139,7 +139,18 @@ def fill_histogram(start, stop, piece, fixed, fixed_weights, values, weights, hi
 
 @kernel
 def carry_back(
-    start, stop, piece, fixed, fixed_weights, values, weights, slopes, weight_slopes, by_bin, forces, curvatures
+    start,
+    stop,
+    piece,
+    fixed,
+    fixed_weights,
+    values,
+    weights,
+    slopes,
+    weight_slopes,
+    by_bin,
+    forces,
+    curvatures,
 ):
     """Write d(similarity)/d(place) of each point, (n, axes), from that by the histogram's bins.
 

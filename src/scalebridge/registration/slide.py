@@ -95,7 +95,10 @@ def flat_frame(
     numbers = np.concatenate([origin, spacing, directions.ravel()])
     if not np.all(np.isfinite(numbers)) or np.min(spacing[: len(shape)]) <= 0:
         raise ImageError(
-            argument, got=f"spacing {spacing} in the header", wanted="positive lengths", cure="repair the header"
+            argument,
+            got=f"spacing {spacing} in the header",
+            wanted="positive lengths",
+            cure="repair the header",
         )
     if len(shape) == 3 and shape[2] > 1:
         return Frame(shape, _plain(origin), _plain(spacing), tuple(map(_plain, directions))), ()

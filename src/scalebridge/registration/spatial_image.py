@@ -95,7 +95,10 @@ def pixel_lengths(pixel: Any, axes: int, argument: str) -> tuple[float, ...]:
     lengths = tuple(1e3 * positive_quantity(f"{argument}_pixel", part, "m") for part in parts)
     if len(lengths) not in (1, axes):
         raise ImageError(
-            f"{argument}_pixel", got=pixel, wanted=f"one length or {axes}", cure="pass '0.5 um' for square pixels"
+            f"{argument}_pixel",
+            got=pixel,
+            wanted=f"one length or {axes}",
+            cure="pass '0.5 um' for square pixels",
         )
     return lengths * axes if len(lengths) == 1 else lengths
 
@@ -112,18 +115,24 @@ def check_mask(mask: Any, image: SpatialImage, argument: str) -> np.ndarray:
     if isinstance(mask, SpatialImage) and not _same_place(mask.frame, image.frame):
         raise ImageError(
             argument,
-            got=f"a mask at origin {mask.frame.origin}, spacing {mask.frame.spacing}, shape {mask.frame.shape}",
-            wanted=f"the image's own: origin {image.frame.origin}, spacing {image.frame.spacing}, shape {shape}",
+            got=f"a mask at {mask.frame}",
+            wanted=f"the image's own place, {image.frame}",
             cure="resample the mask onto the image's grid, with nearest samples",
         )
     if given.dtype.kind not in "buif":
         raise ImageError(
-            argument, got=f"type {given.dtype}", wanted="booleans, 0 and 1, or weights in 0..1", cure="compare first"
+            argument,
+            got=f"type {given.dtype}",
+            wanted="booleans, 0 and 1, or weights in 0..1",
+            cure="compare first",
         )
     if given.shape != shape:
         turned = " (the transpose would fit: x comes first)" if given.shape == shape[::-1] else ""
         raise ImageError(
-            argument, got=f"shape {given.shape}{turned}", wanted=f"{shape}, as the image", cure="pass one weight a sample"
+            argument,
+            got=f"shape {given.shape}{turned}",
+            wanted=f"{shape}, as the image",
+            cure="pass one weight a sample",
         )
     weights = given.astype(np.float32)
     if given.dtype.kind in "ui" and set(np.unique(given)) <= {0, 255}:
@@ -137,7 +146,10 @@ def check_mask(mask: Any, image: SpatialImage, argument: str) -> np.ndarray:
         )
     if float(weights.sum()) < 16:
         raise ImageError(
-            argument, got="a mask with (almost) nothing in it", wanted="16 samples or more", cure="is it inverted?"
+            argument,
+            got="a mask with (almost) nothing in it",
+            wanted="16 samples or more",
+            cure="is it inverted?",
         )
     return weights
 

@@ -1,4 +1,4 @@
-"""The map from a point of the fixed image to a point of the moving one: a spline displacement, then a linear map."""
+"""The map from a fixed point to a moving point: a spline displacement, then a linear map."""
 
 from dataclasses import dataclass, replace
 
@@ -52,7 +52,7 @@ class SpatialMap:
         return (points - np.array(self.frame.origin)) @ np.array(self.frame.directions)
 
     def displacement(self, points: np.ndarray, orders: tuple[int, int] = (0, 0)) -> np.ndarray:
-        """u or a derivative along the fixed image's axes, (n, axes)."""
+        """U or a derivative along the fixed image's axes, (n, axes)."""
         if self.grid is None or self.coefficients is None:
             return np.zeros((len(points), self.axes))
         s = self.along(points)
@@ -81,7 +81,7 @@ class SpatialMap:
         )
 
     def stretch(self, points: np.ndarray) -> np.ndarray:
-        """Derivative of x + u(x) by x, (n, 2, 2): what the spline does to lengths, without the linear part."""
+        """Derivative of x + u(x) by x, (n, 2, 2): what the spline alone does to lengths."""
         turn = np.array(self.frame.directions)
         along = np.stack([self.displacement(points, orders)[:, :2] for orders in ((1, 0), (0, 1))], axis=-1)
         return np.eye(2) + along @ turn.T
@@ -108,14 +108,18 @@ class SpatialMap:
             slope = self.stretch(found)
             good = np.linalg.det(slope) > 0.05
             step = np.linalg.solve(np.where(good[:, None, None], slope, np.eye(2)), off[..., None])[..., 0]
-            found = found + step * np.minimum(1.0, 5.0 / np.maximum(np.linalg.norm(step, axis=1), 1e-12))[:, None]
+            found = (
+                found + step * np.minimum(1.0, 5.0 / np.maximum(np.linalg.norm(step, axis=1), 1e-12))[:, None]
+            )
         return np.where((error < 1e-3)[:, None], found, np.nan)
 
 
 def lifted(points: np.ndarray, axes: int) -> np.ndarray:
     """Points of a slice as points of space with a third coordinate zero; others as they are."""
     missing = axes - points.shape[-1]
-    return points if missing == 0 else np.concatenate([points, np.zeros((*points.shape[:-1], missing))], axis=-1)
+    return (
+        points if missing == 0 else np.concatenate([points, np.zeros((*points.shape[:-1], missing))], axis=-1)
+    )
 
 
 def spread(first, coefficients: np.ndarray, second) -> np.ndarray:

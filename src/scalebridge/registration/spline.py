@@ -1,7 +1,7 @@
 """Cubic B-splines on a regular grid of control points: basis, exact subdivision, bending energy.
 
-The grid lies along the fixed image's own axes; coordinates are millimetres from its first sample. Control point
-k sits at start + (k - 1) step, so that `count` of them carry count - 3 intervals.
+The grid lies along the fixed image's own axes; coordinates are millimetres from its first sample. Control
+point k sits at start + (k - 1) step, so that `count` of them carry count - 3 intervals.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class SplineGrid:
 
 
 def cubic_weights(fraction: np.ndarray, order: int = 0) -> np.ndarray:
-    """The four cubic B-splines that cover fractions of an interval, or derivatives by the fraction, (n, 4)."""
+    """The four cubic B-splines that cover fractions of an interval, or derivatives, (n, 4)."""
     t, r = fraction, 1.0 - fraction
     if order == 0:
         parts = (r**3 / 6, 2 / 3 - t * t * (1 - t / 2), 2 / 3 - r * r * (1 - r / 2), t**3 / 6)

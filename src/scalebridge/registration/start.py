@@ -72,7 +72,9 @@ def search_start(
         scales: factors on the scale that the areas give.
     """
     pairing = Pairing(fixed, moving, bins=16, normalised=True)
-    middles, sizes = zip(*(_moments(layer, m) for layer, m in zip((fixed, moving), tissue, strict=True)), strict=True)
+    middles, sizes = zip(
+        *(_moments(layer, m) for layer, m in zip((fixed, moving), tissue, strict=True)), strict=True
+    )
     starts = [
         (turn, flip, scale)
         for flip in flips
@@ -88,7 +90,9 @@ def search_start(
         if len(kept) < _KEPT and not any(_alike(attempt, other) for other in kept):
             kept.append(attempt)
     fine = Pairing(fixed, moving, bins=16)
-    refined = sorted((fit_affine(fine, attempt.map, 40) for attempt in kept), key=lambda pair: -_worth(fine, *pair))
+    refined = sorted(
+        (fit_affine(fine, attempt.map, 40) for attempt in kept), key=lambda pair: -_worth(fine, *pair)
+    )
     best = refined[0][0](fine.points)
     spread = 0.1 * np.sqrt(np.var(best, axis=0).sum())
     others = [s for m, s in refined if np.median(np.linalg.norm(m(fine.points) - best, axis=1)) > spread]
@@ -140,7 +144,14 @@ def _climb(
         lack = max(_LEAST_OVERLAP - matched.overlap, 0.0)
         return -matched.value + 0.5 * lack, -slope * units
 
-    found = descend(cost, np.zeros(4), lambda g: g * (2.0 / max(np.abs(g).max(), 1e-9)), steps=18, tolerance=1e-4, longest=0.15 * radius)
+    found = descend(
+        cost,
+        np.zeros(4),
+        lambda g: g * (2.0 / max(np.abs(g).max(), 1e-9)),
+        steps=18,
+        tolerance=1e-4,
+        longest=0.15 * radius,
+    )
     matrix, there = pose(found.x)
     matrix = matrix @ np.diag([-1.0, 1.0]) if flip else matrix
     frame = pairing.fixed.frame

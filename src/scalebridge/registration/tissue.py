@@ -1,4 +1,4 @@
-"""Grey values and tissue of an image: what is background, what is stained, how values are brought into 0..1."""
+"""Grey values and tissue of an image: what is background, what is stained, values brought into 0..1."""
 
 from dataclasses import replace
 

@@ -58,8 +58,8 @@ def warp(
 
     Limits: planes. Where the new samples are much further apart than the moving ones, a coarser level of a
         pyramid is read if there is one.
-    Cost: about 0.1 us a sample and channel, twice that with compression; in memory one tile of 1024 x 1024 and
-        what it needs of the moving image.
+    Cost: about 0.1 us a sample and channel, twice that with compression; in memory one tile of 1024 x 1024
+        and what it needs of the moving image.
 
     Example:
         >>> frame = Frame((4, 4), (0.0, 0.0), (1.0, 1.0))
@@ -68,11 +68,15 @@ def warp(
         [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
     """
     if interpolation not in ("linear", "nearest"):
-        raise InputError("interpolation", got=repr(interpolation), wanted="'linear' or 'nearest'", cure="leave it out")
+        raise InputError(
+            "interpolation", got=repr(interpolation), wanted="'linear' or 'nearest'", cure="leave it out"
+        )
     spatial = found.map if isinstance(found, Registration) else found
     slide = _slide(moving, moving_pixel)
     frame = finer(spatial.frame, pixel)
-    job = _Job(spatial, slide, frame, _ground(slide, background), interpolation, _level(slide, spatial, frame))
+    job = _Job(
+        spatial, slide, frame, _ground(slide, background), interpolation, _level(slide, spatial, frame)
+    )
     if out is not None:
         return _write(job, Path(out), progress)
     needed = int(np.prod(frame.shape)) * max(slide.channels, 1) * slide.dtype.itemsize
@@ -103,7 +107,9 @@ class _Job:
     interpolation: str
     level: int
 
-    def tiles(self, progress: Callable[[float], None] | None) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    def tiles(
+        self, progress: Callable[[float], None] | None
+    ) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
         """Tiles in the order of rows of tiles (y slowest), each (nx, ny, channels)."""
         nx, ny = self.frame.shape
         corners = [(x, y) for y in range(0, ny, _TILE) for x in range(0, nx, _TILE)]
@@ -140,7 +146,9 @@ def _slide(moving: Any, pixel: Any) -> Slide:
         return open_slide(moving, pixel=pixel, argument="moving")
     image = read_given(moving, pixel, "moving")
     channels = image.values.shape[2] if image.values.ndim == 3 else 0
-    return Slide(image.name, image.frame, (image.frame.shape,), channels, image.values.dtype, in_memory(image.values))
+    return Slide(
+        image.name, image.frame, (image.frame.shape,), channels, image.values.dtype, in_memory(image.values)
+    )
 
 
 def _ground(slide: Slide, background: float | None) -> np.ndarray:
@@ -178,7 +186,7 @@ def _write(job: _Job, path: Path, progress: Callable[[float], None] | None) -> P
     with atomic_path(path) as part, tifffile.TiffWriter(part, bigtiff=large, ome=True) as writer:
         writer.write(
             padded(), shape=(ny, nx, channels) if channels else (ny, nx), dtype=job.slide.dtype,
-            tile=(_TILE, _TILE), photometric="rgb" if channels in (3, 4) else "minisblack", compression="deflate",
-            metadata=metadata, maxworkers=1,
+            tile=(_TILE, _TILE), photometric="rgb" if channels in (3, 4) else "minisblack",
+            compression="deflate", metadata=metadata, maxworkers=1,
         )  # fmt: skip
     return path

@@ -7,7 +7,7 @@ from scalebridge.core.compiled import kernel
 
 @kernel
 def sample_linear(start, stop, piece, places, image, ground, out):
-    """Bilinear samples of (nx, ny, channels) at places (n, 2); the ground's value beyond half a sample outside."""
+    """Bilinear samples of (nx, ny, channels) at places (n, 2); the ground's value beyond the image's edge."""
     rows, columns, channels = image.shape
     for i in range(start, stop):
         x, y = places[i, 0], places[i, 1]

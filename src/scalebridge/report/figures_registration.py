@@ -79,7 +79,9 @@ def draw_overlays(found: Registration) -> list[Picture]:
         colours = np.stack([fixed, moving, fixed], axis=-1)
         pixels = np.round(255 * np.clip(_rows(colours), 0, 1)).astype(np.uint8)
         alt = f"The two images over each other, {name.lower()}: fixed magenta, moving green."
-        pictures.append(pixels_as_png(pixels, alt, f"{name}. Fixed magenta, moving green, both where both are."))
+        pictures.append(
+            pixels_as_png(pixels, alt, f"{name}. Fixed magenta, moving green, both where both are.")
+        )
     return pictures
 
 
@@ -114,13 +116,19 @@ def draw_grid(found: Registration, key: str) -> Picture:
     for axis in range(2):
         for place in np.arange(step / 2, frame.extent[axis], step):
             along = np.linspace(0, frame.extent[1 - axis], 160)
-            ends = np.stack([np.full(160, place), along] if axis == 0 else [along, np.full(160, place)], axis=1)
+            ends = np.stack(
+                [np.full(160, place), along] if axis == 0 else [along, np.full(160, place)], axis=1
+            )
             points = np.array(frame.origin) + ends @ np.array(frame.directions).T
             moved = ends + found.map.displacement(points)[:, :2] @ np.array(frame.directions)
             lines.append(moved)
     axes.add_collection(LineCollection(lines, colors=ACCENT, linewidths=0.8))
-    largest = max(float(np.abs(found.map.displacement(frame.grid()[:: max(1, frame.shape[0] // 8)])).max()), 0.0)
-    alt = f"A square grid deformed by the displacement, at most {typeset_number(largest, 3)} mm along an axis."
+    largest = max(
+        float(np.abs(found.map.displacement(frame.grid()[:: max(1, frame.shape[0] // 8)])).max()), 0.0
+    )
+    alt = (
+        f"A square grid deformed by the displacement, at most {typeset_number(largest, 3)} mm along an axis."
+    )
     return as_svg(figure, key, alt, "A square grid after the displacement, without the affine part.")
 
 
@@ -148,8 +156,12 @@ def draw_error_map(found: Registration) -> Picture | None:
     error[inside] = found.standard_error(points)
     top = float(np.nanpercentile(error, 99))
     alt = f"Standard error over the tissue, median {typeset_number(float(np.nanmedian(error)), 3)} mm."
-    caption = "Stated standard error of mapped points, root mean square, mm: large where the images say little."
-    return _map_picture(error, ScalarMappable(Normalize(0.0, top), "viridis"), "standard error, mm", alt, caption)
+    caption = (
+        "Stated standard error of mapped points, root mean square, mm: large where the images say little."
+    )
+    return _map_picture(
+        error, ScalarMappable(Normalize(0.0, top), "viridis"), "standard error, mm", alt, caption
+    )
 
 
 def _tissue(found: Registration, view: Frame) -> np.ndarray:
@@ -175,12 +187,22 @@ def draw_levels(found: Registration, key: str) -> Picture:
     shown = [step for step in found.steps if len(step.costs) > 1]
     for colour, step in zip(phase_colours(len(shown)), shown, strict=True):
         name = f"{step.kind}, {step.spacing:.2g} mm" + (f", grid {step.grid:.3g} mm" if step.grid else "")
-        axes.plot(np.arange(len(step.costs)), step.costs, "o-", color=colour, markersize=3, linewidth=1.2, label=name)
+        axes.plot(
+            np.arange(len(step.costs)),
+            step.costs,
+            "o-",
+            color=colour,
+            markersize=3,
+            linewidth=1.2,
+            label=name,
+        )
     axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
     plain_ticks(axes, "y")
     label_axes(axes, "iteration of the level", "cost, nats")
     alt = f"Cost by iteration for {len(shown)} levels; each falls and levels off."
-    return as_svg(figure, key, alt, "Cost (−similarity, stiffness and barrier). Levels compare other samples.")
+    return as_svg(
+        figure, key, alt, "Cost (−similarity, stiffness and barrier). Levels compare other samples."
+    )
 
 
 def draw_starts(found: Registration, key: str) -> Picture | None:
@@ -215,4 +237,6 @@ def draw_landmarks(marks: Landmarks, key: str) -> Picture:
     axes.set_ylim(bottom=0)
     label_axes(axes, "landmark, by stated error", "error, mm")
     alt = f"Errors of {len(order)} landmarks; {marks.coverage:.0%} are within the stated 95 percent radius."
-    return as_svg(figure, key, alt, f"{marks.coverage:.0%} of the landmarks are within the stated 95 % radius.")
+    return as_svg(
+        figure, key, alt, f"{marks.coverage:.0%} of the landmarks are within the stated 95 % radius."
+    )

@@ -78,12 +78,21 @@ def level_table(found: Registration) -> Table:
     """What each level did."""
     rows = [
         Row((
-            step.kind, typeset_number(step.spacing, 3), typeset_number(step.grid, 3) if step.grid else "affine",
+            step.kind, typeset_number(step.spacing, 3),
+            typeset_number(step.grid, 3) if step.grid else "affine",
             str(step.unknowns), f"{step.before:.4f}", f"{step.after:.4f}", str(step.evaluations),
         ))
         for step in found.steps
     ]  # fmt: skip
-    head = ("level", "samples, mm", "control points, mm", "unknowns", "similarity before", "after", "evaluations")
+    head = (
+        "level",
+        "samples, mm",
+        "control points, mm",
+        "unknowns",
+        "similarity before",
+        "after",
+        "evaluations",
+    )
     return Table("Levels, coarse ones first", head, rows)
 
 
@@ -93,7 +102,8 @@ def landmark_table(marks: Landmarks) -> Table:
     rows = [
         Row((name, f"{typeset_number(float(value), 3)} mm"))
         for name, value in (
-            ("median", np.median(errors)), ("95 % are below", np.percentile(errors, 95)), ("largest", errors.max()),
+            ("median", np.median(errors)), ("95 % are below", np.percentile(errors, 95)),
+            ("largest", errors.max()),
             ("stated standard error, median", np.median(marks.stated)),
         )
     ]  # fmt: skip
@@ -112,12 +122,14 @@ def _blocks(found: Registration, told: Upscaled, key: str) -> list[Block]:
     error, starts, marks = draw_error_map(found), draw_starts(found, f"{key}-starts"), found.landmarks
     lead = "How the square grid of the fixed image is deformed, and what that does to areas."
     blocks = [
-        Block(f"{key}-board", "Checkerboard", "Edges should run on over squares.", [draw_checkerboard(found)]),
+        Block(
+            f"{key}-board", "Checkerboard", "Edges should run on over squares.", [draw_checkerboard(found)]
+        ),
         Block(f"{key}-shape", "Deformation", lead, [draw_grid(found, f"{key}-grid"), draw_area_map(found)]),
         Block(
             f"{key}-errors",
             "Standard error",
-            "From the curvature of the similarity and the stiffness; texture that both do not share is left out.",
+            "From the curvature of the similarity, the stiffness, and what small regions would still move.",
             [] if error is None else [error],
         ),
         Block(
