@@ -131,7 +131,9 @@ def shared_slope(pairing: Pairing, found: SpatialMap) -> float:
     slopes = matched.slopes @ (pairing.inverse @ found.matrix)
     expected = pairing.similarity.expected(pairing.places(mapped), pairing.fixed.values)
     smooth = ndimage.gaussian_filter(expected, 1.0)
-    there = np.stack(np.gradient(smooth, *pairing.fixed.frame.spacing), axis=-1)
+    there = np.stack(
+        [np.gradient(smooth, h, axis=k) for k, h in enumerate(pairing.fixed.frame.spacing)], axis=-1
+    )
     there = (there @ np.array(pairing.fixed.frame.directions).T).reshape(-1, 2)[pairing.kept]
     total = float(np.sum(kappa * slopes[:, :2] ** 2))
     both = float(np.sum(kappa * slopes[:, :2] * there))

@@ -140,7 +140,9 @@ def histology_task(
     fixed, fixed_mask = _scan(rng, spline, brain, fixed_frame)
     moving, colour, broken = _section(rng, spline, brain, truth, moving_frame, seed, damage)
     pitch = moving_frame.spacing[0]
-    near = ndimage.binary_dilation(broken, iterations=max(1, int(1.0 / pitch))) if damage else broken
+    near = np.array(broken, dtype=bool)
+    if damage:
+        near = np.asarray(ndimage.binary_dilation(broken, iterations=max(1, int(1.0 / pitch))), dtype=bool)
     candidates = np.argwhere(ndimage.binary_erosion(brain > 0.5, iterations=2)).astype(float)
     points = candidates[rng.choice(len(candidates), 3000, replace=False)] + rng.uniform(-0.5, 0.5, (3000, 2))
     answers = truth(points)

@@ -125,7 +125,7 @@ def read_landmarks(landmarks: Any) -> tuple[np.ndarray, np.ndarray] | None:
     try:
         fixed, moving = (np.asarray(part, dtype=float) for part in landmarks)
     except (TypeError, ValueError):
-        fixed = moving = np.zeros(0)
+        fixed = moving = np.zeros((0, 0))
     fits = fixed.ndim == 2 and fixed.shape == moving.shape and fixed.shape[1] == 2 and len(fixed) > 0
     if not fits or not np.all(np.isfinite([fixed, moving])):
         raise InputError(

@@ -13,8 +13,8 @@ from scalebridge.core.compiled import kernel
 
 @kernel
 def sample_plane(start, stop, piece, places, image, mask, values, weights, slopes, weight_slopes):
-    """Cubic B-spline of coefficients and the bilinear mask at places (n, 2), with derivatives by the
-    place.""" rows, columns = image.shape
+    """Cubic B-spline of coefficients and the bilinear mask at places (n, 2), with their derivatives."""
+    rows, columns = image.shape
     wx, wy, dx, dy = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
     for i in range(start, stop):
         x, y = places[i, 0], places[i, 1]
