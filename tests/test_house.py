@@ -28,8 +28,10 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
-OPTIONAL = {"SimpleITK", "lasio", "mpi4py", "nibabel", "tiffslide", "numpyro", "pyarrow", "pypardiso", "pywt", "vtk", "zarr"} | {
-    "vtkmodules"
+OPTIONAL = {"SimpleITK", "lasio", "mpi4py", "numpyro", "pyarrow", "pypardiso", "pywt", "vtk", "zarr"} | {
+    "nibabel",
+    "tiffslide",
+    "vtkmodules",
 }
 MOST_NAMES = 99
 FILE_MEDIAN, FILE_MOST, FUNCTION_MOST, SHARE = 220, 450, 45, 0.9

@@ -102,8 +102,9 @@ def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
             "and was left out."
         )
     said.append(
-        f"Standard errors are root mean squares; 95 % of errors are within {RADIUS_95:.2f} times that. They "
-        f"count {sure.samples:.0f} samples, {sure.known:.0f} coefficients decided by the data, "
-        f"{sure.share:.0%} of the slopes as information, and {sure.local:.3g} mm that small regions would move on their own."
+        f"Standard errors are root mean squares; 95 % of errors are within {RADIUS_95:.2f} times that. "
+        f"They count {sure.samples:.0f} samples, {sure.known:.0f} coefficients that the data decide, "
+        f"{sure.share:.0%} of the slopes as information, and {sure.local:.3g} mm that small regions "
+        "would still move on their own."
     )
     return tuple(said)
