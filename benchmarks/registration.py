@@ -1,7 +1,7 @@
 """`python -m benchmarks.registration`: accuracy and processor time of registrations beside public peers.
 
 Tasks have a known map (`scalebridge.registration.problems`): a section made from an anatomy, from scratch.
-With `--anatomy FILE` (a T1 volume such as Colin27's, 1 mm) its axial slice is taken, else the made-up phantom.
+With `--anatomy FILE` (a T1 volume such as Colin27, 1 mm) its axial slice is taken, else the phantom.
 Reported are median, 95th percentile and largest error over tissue outside damage, the median inside, the
 smallest ratio of areas, and processor seconds. Peers run in their own interpreter (`--peers PYTHON`, with
 itk-elastix, SimpleITK and antspyx).

@@ -86,8 +86,7 @@ def register(
         FileFormatError: a file that cannot be read.
         InputError: an option that cannot be right.
 
-    Limits: planes to planes here; a slice and a volume see `scalebridge.registration.slice_to_volume`. The
-        displacement is smooth: a tear that gapes is not closed by it. Symmetric tissue looks alike on its
+    Limits: planes to planes; the slice of a volume has to be chosen. The displacement is smooth: a tear that gapes is not closed by it. Symmetric tissue looks alike on its
         face; `margin` says by how much the other answer was worse.
     Cost: 512 x 512 about 6 s of processor time and 0.3 GB, a third of it the search for a start; time grows
         with the tissue's samples up to 0.2 million, beyond which a coarser layer is compared.
@@ -169,7 +168,7 @@ def _refuse_volumes(pair: tuple[SpatialImage, SpatialImage]) -> None:
                 argument,
                 got=f"a volume of {image.frame.shape} samples",
                 wanted="a plane",
-                cure="take the slice that corresponds, or find it by registration.slice_to_volume",
+                cure="take the slice that corresponds",
             )
     mirrored = [image.frame.mirrored for image in pair]
     if mirrored[0] != mirrored[1]:
