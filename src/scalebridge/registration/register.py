@@ -86,7 +86,8 @@ def register(
         FileFormatError: a file that cannot be read.
         InputError: an option that cannot be right.
 
-    Limits: planes to planes; the slice of a volume has to be chosen. The displacement is smooth: a tear that gapes is not closed by it. Symmetric tissue looks alike on its
+    Limits: planes to planes; the slice of a volume has to be chosen. The displacement is smooth: a tear
+        that gapes is not closed by it. Symmetric tissue looks alike on its
         face; `margin` says by how much the other answer was worse.
     Cost: 512 x 512 about 6 s of processor time and 0.3 GB, a third of it the search for a start; time grows
         with the tissue's samples up to 0.2 million, beyond which a coarser layer is compared.

@@ -66,7 +66,8 @@ def _chance(found: Registration, fitted: Fitted) -> Check:
         return Check("similarity above chance", gain, _LEAST_GAIN, "at least", meaning)
     meaning = (
         "gain over three places a quarter of the image away, in nats a coefficient that the data decide, "
-        "counting independent samples: noise fitted to noise reaches 2 to 3, images of the same tissue 15 or more"
+        "counting independent samples: noise fitted to noise reaches 2 to 3, images of the same tissue "
+        "15 or more"
     )
     return Check(
         "similarity above chance", sure.samples * gain / sure.known, _LEAST_EVIDENCE, "at least", meaning
