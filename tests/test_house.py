@@ -28,11 +28,17 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
-OPTIONAL = (
-    {"SimpleITK", "h5netcdf", "pyproj", "rioxarray", "xarray"}
-    | {"lasio", "mpi4py", "numpyro", "pyarrow", "pypardiso", "pywt", "vtk", "vtkmodules"}
-    | {"zarr"}
-)
+OPTIONAL = {
+    "SimpleITK",
+    "h5netcdf",
+    "lasio",
+    "mpi4py",
+    "nibabel",
+    "numpyro",
+    "pyarrow",
+    "pypardiso",
+    "pyproj",
+} | {"pywt", "rioxarray", "tiffslide", "vtk", "vtkmodules", "xarray", "zarr"}
 MOST_NAMES = 99
 FILE_MEDIAN, FILE_MOST, FUNCTION_MOST, SHARE = 220, 450, 45, 0.9
 

@@ -77,6 +77,9 @@ if TYPE_CHECKING:
     from scalebridge.laws.elastic_material import elastic_material
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
+    from scalebridge.registration.register import register
+    from scalebridge.registration.registration_result import Registration
+    from scalebridge.registration.warp import warp
     from scalebridge.structures.darcy import darcy_flow
     from scalebridge.structures.solve_structure import solve_structure
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
@@ -199,6 +202,9 @@ _HOMES = {
     "laws.elastic_material": ("elastic_material",),
     "laws.engineering_constants": ("engineering_constants",),
     "laws.fibre_rules": ("fibre_ply",),
+    "registration.register": ("register",),
+    "registration.registration_result": ("Registration",),
+    "registration.warp": ("warp",),
     "structures.darcy": ("darcy_flow",),
     "structures.solve_structure": ("solve_structure",),
     "upscaling.bounds": (
@@ -236,6 +242,7 @@ __all__ = [
     "Outlook",
     "PhaseError",
     "Provenance",
+    "Registration",
     "ResourceError",
     "Response",
     "RveStudy",
@@ -302,6 +309,7 @@ __all__ = [
     "random_spheres",
     "random_voxels",
     "read_volume",
+    "register",
     "relabel",
     "report",
     "response_along_path",
@@ -315,6 +323,7 @@ __all__ = [
     "stiffness_rve_study",
     "threshold",
     "upscale_measurements",
+    "warp",
     "write_fields",
 ]
 

@@ -15,12 +15,14 @@ from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
 from scalebridge.cli.laminate import laminate
 from scalebridge.cli.permeability import permeability
+from scalebridge.cli.register import register
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
 from scalebridge.cli.sample import sample
 from scalebridge.cli.scales import scales
 from scalebridge.cli.schema import schema
 from scalebridge.cli.stiffness import stiffness
+from scalebridge.cli.warp import warp
 
 # Help is set by Typer alone: loading Rich for it takes three times as long as all the rest.
 app = typer.Typer(
@@ -43,6 +45,8 @@ _VERBS = {
     infer: "What measurements of small samples say of the large.",
     sample: "A posterior, with cheap models screening for an expensive one.",
     scales: "Which scales of values are more than noise.",
+    register: "The map between two images of the same tissue.",
+    warp: "Carry an image by a map that was found.",
     run: "Run a case file.",
     inspect: "What is in an image file.",
     check: "Solve problems with exact answers on this machine.",

@@ -17,13 +17,13 @@ _FORMAT = "TIFF"
 def describe(request: Request) -> Stored:
     """Describe a TIFF file; its pages are slices z, each stored (y, x)."""
     path = request.path
-    _check_chain(path)
+    check_chain(path)
     with reading(path, _FORMAT), tifffile.TiffFile(path) as tiff:
         series, key = _choose_series(tiff, request)
         pages = len(tiff.series) if key is None else 0
         shape = (pages, *series.shape) if pages else tuple(series.shape)
         axes = _letters(series.axes, extra_pages=pages > 0)
-        _check_extent(tiff, path)
+        check_extent(tiff, path)
         spacing, unit, remark = tiff_spacing(tiff)
         dtype = np.dtype(series.dtype)
 
@@ -135,7 +135,7 @@ def _letters(axes: str, *, extra_pages: bool) -> str:
     return "z" + letters if extra_pages else letters
 
 
-def _check_extent(tiff: tifffile.TiffFile, path: Path) -> None:
+def check_extent(tiff: tifffile.TiffFile, path: Path) -> None:
     """Check that the bytes of every page lie within the file."""
     size = tiff.filehandle.size
     end = 0
@@ -151,7 +151,7 @@ def _check_extent(tiff: tifffile.TiffFile, path: Path) -> None:
         raise truncated(path, _FORMAT, end, size)
 
 
-def _check_chain(path: Path) -> None:
+def check_chain(path: Path) -> None:
     """Follow the chain of page headers, which a truncated file breaks (TIFF 6.0, section 2; BigTIFF)."""
     size = path.stat().st_size
     with path.open("rb") as stream:

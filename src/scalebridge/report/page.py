@@ -15,6 +15,7 @@ from scalebridge.fusion.fused import Fused
 from scalebridge.inference.hierarchy_result import MeasurementStudy
 from scalebridge.inference.sampled import Sampled
 from scalebridge.inference.scale_result import ScaleSelection
+from scalebridge.registration.registration_result import Registration
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
@@ -22,6 +23,7 @@ from scalebridge.report.fusion_section import make_fusion_section
 from scalebridge.report.measurement_section import make_measurement_section
 from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
+from scalebridge.report.registration_section import make_registration_section
 from scalebridge.report.sampling_section import make_sampling_section
 from scalebridge.report.scales_section import make_scales_section
 from scalebridge.report.sections import Section, make_section
@@ -43,6 +45,7 @@ Shown = (
     | MeasurementStudy
     | ScaleSelection
     | Fused
+    | Registration
 )
 """What a page can show."""
 _SECTIONS = (
@@ -62,6 +65,7 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     MeasurementStudy: make_measurement_section,
     ScaleSelection: make_scales_section,
     Fused: make_fusion_section,
+    Registration: make_registration_section,
 }
 
 

@@ -1,0 +1,147 @@
+"""Registrations on the command line: outputs checked first, then found, written and printed."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from scalebridge.cli.answering import leave
+from scalebridge.cli.places import check_place
+from scalebridge.cli.terminal import console, show_written, verdict_text
+from scalebridge.core.errors import InputError
+from scalebridge.registration.exports import check_kind, read_map, write_map
+from scalebridge.registration.frame import Frame
+from scalebridge.registration.landmarks import read_bigwarp
+from scalebridge.registration.reading import open_slide
+from scalebridge.registration.register import register
+from scalebridge.registration.registration_result import Registration
+from scalebridge.registration.warp import warp
+from scalebridge.report.page import write_report
+
+
+def answer_registration(
+    fixed: str,
+    moving: str,
+    settings: dict[str, Any],
+    *,
+    landmarks: str | None,
+    maps: list[str],
+    warped: str | None,
+    out: str | None,
+    report: str | None,
+    as_json: bool,
+    progress: bool | None,
+) -> None:
+    """Register two files, write what is asked and print it.
+
+    Raises:
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    places = {f"map {k}" if k else "map": Path(name) for k, name in enumerate(maps)}
+    places |= {k: Path(p) for k, p in (("warped", warped), ("out", out), ("report", report)) if p is not None}
+    masks = [settings[key] for key in ("fixed_mask", "moving_mask")]
+    inputs = tuple(Path(p) for p in (fixed, moving, landmarks, *masks) if p is not None)
+    _check_places(places, inputs, maps)
+    marks = None if landmarks is None else read_bigwarp(landmarks)
+    found = register(fixed, moving, **settings, landmarks=marks, progress=_teller(progress, as_json))
+    written: dict[str, Path] = {}
+    if out is not None:
+        written["result"] = found.save(out)
+    for name in maps:
+        for file in write_map(found.map, name):
+            written[f"map {len(written)}" if "map" in written else "map"] = file
+    if warped is not None:
+        warp(found, moving, moving_pixel=settings["moving_pixel"], out=warped)
+        written["warped"] = Path(warped)
+    if report is not None:
+        written["report"] = write_report(found, report)
+    if as_json:
+        typer.echo(found.to_json())
+    else:
+        _show(console(), found, written)
+    leave(found.passed, converged=True)
+
+
+def _check_places(places: dict[str, Path], inputs: tuple[Path, ...], maps: list[str]) -> None:
+    for name, path in places.items():
+        check_place(name, path, inputs)
+    for name in maps:
+        check_kind(Path(name))
+    resolved = [path.resolve() for path in places.values()]
+    for name, path in places.items():
+        if resolved.count(path.resolve()) > 1:
+            raise InputError(
+                name, got=f"'{path}' for two outputs", wanted="one file each", cure="choose another"
+            )
+    if "warped" in places and places["warped"].suffix.lower() not in (".tif", ".tiff"):
+        raise InputError(
+            "warped", got=f"'{places['warped']}'", wanted="a .tif file", cure="name it warped.ome.tif"
+        )
+    if "report" in places and places["report"].suffix.lower() not in (".html", ".htm"):
+        raise InputError(
+            "report", got=f"'{places['report']}'", wanted="an .html file", cure="name it report.html"
+        )
+
+
+def _teller(progress: bool | None, as_json: bool) -> Callable[[str], None] | None:
+    wanted = sys.stderr.isatty() and not as_json if progress is None else progress
+    return (lambda line: typer.echo(line, err=True)) if wanted else None
+
+
+def _show(out: Console, found: Registration, written: dict[str, Path]) -> None:
+    """Print the registration as its text has it, with coloured verdicts."""
+    for line in str(found).splitlines():
+        head, _, rest = line.strip().partition("  ")
+        if head in ("pass", "FAIL"):
+            out.print(verdict_text(head == "pass"), Text(rest), soft_wrap=True)
+        elif line.strip().startswith("note:"):
+            out.print(Text(line.strip(), style="yellow"), soft_wrap=True)
+        else:
+            out.print(Text(line), soft_wrap=True)
+    show_written(out, written)
+
+
+def warp_file(
+    map_file: str,
+    moving: str,
+    out: str,
+    *,
+    fixed: tuple[str | None, str | None],
+    progress: bool | None,
+    moving_pixel: str | None,
+    pixel: str | None,
+    interpolation: Literal["linear", "nearest"],
+    background: float | None,
+) -> None:
+    """Read a map, carry an image, and say where it went."""
+    check_place("out", Path(out), tuple(Path(p) for p in (map_file, moving, fixed[0]) if p is not None))
+    frame = _grid(map_file, *fixed)
+    tell = _teller(progress, as_json=False)
+    written = warp(
+        read_map(map_file, frame),
+        moving,
+        moving_pixel=moving_pixel,
+        pixel=pixel,
+        out=out,
+        interpolation=interpolation,
+        background=background,
+        progress=None if tell is None else (lambda share: tell(f"{share:.0%}")),
+    )
+    show_written(console(), {"warped": Path(str(written))})
+
+
+def _grid(map_file: str, fixed: str | None, pixel: str | None) -> Frame:
+    if fixed is not None:
+        return open_slide(fixed, pixel=pixel, argument="fixed").frame
+    if not map_file.endswith(".json"):
+        raise InputError(
+            "fixed",
+            got="nothing",
+            wanted="the fixed image, for its grid",
+            cure="pass --fixed, or a .json map",
+        )
+    return Frame((2, 2), (0.0, 0.0), (1.0, 1.0))  # the file has its own

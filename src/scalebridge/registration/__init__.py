@@ -1,0 +1,1 @@
+"""Registration of images across scales: frames, pyramids, similarity, maps and their uncertainty."""

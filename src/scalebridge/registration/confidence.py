@@ -1,0 +1,140 @@
+"""How well the map is known: standard errors from the curvature, with the number of samples that count.
+
+The covariance of the coefficients is the inverse of n (rho F + 2 stiffness R): F Fisher's information a
+sample, R the bending energy, which stands for what is believed of the field. Two numbers are measured.
+rho is the share of the moving image's slope that the fixed image has too: noise and texture have slopes
+without information.
+
+    rho = sum kappa grad v · grad E[v|f] / sum kappa |grad v|^2
+
+n is the number of samples that makes the stiffness agree with the field that was found (D. MacKay 1992, eq.
+4.9): 2 n stiffness <c, R c> = coefficients that the data decide. Samples that depend on each other count
+less.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from scalebridge.registration.curvature import Curvature
+from scalebridge.registration.levels import Fitted
+from scalebridge.registration.matching import Pairing
+from scalebridge.registration.spatial_map import SpatialMap
+
+_AT_ONCE = 512  # points solved for together
+_LEAST_SHARE = 0.02
+_BLOCK = 0.5  # of the distance of control points
+_ENOUGH = 0.2  # of the median information: blocks with less are left out
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """Standard errors of a map.
+
+    Args:
+        curvature: of the cost, Fisher's part already scaled; None for a linear map.
+        factor: Cholesky's factor of it.
+        samples: how many samples count.
+        known: how many coefficients the data decide.
+        share: rho, what of the moving image's slopes is information.
+        typical: median standard error over the tissue, mm.
+        local: what blocks of half a control spacing, each on its own, would move, root mean square, mm.
+    """
+
+    curvature: Curvature | None
+    factor: np.ndarray | None
+    samples: float
+    known: float
+    share: float
+    typical: float = float("nan")
+    local: float = 0.0
+
+    def at(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
+        """Root mean square error of mapped points, mm, (n,)."""
+        if self.curvature is None or self.factor is None or found.grid is None:
+            return np.full(len(points), np.nan)
+        pieces = [self._covariance(found, points[k : k + _AT_ONCE]) for k in range(0, len(points), _AT_ONCE)]
+        covariance = np.concatenate(pieces) if pieces else np.zeros((0, 2, 2))
+        moved = np.einsum("ij,njk,ik->n", found.matrix[:2, :2], covariance, found.matrix[:2, :2])
+        return np.sqrt(moved + self.local**2)
+
+    def _covariance(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
+        grid, curvature, factor = found.grid, self.curvature, self.factor
+        if grid is None or curvature is None or factor is None:
+            raise ValueError("a linear map has no covariance here")
+        s = found.along(points)
+        first, second = (grid.basis(k, s[:, k]).toarray() for k in range(2))
+        weights = (first[:, :, None] * second[:, None, :]).reshape(len(points), -1).T
+        right = np.zeros((curvature.size, len(points), 2))
+        right[0::2, :, 0], right[1::2, :, 1] = weights, weights
+        solved = curvature.solve(factor, right.reshape(curvature.size, -1)).reshape(right.shape)
+        return np.einsum("inc,ind->ncd", right, solved) / self.samples
+
+
+def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
+    """Measure what counts as a sample and as a slope at the answer."""
+    found, curvature = fitted.map, fitted.curvature
+    if curvature is None or found.coefficients is None:
+        return Confidence(None, None, fitted.points, 0.0, 1.0)
+    share = shared_slope(fitted.pairing, found)
+    scaled = replace(curvature, information=curvature.information * share)
+    factor = scaled.factor(stiffness)
+    known = scaled.known(factor)
+    bent = float(np.sum(scaled.bending.apply(found.coefficients) * found.coefficients))
+    samples = min(fitted.points, known / max(2.0 * stiffness * bent, 1e-300))
+    local = local_steps(fitted.pairing, found, share)
+    confidence = Confidence(scaled, factor, samples, known, share, local=local)
+    weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
+    chosen = fitted.pairing.points[weights > 0.5]
+    step = max(1, len(chosen) // 200)
+    typical = float(np.median(confidence.at(found, chosen[::step]))) if len(chosen) else float("nan")
+    return replace(confidence, typical=typical)
+
+
+def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
+    """Root mean square of F_b^-1 s_b over blocks of half a control spacing with enough information, mm.
+
+    What the map is too stiff to follow, together with the noise of a block. A step is bounded by half a
+    block: beyond that the slopes that it stands on are those of another place.
+    """
+    if found.grid is None:
+        return 0.0
+    block = _BLOCK * found.grid.step[0]
+    matched = pairing(found(pairing.points))
+    into = pairing.inverse @ found.matrix
+    scores = (matched.forces @ into)[:, :2]
+    slopes = (matched.slopes @ into)[:, :2].astype(float)
+    heavy = share * matched.weight * matched.curvatures.astype(float)
+    at = (found.along(pairing.points) // block).astype(int)
+    at -= at.min(axis=0)
+    number = np.ravel_multi_index(tuple(at.T), tuple(at.max(axis=0) + 1))
+    right = np.stack([np.bincount(number, scores[:, c]) for c in range(2)], axis=-1)
+    fisher = np.empty((len(right), 2, 2))
+    for c in range(2):
+        for d in range(2):
+            fisher[:, c, d] = np.bincount(number, heavy * slopes[:, c] * slopes[:, d])
+    size = fisher[:, 0, 0] + fisher[:, 1, 1]
+    enough = size > _ENOUGH * np.median(size[size > 0])
+    if not np.any(enough):
+        return 0.0
+    fisher = fisher[enough] + 1e-2 * np.median(size[enough]) * np.eye(2)
+    steps = np.linalg.norm(np.linalg.solve(fisher, right[enough][..., None])[..., 0], axis=1)
+    return float(np.sqrt(np.mean(np.minimum(steps, 0.5 * block) ** 2)))
+
+
+def shared_slope(pairing: Pairing, found: SpatialMap) -> float:
+    """rho: the share of the moving image's squared slope that the fixed image expects."""
+    mapped = found(pairing.points)
+    matched = pairing(mapped)
+    kappa = matched.curvatures.astype(float)[:, None]
+    slopes = matched.slopes @ (pairing.inverse @ found.matrix)
+    expected = pairing.similarity.expected(pairing.places(mapped), pairing.fixed.values)
+    smooth = ndimage.gaussian_filter(expected, 1.0)
+    there = np.stack(
+        [np.gradient(smooth, h, axis=k) for k, h in enumerate(pairing.fixed.frame.spacing)], axis=-1
+    )
+    there = (there @ np.array(pairing.fixed.frame.directions).T).reshape(-1, 2)[pairing.kept]
+    total = float(np.sum(kappa * slopes[:, :2] ** 2))
+    both = float(np.sum(kappa * slopes[:, :2] * there))
+    return float(np.clip(both / max(total, 1e-300), _LEAST_SHARE, 1.0))

@@ -1,0 +1,286 @@
+"""Maps out and in: ITK (.tfm, .h5), ANTs (affine and warp), elastix parameters, dense fields, own JSON.
+
+All of these take fixed points to moving points in millimetres and LPS, as the map does. ITK's B-spline is the
+same cubic spline on the same control points, so nothing is resampled; dense fields are sampled on the fixed
+grid.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalebridge.core.errors import FileFormatError, InputError
+from scalebridge.core.files import atomic_path, write_text
+from scalebridge.io.stored import need, reading
+from scalebridge.registration.frame import Frame
+from scalebridge.registration.registration_result import map_as_dict
+from scalebridge.registration.spatial_map import SpatialMap
+from scalebridge.registration.spline import SplineGrid
+
+_PURPOSE = "writing or reading ITK transforms"
+_KINDS = (".tfm", ".h5", ".txt", ".nii.gz", ".nii", ".json", ".mat")
+
+
+def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
+    """Write a map in the format that the name says, and return the files.
+
+    Args:
+        found: the map.
+        path: .tfm or .h5: ITK composite; .txt: elastix (a second file `*.spline.txt` beside it); .nii.gz:
+            ITK's displacement field on the fixed grid; .mat: ANTs' affine, with its warp in
+            `*1Warp.nii.gz`; .json.
+
+    Raises:
+        InputError: another ending.
+        MissingExtraError: SimpleITK is not installed, for .tfm, .h5, .mat and fields.
+    """
+    file = Path(path)
+    kind = check_kind(file)
+    if kind == ".json":
+        return [write_text(file, json.dumps(_jsonable(map_as_dict(found)), indent=1) + "\n")]
+    if kind == ".txt":
+        return _write_elastix(found, file)
+    sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
+    if kind in (".tfm", ".h5"):
+        return [_write_transform(sitk, itk_transform(found, sitk), file)]
+    if kind == ".mat":
+        warp = file.with_name(re.sub(r"(0GenericAffine)?\.mat$", "1Warp.nii.gz", file.name))
+        straight = SpatialMap(
+            np.eye(found.axes), np.zeros(found.axes), found.frame, found.grid, found.coefficients
+        )
+        return [_write_transform(sitk, _affine(found, sitk), file), _write_field(sitk, straight, warp)]
+    return [_write_field(sitk, found, file)]
+
+
+def check_kind(file: Path) -> str:
+    """Return the ending that says the format, or refuse it; see `write_map`."""
+    kind = next((k for k in _KINDS if file.name.endswith(k)), None)
+    if kind is None:
+        raise InputError(
+            "map", got=file.name, wanted=" ".join(_KINDS), cure="choose the format by the ending"
+        )
+    return kind
+
+
+def _jsonable(told: Any) -> Any:
+    if isinstance(told, dict):
+        return {key: _jsonable(value) for key, value in told.items()}
+    return [_jsonable(value) for value in told] if isinstance(told, tuple | list) else told
+
+
+def itk_transform(found: SpatialMap, sitk: Any) -> Any:
+    """The map as ITK's composite: affine after spline (the last one added is applied first)."""
+    parts = [_affine(found, sitk)]
+    if found.grid is not None and found.coefficients is not None:
+        parts.append(_spline(found, found.grid, found.coefficients, sitk))
+    return sitk.CompositeTransform(parts)
+
+
+def _affine(found: SpatialMap, sitk: Any) -> Any:
+    affine = sitk.AffineTransform(found.axes)
+    affine.SetMatrix(found.matrix.ravel().tolist())
+    affine.SetTranslation(found.shift.tolist())
+    return affine
+
+
+def _control_origin(frame: Frame, grid: SplineGrid) -> np.ndarray:
+    """Point of the first control point."""
+    first = np.array(grid.start) - np.array(grid.step)
+    return np.array(frame.origin) + np.array(frame.directions) @ first
+
+
+def _spline(found: SpatialMap, grid: SplineGrid, coefficients: np.ndarray, sitk: Any) -> Any:
+    spline = sitk.BSplineTransform(2, 3)
+    turn = np.array(found.frame.directions).ravel().tolist()
+    origin = _control_origin(found.frame, grid).tolist()
+    spline.SetFixedParameters([*map(float, grid.count), *origin, *grid.step, *turn])
+    spline.SetParameters(np.concatenate([coefficients[..., c].T.ravel() for c in range(2)]).tolist())
+    return spline
+
+
+def _write_transform(sitk: Any, transform: Any, file: Path) -> Path:
+    with atomic_path(file) as part:
+        sitk.WriteTransform(transform, str(part))
+    return file
+
+
+def _write_field(sitk: Any, found: SpatialMap, file: Path) -> Path:
+    frame = found.frame
+    points = frame.grid().reshape(*frame.shape, -1)
+    image = sitk.GetImageFromArray(np.swapaxes(found.on_grid(frame) - points, 0, 1), isVector=True)
+    image.SetOrigin(frame.origin)
+    image.SetSpacing(frame.spacing)
+    image.SetDirection(np.array(frame.directions).ravel().tolist())
+    # The temporary name must keep both endings, or NIfTI would not be recognised.
+    part = file.with_name(f".{os.getpid()}.part.{file.name}")
+    try:
+        sitk.WriteImage(image, str(part), True)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return file
+
+
+def _write_elastix(found: SpatialMap, file: Path) -> list[Path]:
+    """Affine on top, composed with the spline as its initial transform: elastix applies that one first."""
+    written = []
+    initial = "NoInitialTransform"
+    if found.grid is not None and found.coefficients is not None:
+        lower = file.with_name(file.name[: -len(".txt")] + ".spline.txt")
+        grid, frame = found.grid, found.frame
+        numbers = np.concatenate([found.coefficients[..., c].T.ravel() for c in range(2)])
+        lines = {
+            "Transform": "BSplineTransform",
+            "GridSize": grid.count,
+            "GridIndex": (0, 0),
+            "GridSpacing": grid.step,
+            "GridOrigin": _control_origin(frame, grid),
+            "GridDirection": np.array(frame.directions).T.ravel(),
+            "BSplineTransformSplineOrder": 3,
+            "UseCyclicTransform": "false",
+        }
+        written.append(write_text(lower, _parameters(lines, numbers, "NoInitialTransform", found)))
+        initial = str(lower.resolve())
+    numbers = np.concatenate([found.matrix.ravel(), found.shift])
+    lines = {"Transform": "AffineTransform", "CenterOfRotationPoint": (0.0,) * found.axes}
+    return [write_text(file, _parameters(lines, numbers, initial, found)), *written]
+
+
+def _parameters(lines: dict[str, Any], numbers: np.ndarray, initial: str, found: SpatialMap) -> str:
+    frame = found.frame
+    told = {
+        "NumberOfParameters": len(numbers),
+        "TransformParameters": numbers,
+        "InitialTransformParametersFileName": initial,
+        "InitialTransformParameterFileName": initial,
+        "HowToCombineTransforms": "Compose",
+        "FixedImageDimension": frame.size,
+        "MovingImageDimension": found.axes,
+        "FixedInternalImagePixelType": "float",
+        "MovingInternalImagePixelType": "float",
+        "Size": frame.shape,
+        "Index": (0,) * frame.size,
+        "Spacing": frame.spacing,
+        "Origin": frame.origin,
+        "Direction": np.array(frame.directions).T.ravel(),
+        "UseDirectionCosines": "true",
+        "ResampleInterpolator": "FinalBSplineInterpolator",
+        "FinalBSplineInterpolationOrder": 1,
+        "Resampler": "DefaultResampler",
+        "DefaultPixelValue": 0,
+        "ResultImageFormat": "nii.gz",
+        "ResultImagePixelType": "float",
+    }
+    return "".join(f"({key} {_elastix_value(value)})\n" for key, value in (lines | told).items())
+
+
+def _elastix_value(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    return " ".join(f"{v:.17g}" if isinstance(v, float) else str(v) for v in np.atleast_1d(value).tolist())
+
+
+def read_map(path: str | os.PathLike[str], frame: Frame) -> SpatialMap:
+    """Read a map that `write_map` or ITK wrote: an affine one, or an affine after a cubic B-spline.
+
+    Args:
+        path: .tfm, .h5, .mat, .txt (elastix) or .json.
+        frame: grid of the fixed image; .json has its own.
+
+    Raises:
+        FileFormatError: not such a file, or transforms of other kinds or in another order.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileFormatError(
+            "path", got=f"'{file}', which does not exist", wanted="a transform", cure="check the path"
+        )
+    with reading(file, "transform"):
+        if file.suffix == ".json":
+            return _from_json(json.loads(file.read_text(encoding="utf-8")))
+        if file.suffix == ".txt":
+            return _read_elastix(file, frame)
+        sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
+        return _from_itk(sitk.ReadTransform(str(file)), frame, sitk)
+
+
+def _from_json(told: dict[str, Any]) -> SpatialMap:
+    told = told.get("map", told)
+    frame = Frame(**{k: tuple(map(_tupled, v)) for k, v in told["frame"].items()})
+    grid = told["grid"] and SplineGrid(**{k: tuple(v) for k, v in told["grid"].items()})
+    field = None if told["coefficients"] is None else np.array(told["coefficients"])
+    return SpatialMap(np.array(told["matrix"]), np.array(told["shift"]), frame, grid, field)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _from_itk(transform: Any, frame: Frame, sitk: Any) -> SpatialMap:
+    parts = [transform]
+    if transform.GetTransformEnum() == sitk.sitkComposite:
+        composite = sitk.CompositeTransform(transform)
+        parts = [composite.GetNthTransform(i) for i in range(composite.GetNumberOfTransforms())]
+    splines = [p for p in parts if p.GetTransformEnum() == sitk.sitkBSplineTransform]
+    linear = [p for p in parts if p.GetTransformEnum() != sitk.sitkBSplineTransform]
+    if len(splines) > 1 or (splines and parts[-1].GetTransformEnum() != sitk.sitkBSplineTransform):
+        raise ValueError("more than one spline, or a spline after a linear map")
+    matrix, shift = np.eye(frame.size), np.zeros(frame.size)
+    for part in reversed(linear):  # the last one is applied first
+        one = np.array(part.TransformPoint([0.0] * frame.size))
+        columns = [np.array(part.TransformPoint(axis.tolist())) - one for axis in np.eye(frame.size)]
+        step = np.array(columns).T
+        matrix, shift = step @ matrix, step @ shift + one
+    linear_map = SpatialMap(matrix, shift, frame)
+    if not splines:
+        return linear_map
+    fixed = np.array(splines[0].GetFixedParameters())
+    return _with_spline(linear_map, fixed[:2], fixed[2:4], fixed[4:6], np.array(splines[0].GetParameters()))
+
+
+def _with_spline(
+    linear: SpatialMap, size: np.ndarray, origin: np.ndarray, step: np.ndarray, numbers: np.ndarray
+) -> SpatialMap:
+    frame, count = linear.frame, tuple(int(n) for n in size)
+    first = (origin - np.array(frame.origin)) @ np.array(frame.directions)
+    grid = SplineGrid(tuple(map(float, first + step)), tuple(map(float, step)), count)
+    field = np.stack([part.reshape(count[::-1]).T for part in np.split(numbers, 2)], axis=-1)
+    return SpatialMap(linear.matrix, linear.shift, frame, grid, field)
+
+
+def _read_elastix(file: Path, frame: Frame) -> SpatialMap:
+    told = _entries(file)
+    matrix, shift, spline = np.eye(2), np.zeros(2), None
+    while True:
+        numbers = np.array(told["TransformParameters"], dtype=float)
+        if told["Transform"] == ["AffineTransform"]:
+            middle = np.array(told["CenterOfRotationPoint"], dtype=float)
+            step = numbers[:4].reshape(2, 2)
+            matrix, shift = matrix @ step, matrix @ (numbers[4:] + middle - step @ middle) + shift
+        elif told["Transform"] == ["BSplineTransform"] and spline is None:
+            spline = told
+        else:
+            raise ValueError(f"a transform of kind {told['Transform']}")
+        below = told.get("InitialTransformParametersFileName", ["NoInitialTransform"])[0]
+        if below == "NoInitialTransform":
+            break
+        if spline is not None:
+            raise ValueError("a transform below a spline")
+        other = Path(below)
+        told = _entries(other if other.is_file() else file.with_name(other.name))
+    linear = SpatialMap(matrix, shift, frame)
+    if spline is None:
+        return linear
+    size, origin, step = (
+        np.array(spline[key], dtype=float) for key in ("GridSize", "GridOrigin", "GridSpacing")
+    )
+    return _with_spline(linear, size, origin, step, np.array(spline["TransformParameters"], dtype=float))
+
+
+def _entries(file: Path) -> dict[str, list[str]]:
+    found = re.findall(r"^\((\w+) (.*)\)\s*$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {key: [word.strip('"') for word in value.split()] for key, value in found}

@@ -1,0 +1,244 @@
+"""The levels: from a linear map to a spline whose control points double, each from the answer of the last."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from scalebridge.registration.curvature import Curvature, measure_curvature
+from scalebridge.registration.damage import without_damage
+from scalebridge.registration.descent import descend
+from scalebridge.registration.matching import Pairing, SplineCost, Step, fit_affine
+from scalebridge.registration.pyramid import Layer, nearest_layer
+from scalebridge.registration.spatial_map import SpatialMap
+from scalebridge.registration.spline import SplineGrid, subdivide
+
+_MOST_POINTS = 220_000  # of tissue that the finest level compares
+_STEPS = 40
+_FINE = 1.5e-5  # nats: gain of three steps below which a level ends
+_CHANCE = 1.0  # nats an unknown: what a level has to gain to be more than chance
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One spline level to be done: spacing of samples and of control points, mm."""
+
+    spacing: float
+    step: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the levels found.
+
+    Args:
+        map: the map.
+        linear: the map before its displacement.
+        steps: what each level did.
+        curvature: of the last level; None for a linear map.
+        factor: Cholesky's factor of it.
+        points: number of samples' worth of weight at the last level.
+        pairing: of the last level.
+        moving: pyramid of the moving image, as the last level saw it.
+        damaged: share of the fixed samples that were left out as damage.
+        before: the map of the level before the last, to compare with.
+    """
+
+    map: SpatialMap
+    linear: SpatialMap
+    steps: tuple[Step, ...]
+    curvature: Curvature | None
+    factor: np.ndarray | None
+    points: float
+    pairing: Pairing
+    moving: list[Layer]
+    damaged: float
+    before: SpatialMap
+
+
+def plan_levels(fixed: list[Layer], size: float, finest: float | None, step: float | None) -> list[Plan]:
+    """Choose levels from the data: sizes of tissue, distances of samples and how many there are.
+
+    Args:
+        fixed: pyramid of the fixed image, finest first.
+        size: square root of the area of tissue, mm.
+        finest: distance of the samples at the last level, mm, if given.
+        step: distance of control points at the last level, mm, if given.
+    """
+    last = step or size / 14.0
+    steps = [last]
+    while steps[0] * 2 <= size / 2.5:
+        steps.insert(0, 2 * steps[0])
+    if finest is None:
+        fine = next((q for q in fixed if np.count_nonzero(q.weights > 1e-3) <= _MOST_POINTS), fixed[-1])
+        finest = fine.spacing
+    spacings = [max(finest, min(last, size / 140.0)) for _ in steps]
+    spacings[0] = max(finest, size / 70.0)
+    spacings[-1] = finest
+    return [Plan(h, s) for h, s in zip(spacings, steps, strict=True)]
+
+
+def fit_levels(
+    fixed: list[Layer],
+    moving: list[Layer],
+    start: SpatialMap,
+    size: float,
+    plans: list[Plan],
+    *,
+    stiffness: float,
+    bins: int = 32,
+    even: bool = True,
+    detect: bool = True,
+    say: Callable[[Step], None] = lambda _: None,
+) -> Fitted:
+    """Refine a linear map: affine on a finer layer, then every spline level.
+
+    Args:
+        fixed: pyramid whose weights are tissue and its surroundings.
+        moving: pyramid of the moving image.
+        start: an affine map.
+        size: square root of the area of tissue, mm.
+        plans: the spline levels.
+        stiffness: of the mean bending energy, mm^2.
+        bins: of the histogram.
+        even: whether slow changes of the moving image's brightness are taken out on the way.
+        detect: whether samples that fit nothing are left out from the second spline level on.
+        say: told of every level.
+    """
+    clock = time.thread_time()
+    pairing = _pair(fixed, moving, start, size / 70.0, bins)
+    found, step = fit_affine(pairing, start)
+    steps = [replace(step, seconds=time.thread_time() - clock)]
+    say(steps[-1])
+    linear, curvature, factor, points = found, None, None, float(len(pairing.points))
+    grid, damaged, before = None, 0.0, found
+    for plan in plans:
+        clock, before = time.thread_time(), found
+        if grid is None:
+            grid = covering(found, plan.step)
+            found = replace(found, grid=grid, coefficients=np.zeros((*grid.count, found.axes)))
+        else:
+            found = refined(found)
+            if detect:
+                fixed, damaged = without_damage(pairing, found, fixed, size)
+        if even:
+            moving = evened(pairing, found, moving, 0.2 * size)
+        pairing = _pair(fixed, moving, found, plan.spacing, bins)
+        found, step, curvature, factor, points = fit_spline(pairing, found, stiffness)
+        steps.append(replace(step, seconds=time.thread_time() - clock))
+        say(steps[-1])
+    return Fitted(found, linear, tuple(steps), curvature, factor, points, pairing, moving, damaged, before)
+
+
+def _pair(fixed: list[Layer], moving: list[Layer], found: SpatialMap, spacing: float, bins: int) -> Pairing:
+    scale = float(abs(np.linalg.det(found.matrix)) ** (1.0 / found.axes))
+    return Pairing(nearest_layer(fixed, spacing), nearest_layer(moving, spacing * scale), bins=bins)
+
+
+def covering(found: SpatialMap, step: float) -> SplineGrid:
+    """The grid of control points over the fixed image."""
+    lengths = tuple(float(v) for v in found.frame.extent[:2])
+    return SplineGrid.covering(lengths, step, tuple(-h / 2 for h in found.frame.spacing[:2]))
+
+
+def refined(found: SpatialMap) -> SpatialMap:
+    """The same map with twice as many control points, by exact subdivision."""
+    if found.grid is None or found.coefficients is None:
+        return found
+    return replace(found, grid=found.grid.refined(), coefficients=subdivide(found.coefficients))
+
+
+def fit_spline(
+    pairing: Pairing, start: SpatialMap, stiffness: float
+) -> tuple[SpatialMap, Step, Curvature, np.ndarray, float]:
+    """Minimise the cost of a level, twice with the metric of where it stands.
+
+    Returns:
+        the map, what was done, the curvature at the end with its factor, and the weight that took part.
+    """
+    cost = SplineCost(pairing, start, stiffness)
+    if start.coefficients is None or start.grid is None:
+        raise ValueError("the map has no control points yet")
+    shape = start.coefficients.shape
+
+    def flat(x):
+        value, slope = cost(x.reshape(shape))
+        return value, slope.ravel()
+
+    x = start.coefficients.ravel()
+    before, count, costs = pairing(cost.mapped(start.coefficients), slope=False).value, 0, []
+    for _ in range(2):
+        flat(x)
+        curvature = measure_curvature(cost)
+        factor = curvature.factor(stiffness)
+        gone = descend(
+            flat, x, lambda g, c=curvature, f=factor: c.solve(f, g), steps=_STEPS // 2, tolerance=_FINE,
+            longest=0.4 * start.grid.step[0],
+        )  # fmt: skip
+        x, count, costs = gone.x, count + gone.evaluations + 1, [*costs, *gone.costs]
+        if len(gone.costs) <= _STEPS // 2:
+            break
+    coefficients = x.reshape(shape)
+    flat(x)
+    curvature = measure_curvature(cost)
+    matched = cost.matched
+    assert matched is not None  # noqa: S101
+    step = Step(
+        "spline",
+        pairing.fixed.spacing,
+        start.grid.step[0],
+        x.size,
+        count + 1,
+        before,
+        matched.value,
+        tuple(costs),
+    )
+    found = replace(start, coefficients=coefficients)
+    return found, step, curvature, curvature.factor(stiffness), matched.weight
+
+
+def evened(pairing: Pairing, found: SpatialMap, moving: list[Layer], radius: float) -> list[Layer]:
+    """Divide the moving image by its slow change of brightness: what it is, over what is expected.
+
+    b(y) = smooth(v) / smooth(E[v | f]) with the expectation from the joint histogram at the present map. A
+    gradient of stain thus does not have to be followed by the similarity.
+
+    Args:
+        pairing: the images at the present level.
+        found: the present map.
+        moving: pyramid of the moving image.
+        radius: of the smoothing, mm.
+    """
+    mapped = found(pairing.points)
+    values, weights, expected = pairing.similarity.expectation(pairing.places(mapped))
+    coarse = moving[-1]
+    at = np.round(coarse.frame.indices(mapped)).astype(int)
+    inside = np.all((at >= 0) & (at < np.array(coarse.frame.shape)), axis=1)
+    number = np.ravel_multi_index(tuple(at[inside].T), coarse.frame.shape)
+    width = [radius / h for h in coarse.frame.spacing]
+    sums = [
+        ndimage.gaussian_filter(
+            np.bincount(number, part[inside] * weights[inside], coarse.values.size).reshape(
+                coarse.frame.shape
+            ),
+            width,
+        )
+        for part in (values, expected)
+    ]
+    floor = 0.02 * sums[1].max() + 1e-12
+    field = np.clip((sums[0] + floor) / (sums[1] + floor), 0.5, 2.0)
+    return [_divided(layer, coarse, field) for layer in moving]
+
+
+def _divided(layer: Layer, coarse: Layer, field: np.ndarray) -> Layer:
+    first = coarse.frame.indices(np.array([layer.frame.origin]))[0]
+    ratio = [h / k for h, k in zip(layer.frame.spacing, coarse.frame.spacing, strict=True)]
+    for axis, count in enumerate(layer.frame.shape):
+        place = np.clip(first[axis] + np.arange(count) * ratio[axis], 0, field.shape[axis] - 1.0)
+        low = np.minimum(place.astype(int), field.shape[axis] - 2)
+        part = np.moveaxis(field, axis, -1)
+        share = place - low
+        field = np.moveaxis(part[..., low] * (1 - share) + part[..., low + 1] * share, -1, axis)
+    return replace(layer, values=np.clip(layer.values / field, 0.0, 1.0).astype(np.float32))

@@ -1,0 +1,254 @@
+"""The plain question: which point of the moving image is this point of the fixed one?"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from scalebridge.core.errors import ImageError
+from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
+from scalebridge.registration.confidence import measure_confidence
+from scalebridge.registration.levels import Fitted, fit_levels, plan_levels
+from scalebridge.registration.matching import Step
+from scalebridge.registration.pyramid import Layer, build_pyramid
+from scalebridge.registration.registration_checks import check_registration
+from scalebridge.registration.registration_inputs import (
+    check_options,
+    given_start,
+    read_given,
+    read_landmarks,
+)
+from scalebridge.registration.registration_result import Landmarks, Registration, Shown
+from scalebridge.registration.spatial_image import SpatialImage, check_mask
+from scalebridge.registration.spatial_map import SpatialMap
+from scalebridge.registration.start import Start, search_start
+from scalebridge.registration.tissue import around, find_tissue, grey_of, stretched
+
+_COARSEST = 36.0  # samples along an edge of tissue at the coarsest level, about
+_STIFFNESS = 0.11  # of the size of tissue: the length within which the displacement is nearly linear
+_MARGIN = 0.05  # of the size of tissue: surroundings that are compared too
+
+
+def register(
+    fixed: Any,
+    moving: Any,
+    *,
+    fixed_pixel: Any = None,
+    moving_pixel: Any = None,
+    fixed_mask: Any = None,
+    moving_mask: Any = None,
+    start: Any = None,
+    angles: int = 24,
+    flip: bool = True,
+    deform: bool = True,
+    finest: Any = None,
+    grid: Any = None,
+    stiffness: float = 1.0,
+    bins: int = 32,
+    even: bool = True,
+    damage: Literal["detect", "given"] = "detect",
+    landmarks: Any = None,
+    progress: Callable[[str], None] | None = None,
+) -> Registration:
+    """Find the map from points of one image to points of another of the same tissue, coarse to fine.
+
+    T(x) = A (x + u(x)) + b maximises the mutual information of the two images, less stiffness times the
+    bending energy of u. Starts from all angles and both faces on the coarsest level; then an affine map;
+    then a cubic B-spline whose control points double from level to level.
+
+    Args:
+        fixed: an image file, an array (x first; grey or RGB), or a `SpatialImage`.
+        moving: likewise: often the histology.
+        fixed_pixel: distance of the fixed samples, "0.5 um", where the image does not say.
+        moving_pixel: likewise.
+        fixed_mask: weights in 0..1 on the fixed samples; 0 leaves out what has no counterpart.
+        moving_mask: likewise: tears, folds, missing pieces are 0.
+        start: a matrix (2, 3) or (3, 3) in mm, fixed to moving, in place of the search.
+        angles: starting angles of the full turn.
+        flip: whether the moving image may lie on its face.
+        deform: whether a displacement is sought beyond the affine map.
+        finest: distance of samples at the last level, "0.4 mm"; chosen by the number of samples unless given.
+        grid: distance of control points at the last level, "10 mm"; a fourteenth of the tissue unless given.
+        stiffness: factor on the stiffness that is chosen by the size of the tissue.
+        bins: of the histogram along each axis.
+        even: whether slow changes of the moving image's brightness (stain) are divided out on the way.
+        damage: "detect" also leaves out what fits nothing, "given" only what masks say.
+        landmarks: pairs of points (fixed, moving) in mm, which are not used but compared.
+        progress: told a line after each level.
+
+    Returns:
+        a `Registration`: `map_points`, `standard_error`, `inverse_points`, checks; `warp` carries images.
+
+    Raises:
+        ImageError: an image or a mask that cannot be right; nothing long has run yet.
+        FileFormatError: a file that cannot be read.
+        InputError: an option that cannot be right.
+
+    Limits: planes to planes; the slice of a volume has to be chosen. The displacement is smooth: a tear
+        that gapes is not closed by it. Symmetric tissue looks alike on its
+        face; `margin` says by how much the other answer was worse.
+    Cost: 512 x 512 about 6 s of processor time and 0.3 GB, a third of it the search for a start; time grows
+        with the tissue's samples up to 0.2 million, beyond which a coarser layer is compared.
+    Source: P. Viola and W. M. Wells 1997; D. Rueckert et al. 1999 (splines); P. Thevenaz and M. Unser 2000.
+
+    Example:
+        >>> from scalebridge.registration.problems import histology_task, phantom_anatomy
+        >>> task = histology_task(phantom_anatomy(), pixels=96, rotation=10, amplitude=0.5, damage=False)
+        >>> found = register(
+        ...     SpatialImage(task.fixed, task.fixed_frame),
+        ...     SpatialImage(task.moving_colour, task.moving_frame),
+        ...     angles=8,
+        ...     flip=False,
+        ... )
+        >>> miss = np.linalg.norm(found.map_points(task.points) - task.answers, axis=1)
+        >>> bool(np.median(miss) < 1.0)
+        True
+    """
+    watch = Stopwatch()
+    options = check_options(
+        angles=angles, flip=flip, deform=deform, stiffness=stiffness, bins=bins, even=even, damage=damage,
+        finest=finest, grid=grid,
+    )  # fmt: skip
+    pair = (read_given(fixed, fixed_pixel, "fixed"), read_given(moving, moving_pixel, "moving"))
+    _refuse_volumes(pair)
+    masks = (_weights(fixed_mask, pair[0], "fixed_mask"), _weights(moving_mask, pair[1], "moving_mask"))
+    marks = read_landmarks(landmarks)
+    first = None if start is None else given_start(start, pair[0].frame)
+    say = progress or (lambda _: None)
+    watch.lap("reading")
+    ready = _prepare(pair, masks)
+    begun = _begin(ready, first, angles, (False, True) if flip else (False,))
+    say(f"start: margin {begun.margin:.3f} nats")
+    watch.lap("start")
+    fitted = _fit(ready, begun.map, options, deform, lambda step: say(_told(step)))
+    watch.lap("levels")
+    confidence = measure_confidence(fitted, options.stiffness * (_STIFFNESS * ready.size) ** 2)
+    watch.lap("uncertainty")
+    overlap = fitted.pairing(fitted.map(fitted.pairing.points), slope=False)
+    found = Registration(
+        fitted.map, fitted.linear, pair[0].frame, pair[1].frame, fitted.steps, begun.attempts, begun.margin,
+        overlap.overlap, overlap.value, confidence, _shown(fitted), (), (),
+    )  # fmt: skip
+    found = replace(found, landmarks=None if marks is None else _met(found, *marks))
+    checks, notes = check_registration(found, fitted, searched=first is None)
+    remarks = (*pair[0].remarks, *pair[1].remarks)
+    watch.lap("checks")
+    inputs = {
+        name: {
+            "file": image.name,
+            "sha256 of samples": hashlib.sha256(np.ascontiguousarray(image.values).tobytes()).hexdigest(),
+            "shape": image.frame.shape,
+            "spacing mm": image.frame.spacing,
+            "origin mm": image.frame.origin,
+            "masked": mask is not None,
+        }
+        for name, image, mask in zip(("fixed", "moving"), pair, (fixed_mask, moving_mask), strict=True)
+    }
+    origin = Provenance(
+        inputs, options.told(), installed_versions(), this_machine(), watch.started, watch.elapsed, None
+    )
+    return replace(found, checks=checks, notes=(*remarks, *notes), provenance=origin)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """Pyramids, tissue and its size."""
+
+    fixed: list[Layer]
+    moving: list[Layer]
+    tissue: tuple[np.ndarray, np.ndarray]
+    size: float
+
+
+def _refuse_volumes(pair: tuple[SpatialImage, SpatialImage]) -> None:
+    for image, argument in zip(pair, ("fixed", "moving"), strict=True):
+        if image.axes == 3:
+            raise ImageError(
+                argument,
+                got=f"a volume of {image.frame.shape} samples",
+                wanted="a plane",
+                cure="take the slice that corresponds",
+            )
+    mirrored = [image.frame.mirrored for image in pair]
+    if mirrored[0] != mirrored[1]:
+        raise ImageError(
+            "directions",
+            got="one image whose axes are mirrored (a left-handed direction matrix) and one whose are not",
+            wanted="both right-handed, or both mirrored",
+            cure="check left and right in the header (RAS or LPS); if meant, flip samples and header",
+        )
+
+
+def _weights(mask: Any, image: SpatialImage, argument: str) -> np.ndarray:
+    if mask is None:
+        return np.ones(image.frame.shape, dtype=np.float32)
+    read = read_given(mask, None, argument) if isinstance(mask, str) or hasattr(mask, "__fspath__") else mask
+    return check_mask(read, image, argument)
+
+
+def _prepare(pair: tuple[SpatialImage, SpatialImage], masks: tuple[np.ndarray, np.ndarray]) -> _Ready:
+    pyramids, tissues, sizes = [], [], []
+    for image, mask, argument in zip(pair, masks, ("fixed", "moving"), strict=True):
+        grey = grey_of(image.values)
+        if np.ptp(grey[mask > 0]) <= 0:
+            raise ImageError(
+                argument,
+                got="one value everywhere",
+                wanted="an image with contrast",
+                cure="check that the right file, channel and mask were given",
+            )
+        layer = Layer(stretched(grey, mask), mask, image.frame)
+        rough = build_pyramid(layer, float(max(image.frame.extent)) / _COARSEST / 1.5)
+        tissue = find_tissue(rough[-1])
+        area = float(tissue.sum() * np.prod(rough[-1].frame.spacing))
+        pyramids.append(rough)
+        tissues.append(tissue)
+        sizes.append(float(np.sqrt(area)))
+    kept = [
+        replace(q, weights=q.weights * around(tissues[0], pyramids[0][-1], q, _MARGIN * sizes[0]))
+        for q in pyramids[0]
+    ]
+    return _Ready(kept, pyramids[1], (tissues[0], tissues[1]), sizes[0])
+
+
+def _begin(ready: _Ready, first: SpatialMap | None, angles: int, flips: tuple[bool, ...]) -> Start:
+    if first is not None:
+        step = Step("given", ready.fixed[-1].spacing, 0.0, 0, 0, float("nan"), float("nan"))
+        return Start(first, step, (), float("inf"))
+    found = search_start(ready.fixed[-1], ready.moving[-1], ready.tissue, angles=angles, flips=flips)
+    return replace(found, map=replace(found.map, frame=ready.fixed[0].frame))  # not the coarse layer's
+
+
+def _fit(ready: _Ready, start: SpatialMap, options: Any, deform: bool, say: Callable[[Step], None]) -> Fitted:
+    plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid) if deform else []
+    return fit_levels(
+        ready.fixed,
+        ready.moving,
+        start,
+        ready.size,
+        plans,
+        stiffness=options.stiffness * (_STIFFNESS * ready.size) ** 2,
+        bins=options.bins,
+        even=options.even,
+        detect=options.damage == "detect",
+        say=say,
+    )
+
+
+def _shown(fitted: Fitted) -> Shown:
+    fixed, moving = fitted.pairing.fixed, fitted.pairing.moving
+    return Shown(fixed.values, moving.values, fixed.frame, moving.frame, fixed.weights, moving.weights)
+
+
+def _met(found: Registration, fixed: np.ndarray, moving: np.ndarray) -> Landmarks:
+    errors = np.linalg.norm(found.map_points(fixed) - moving, axis=1)
+    return Landmarks(fixed, moving, errors, found.standard_error(fixed))
+
+
+def _told(step: Step) -> str:
+    grid = f", grid {step.grid:.3g} mm" if step.grid else ""
+    return (
+        f"{step.kind}: samples {step.spacing:.3g} mm{grid}, similarity {step.before:.4f} to {step.after:.4f}"
+    )

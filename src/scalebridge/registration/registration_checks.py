@@ -1,0 +1,121 @@
+"""Whether a registration can be trusted: overlap, margin, folding, gain above chance, round trip."""
+
+import numpy as np
+
+from scalebridge.core.checks import Check
+from scalebridge.registration.levels import Fitted
+from scalebridge.registration.registration_result import RADIUS_95, Registration
+
+_LEAST_OVERLAP = 0.5
+_LEAST_MARGIN = 0.01  # nats
+_LEAST_RETURN = 0.05  # of a sample
+_LEAST_COVERAGE = 0.8
+_STRETCH = 3.0
+_LEAST_GAIN = 0.05  # nats
+_LEAST_EVIDENCE = 5.0  # nats a coefficient
+
+
+def check_registration(
+    found: Registration, fitted: Fitted, searched: bool
+) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+    """Measure what has to hold of a registration, and say what a reader has to know."""
+    points = fitted.pairing.points
+    weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
+    inside = points[weights > 0.5] if np.any(weights > 0.5) else points
+    inside = inside[:: max(1, len(inside) // 30_000)]
+    checks = [
+        _overlap(found),
+        _chance(found, fitted),
+        _folding(found, inside),
+        _round_trip(found, inside),
+        _shape(found),
+    ]
+    if searched:
+        checks.insert(1, _margin(found))
+    if found.landmarks is not None:
+        meaning = "share of landmarks within the stated 95 % radius; 0.95 is expected of honest errors"
+        checks.append(
+            Check("landmarks covered", found.landmarks.coverage, _LEAST_COVERAGE, "at least", meaning)
+        )
+    return tuple(checks), _notes(found, fitted)
+
+
+def _overlap(found: Registration) -> Check:
+    meaning = "share of the fixed tissue and its surroundings that lands on the moving image and its mask"
+    return Check("overlap", found.overlap, _LEAST_OVERLAP, "at least", meaning)
+
+
+def _margin(found: Registration) -> Check:
+    meaning = (
+        "similarity of the start less that of the best different one, nats; near zero the tissue is symmetric"
+    )
+    value = min(found.margin, 99.0)
+    return Check("margin of the start", value, _LEAST_MARGIN, "at least", meaning)
+
+
+def _chance(found: Registration, fitted: Fitted) -> Check:
+    """Similarity against that of the same images far out of place, the largest of three, by evidence."""
+    pairing = fitted.pairing
+    mapped = fitted.map(pairing.points)
+    reach = 0.25 * np.ptp(mapped, axis=0)
+    shifts = [np.array([1.0, 0.3]), np.array([-0.4, 1.0]), np.array([-0.8, -0.7])]
+    elsewhere = max(pairing(mapped + reach * shift, slope=False).value for shift in shifts)
+    gain, sure = found.similarity - elsewhere, found.confidence
+    if sure.known <= 0:
+        meaning = "similarity in place less the largest of three places a quarter of the image away, nats"
+        return Check("similarity above chance", gain, _LEAST_GAIN, "at least", meaning)
+    meaning = (
+        "gain over three places a quarter of the image away, in nats a coefficient that the data decide, "
+        "counting independent samples: noise fitted to noise reaches 2 to 3, images of the same tissue "
+        "15 or more"
+    )
+    return Check(
+        "similarity above chance", sure.samples * gain / sure.known, _LEAST_EVIDENCE, "at least", meaning
+    )
+
+
+def _folding(found: Registration, points: np.ndarray) -> Check:
+    least = float(found.map.jacobian(points).min())
+    meaning = (
+        "least ratio of areas over the compared samples, relative to the affine part: at 0 the map folds"
+    )
+    return Check("no folding", least, 0.0 + 1e-6, "at least", meaning)
+
+
+def _round_trip(found: Registration, points: np.ndarray) -> Check:
+    some = points[:: max(1, len(points) // 2000)]
+    back = found.map.inverse(found.map(some))
+    error = float(np.max(np.linalg.norm(back - some, axis=1))) / min(found.fixed_frame.spacing)
+    meaning = "largest distance of a point from itself after there and back, in fixed samples"
+    return Check("round trip", error, _LEAST_RETURN, "at most", meaning)
+
+
+def _shape(found: Registration) -> Check:
+    large, small = found.stretches
+    meaning = "ratio of the principal stretches of the affine part: tissue does not shrink so unevenly"
+    return Check("anisotropy", large / max(small, 1e-12), _STRETCH, "at most", meaning)
+
+
+def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
+    (large, small), sure = found.stretches, found.confidence
+    said = [
+        f"The affine part stretches by {large:.4f} and {small:.4f} (moving over fixed): "
+        f"of the area {large * small:.3f} is there."
+    ]
+    if fitted.damaged > 0:
+        said.append(
+            f"{fitted.damaged:.1%} of the compared samples fitted nothing and were left out as damage."
+        )
+    rejected = [step for step in found.steps if not step.accepted]
+    if rejected:
+        said.append(
+            f"The level with control points {rejected[0].grid:.3g} mm apart gained less than chance would, "
+            "and was left out."
+        )
+    said.append(
+        f"Standard errors are root mean squares; 95 % of errors are within {RADIUS_95:.2f} times that. "
+        f"They count {sure.samples:.0f} samples, {sure.known:.0f} coefficients that the data decide, "
+        f"{sure.share:.0%} of the slopes as information, and {sure.local:.3g} mm that small regions "
+        "would still move on their own."
+    )
+    return tuple(said)

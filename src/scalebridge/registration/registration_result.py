@@ -1,0 +1,268 @@
+"""What a registration found: the map, how sure it is, what each level did, and how it is told."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalebridge.core.checks import Check
+from scalebridge.core.errors import InputError
+from scalebridge.core.files import write_text
+from scalebridge.core.provenance import Provenance
+from scalebridge.core.upscaled import plain
+from scalebridge.registration.confidence import Confidence
+from scalebridge.registration.frame import Frame
+from scalebridge.registration.matching import Step
+from scalebridge.registration.spatial_map import SpatialMap
+from scalebridge.registration.start import Attempt
+
+SCHEMA = "scalebridge/registration/1"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The images as the last level saw them, for pages.
+
+    Args:
+        fixed: values in 0..1, (nx, ny).
+        moving: values in 0..1.
+        fixed_frame: where the fixed samples are.
+        moving_frame: where the moving samples are.
+        weights: of the fixed samples.
+        moving_weights: of the moving samples.
+    """
+
+    fixed: np.ndarray
+    moving: np.ndarray
+    fixed_frame: Frame
+    moving_frame: Frame
+    weights: np.ndarray
+    moving_weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Pairs of points that were not used, and how far the map misses them.
+
+    Args:
+        fixed: points, (n, 2), mm.
+        moving: what they are in the moving image, mm.
+        errors: |T(fixed) - moving|, mm.
+        stated: stated standard errors there, mm.
+    """
+
+    fixed: np.ndarray
+    moving: np.ndarray
+    errors: np.ndarray
+    stated: np.ndarray
+
+    @property
+    def coverage(self) -> float:
+        """Share of errors within the stated 95 % radius."""
+        return float(np.mean(self.errors <= RADIUS_95 * self.stated))
+
+
+RADIUS_95 = float(np.sqrt(-2.0 * np.log(0.05) / 2.0))
+"""Radius that holds 95 % of a round Gaussian in a plane, in root mean square lengths."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A map from fixed to moving points, with its standard error and its proof.
+
+    Points are (x, y) in millimetres (LPS where the image says more), always from the fixed image to the
+    moving one: an image is carried the other way.
+
+    Args:
+        map: the map.
+        linear: its affine part before the displacement was found.
+        fixed_frame: grid of the fixed image.
+        moving_frame: grid of the moving image.
+        steps: what each level did.
+        attempts: starts, the best first.
+        margin: similarity of the chosen start less that of the best different one, nats.
+        overlap: share of the fixed tissue that has a counterpart.
+        similarity: mutual information at the end, nats.
+        confidence: standard errors.
+        shown: the images as the last level saw them.
+        checks: what has to hold, measured.
+        notes: what a reader has to know.
+        landmarks: how landmarks are met, where given.
+        provenance: where it all came from.
+    """
+
+    map: SpatialMap
+    linear: SpatialMap
+    fixed_frame: Frame
+    moving_frame: Frame
+    steps: tuple[Step, ...]
+    attempts: tuple[Attempt, ...]
+    margin: float
+    overlap: float
+    similarity: float
+    confidence: Confidence
+    shown: Shown
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...]
+    landmarks: Landmarks | None = None
+    provenance: Provenance = field(default_factory=lambda: Provenance({}, {}))
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    def map_points(self, points: Any) -> np.ndarray:
+        """Points of the moving image that correspond to points of the fixed one, mm.
+
+        Args:
+            points: (n, axes), mm.
+        """
+        return self.map(_points(points, self.fixed_frame.size))
+
+    def standard_error(self, points: Any) -> np.ndarray:
+        """Root mean square error of mapped points, mm, (n,): 95 % are within 1.73 times that."""
+        return self.confidence.at(self.map, _points(points, self.fixed_frame.size))
+
+    def inverse_points(self, points: Any) -> np.ndarray:
+        """Points of the fixed image that correspond to points of the moving one; NaN where there is none."""
+        return self.map.inverse(_points(points, self.moving_frame.size))
+
+    def jacobian(self, points: Any) -> np.ndarray:
+        """Ratio of areas, moving over fixed, relative to the linear part's, (n,); 0 or less is a fold."""
+        return self.map.jacobian(_points(points, self.fixed_frame.size))
+
+    @property
+    def stretches(self) -> tuple[float, float]:
+        """Principal stretches of the linear part, moving over fixed: what the tissue shrank by."""
+        large, small = np.linalg.svd(self.linear.matrix[:2, :2], compute_uv=False)[:2]
+        return float(large), float(small)
+
+    @property
+    def rotation(self) -> float:
+        """Rotation of the linear part, degrees, after a flip if there is one."""
+        u, _, v = np.linalg.svd(self.linear.matrix[:2, :2])
+        turn = u @ v
+        if np.linalg.det(turn) < 0:
+            turn = turn @ np.diag([-1.0, 1.0])
+        return float(np.degrees(np.arctan2(turn[1, 0], turn[0, 0])))
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the moving image lies on its face."""
+        return bool(np.linalg.det(self.linear.matrix) < 0)
+
+    def __str__(self) -> str:
+        return "\n".join(_summary(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: the map with its coefficients, levels, checks and origin, without images."""
+        return _as_dict(self)
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Return the registration as JSON text; a number that is not finite becomes null."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the registration as JSON, whole or not at all, and return the path."""
+        return write_text(path, self.to_json() + "\n")
+
+
+def _points(points: Any, axes: int) -> np.ndarray:
+    try:
+        found = np.asarray(points, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "points", got=repr(points)[:60], wanted=f"numbers (n, {axes}), mm", cure="pass an array"
+        ) from error
+    if found.ndim != 2 or found.shape[1] != axes or not np.all(np.isfinite(found)):
+        raise InputError(
+            "points",
+            got=f"shape {found.shape}",
+            wanted=f"finite numbers (n, {axes}), mm",
+            cure="pass one row a point",
+        )
+    return found
+
+
+def _summary(found: Registration) -> list[str]:
+    large, small = found.stretches
+    face = ", on its face" if found.flipped else ""
+    lines = [
+        f"fixed to moving: turned by {found.rotation:.2f} degrees{face}, stretched {large:.4f} x {small:.4f}",
+        f"  similarity {found.similarity:.4f} nats, overlap {found.overlap:.1%}, "
+        f"margin {found.margin:.3f} nats",
+        f"  standard error {found.confidence.typical:.3g} mm (median over tissue)",
+        f"  {'level':<10} {'samples mm':>10} {'grid mm':>8} {'unknowns':>8} {'similarity':>20} "
+        f"{'evaluations':>11}",
+    ]
+    for step in found.steps:
+        grid = f"{step.grid:8.3g}" if step.grid else f"{'':>8}"
+        reached = f"{step.before:.4f} to {step.after:.4f}"
+        lines.append(
+            f"  {step.kind:<10} {step.spacing:10.3g} {grid} {step.unknowns:8d} {reached:>20} "
+            f"{step.evaluations:11d}"
+        )
+    if found.landmarks is not None:
+        marks = found.landmarks
+        lines.append(
+            f"  {len(marks.errors)} landmarks: median {np.median(marks.errors):.3g} mm, "
+            f"{marks.coverage:.0%} within the stated 95 %"
+        )
+    lines += [f"  {check}" for check in found.checks]
+    return [*lines, *(f"  note: {note}" for note in found.notes)]
+
+
+def map_as_dict(found: SpatialMap) -> dict[str, Any]:
+    """The map as plain data, enough to make it again."""
+    grid = found.grid
+    return {
+        "direction": "fixed point to moving point, mm",
+        "matrix": found.matrix.tolist(),
+        "shift": found.shift.tolist(),
+        "frame": vars(found.frame),
+        "grid": None if grid is None else vars(grid),
+        "coefficients": None if found.coefficients is None else found.coefficients.tolist(),
+    }
+
+
+def _as_dict(found: Registration) -> dict[str, Any]:
+    marks = found.landmarks
+    return plain(
+        {
+            "schema": SCHEMA,
+            "quantity": "map",
+            "unit": "mm",
+            "map": map_as_dict(found.map),
+            "linear": map_as_dict(found.linear),
+            "rotation": found.rotation,
+            "flipped": found.flipped,
+            "stretches": found.stretches,
+            "fixed": vars(found.fixed_frame),
+            "moving": vars(found.moving_frame),
+            "similarity": found.similarity,
+            "overlap": found.overlap,
+            "margin": found.margin,
+            "standard error": found.confidence.typical,
+            "steps": [{**vars(step), "costs": list(step.costs)} for step in found.steps],
+            "starts": [
+                {
+                    "angle": np.degrees(a.angle),
+                    "flipped": a.flipped,
+                    "scale": a.scale,
+                    "similarity": a.similarity,
+                }
+                for a in found.attempts
+            ],
+            "landmarks": None
+            if marks is None
+            else {"errors": marks.errors, "stated": marks.stated, "coverage": marks.coverage},
+            "checks": [check.to_dict() for check in found.checks],
+            "passed": found.passed,
+            "notes": found.notes,
+            "provenance": found.provenance.to_dict(),
+        }
+    )

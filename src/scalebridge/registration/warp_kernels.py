@@ -1,0 +1,36 @@
+"""Compiled loop that samples an image with channels between its samples."""
+
+import numpy as np
+
+from scalebridge.core.compiled import kernel
+
+
+@kernel
+def sample_linear(start, stop, piece, places, image, ground, out):
+    """Bilinear samples of (nx, ny, channels) at places (n, 2); the ground's value beyond the image's edge."""
+    rows, columns, channels = image.shape
+    for i in range(start, stop):
+        x, y = places[i, 0], places[i, 1]
+        if not (x >= -0.5 and y >= -0.5 and x <= rows - 0.5 and y <= columns - 0.5):
+            for c in range(channels):
+                out[i, c] = ground[c]
+            continue
+        x, y = min(max(x, 0.0), rows - 1.0), min(max(y, 0.0), columns - 1.0)
+        j, k = min(int(x), max(rows - 2, 0)), min(int(y), max(columns - 2, 0))
+        jj, kk = min(j + 1, rows - 1), min(k + 1, columns - 1)
+        fx, fy = x - j, y - k
+        for c in range(channels):
+            low = image[j, k, c] + fy * (float(image[j, kk, c]) - image[j, k, c])
+            high = image[jj, k, c] + fy * (float(image[jj, kk, c]) - image[jj, k, c])
+            out[i, c] = low + fx * (high - low)
+
+
+@kernel
+def sample_nearest(start, stop, piece, places, image, ground, out):
+    """Nearest samples, for labels."""
+    rows, columns, channels = image.shape
+    for i in range(start, stop):
+        j, k = int(np.floor(places[i, 0] + 0.5)), int(np.floor(places[i, 1] + 0.5))
+        inside = 0 <= j < rows and 0 <= k < columns
+        for c in range(channels):
+            out[i, c] = image[j, k, c] if inside else ground[c]

@@ -1,0 +1,149 @@
+"""A registration, made ready for the page."""
+
+import base64
+
+import numpy as np
+
+from scalebridge.core.spec import Spec
+from scalebridge.core.upscaled import Upscaled
+from scalebridge.registration.registration_result import Landmarks, Registration
+from scalebridge.report.figures_registration import (
+    draw_area_map,
+    draw_checkerboard,
+    draw_error_map,
+    draw_grid,
+    draw_landmarks,
+    draw_levels,
+    draw_overlays,
+    draw_starts,
+)
+from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items
+from scalebridge.report.typeset import typeset_number
+from scalebridge.report.wording import verdict_sentence
+
+
+def make_registration_section(found: Registration, number: int) -> Section:
+    """Draw and set everything that the page shows of a registration.
+
+    Args:
+        found: the registration.
+        number: its number on the page, from 1.
+    """
+    key, text = f"result-{number}", found.to_json(indent=None)
+    told = Upscaled(
+        Spec("standard error", "mm"), np.asarray(found.confidence.typical), checks=found.checks,
+        provenance=found.provenance, notes=found.notes,
+    )  # fmt: skip
+    names = [found.provenance.inputs.get(k, {}).get("file", k) for k in ("fixed", "moving")]
+    return Section(
+        key=key,
+        title=f"Registration of {names[1]} to {names[0]}" if names[0] != names[1] else "Registration",
+        passed=found.passed,
+        verdict=verdict_sentence(told),
+        number=typeset_number(found.confidence.typical, 3),
+        unit="mm",
+        meaning="standard error of a mapped point, median over the tissue",
+        sentences=[_sentence(found), ""],
+        answer=[linear_table(found)],
+        cover=draw_overlays(found),
+        inset=[],
+        legend=[],
+        asked=asked_items(told),
+        phases=None,
+        blocks=[block for block in _blocks(found, told, key) if block.pictures or block.table],
+        notes=found.notes,
+        origin=origin_items(told),
+        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
+        json_text=escape_json(text),
+    )
+
+
+def linear_table(found: Registration) -> Table:
+    """The affine part in words that a laboratory knows."""
+    large, small = found.stretches
+    rows = [
+        Row(("turned by", f"{typeset_number(found.rotation, 4)}°")),
+        Row(("on its face", "yes" if found.flipped else "no")),
+        Row(("stretches, moving over fixed", f"{large:.4f} and {small:.4f}")),
+        Row(("area, moving over fixed", f"{large * small:.4f}")),
+        Row(("overlap", f"{100 * found.overlap:.1f} %")),
+        Row(("similarity", f"{found.similarity:.4f} nats")),
+        Row(("better than the next start by", f"{min(found.margin, 99.0):.3f} nats")),
+    ]
+    return Table("The affine part, and how well the images fit", ("", ""), rows, frozenset({0}))
+
+
+def level_table(found: Registration) -> Table:
+    """What each level did."""
+    rows = [
+        Row((
+            step.kind, typeset_number(step.spacing, 3),
+            typeset_number(step.grid, 3) if step.grid else "affine",
+            str(step.unknowns), f"{step.before:.4f}", f"{step.after:.4f}", str(step.evaluations),
+        ))
+        for step in found.steps
+    ]  # fmt: skip
+    head = (
+        "level",
+        "samples, mm",
+        "control points, mm",
+        "unknowns",
+        "similarity before",
+        "after",
+        "evaluations",
+    )
+    return Table("Levels, coarse ones first", head, rows)
+
+
+def landmark_table(marks: Landmarks) -> Table:
+    """How landmarks are met."""
+    errors = marks.errors
+    rows = [
+        Row((name, f"{typeset_number(float(value), 3)} mm"))
+        for name, value in (
+            ("median", np.median(errors)), ("95 % are below", np.percentile(errors, 95)),
+            ("largest", errors.max()),
+            ("stated standard error, median", np.median(marks.stated)),
+        )
+    ]  # fmt: skip
+    rows.append(Row(("within the stated 95 %", f"{100 * marks.coverage:.0f} %")))
+    return Table(f"{len(errors)} landmarks, which were not used", ("", ""), rows, frozenset({0}))
+
+
+def _sentence(found: Registration) -> str:
+    return (
+        f"Each point of the fixed image has its point in the moving one; half of the tissue is mapped with a "
+        f"standard error below {typeset_number(found.confidence.typical, 3)} mm."
+    )
+
+
+def _blocks(found: Registration, told: Upscaled, key: str) -> list[Block]:
+    error, starts, marks = draw_error_map(found), draw_starts(found, f"{key}-starts"), found.landmarks
+    lead = "How the square grid of the fixed image is deformed, and what that does to areas."
+    blocks = [
+        Block(
+            f"{key}-board", "Checkerboard", "Edges should run on over squares.", [draw_checkerboard(found)]
+        ),
+        Block(f"{key}-shape", "Deformation", lead, [draw_grid(found, f"{key}-grid"), draw_area_map(found)]),
+        Block(
+            f"{key}-errors",
+            "Standard error",
+            "From the curvature of the similarity, the stiffness, and what small regions would still move.",
+            [] if error is None else [error],
+        ),
+        Block(
+            f"{key}-levels",
+            "Level by level",
+            "Each level starts from the answer of the last one.",
+            [draw_levels(found, f"{key}-costs")],
+            level_table(found),
+        ),
+        Block(f"{key}-begin", "Starts", "Where each start ended.", [] if starts is None else [starts]),
+        Block(f"{key}-checks", "Checks", "What has to hold, as measured numbers.", [], check_table(told)),
+    ]
+    if marks is not None:
+        picture = draw_landmarks(marks, f"{key}-marks-plot")
+        lead = "Landmarks test the map and its stated error; they were not used."
+        blocks.insert(3, Block(f"{key}-marks", "Landmarks", lead, [picture], landmark_table(marks)))
+    return blocks
