@@ -85,7 +85,7 @@ def coarse_mesh(sums: PinSums, swept: Swept, fixed: np.ndarray | None = None) ->
         swept: the last sweep.
         fixed: (regions, G) given source per cm^3.
     """
-    rows, columns = sums.lattice.shape
+    rows = sums.lattice.shape[0]
     rates = sums.integrals(swept.flux)
     volume = sums.lattice.pitch[0] * sums.lattice.pitch[1]
     inflow = rates[:, :, None] * sums.scatter[sums.pair_material]
@@ -99,7 +99,7 @@ def coarse_mesh(sums: PinSums, swept: Swept, fixed: np.ndarray | None = None) ->
     removal = total - np.einsum("cgg->cg", inflow) / integral
     inflow = inflow / flux[:, :, None]
     inflow[:, range(sums.groups), range(sums.groups)] = 0.0
-    births = born.sum(axis=1, keepdims=True)
+    births = made.sum(axis=1, keepdims=True)  # as the data have it: a spectrum may miss one by rounding
     loss = [
         splu(_leakage(sums, swept, flux, total, g) + sp.diags(removal[:, g] * volume, format="csc"))
         for g in range(sums.groups)
