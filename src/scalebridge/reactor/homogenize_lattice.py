@@ -14,7 +14,7 @@ import numpy as np
 from scalebridge.core.errors import InputError
 from scalebridge.reactor.condensation import FluxCondensation
 from scalebridge.reactor.leakage import Leakage, Medium, critical_buckling, in_scatter_diffusion
-from scalebridge.reactor.region_constants import RegionConstants, constants_checks, rates_of
+from scalebridge.reactor.homogenized_lattice import HomogenizedLattice, constants_checks, rates_of
 from scalebridge.reactor.transport_result import TransportSolution
 
 Regions = Literal["pins", "assemblies", "lattice"]
@@ -26,7 +26,7 @@ def homogenize_lattice(
     regions: Regions | Any = "assemblies",
     groups: Sequence[int] | None = None,
     diffusion: Leakage = "inverse-transport",
-) -> RegionConstants:
+) -> HomogenizedLattice:
     """Average cross-sections over regions and groups, so that reaction rates are those of the transport solution.
 
     Args:
@@ -39,7 +39,7 @@ def homogenize_lattice(
             lattice, which then also weights the groups).
 
     Returns:
-        `RegionConstants`, with the transfer, and the audit of its rates.
+        `HomogenizedLattice`, with the transfer, and the audit of its rates.
 
     Raises:
         InputError: a map or groups that cannot be, or a lattice that no leakage makes critical.
@@ -188,7 +188,7 @@ def _constants(
     diffusive: np.ndarray,
     diffusion: str,
     buckling: float,
-) -> RegionConstants:
+) -> HomogenizedLattice:
     pins = solution.pins
     count, fine = int(labels.max()) + 1, pins.flux.shape[2]
 
@@ -204,7 +204,7 @@ def _constants(
     np.add.at(born, labels.ravel(), (pins.chi * made[..., None]).reshape(-1, fine))
     births = np.bincount(labels.ravel(), made.ravel(), count)
     chi = np.add.reduceat(born, starts, axis=1) / np.where(births > 0, births, 1.0)[:, None]
-    found = RegionConstants(
+    found = HomogenizedLattice(
         labels=labels,
         groups=starts,
         volume=volume,

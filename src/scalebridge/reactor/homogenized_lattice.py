@@ -15,13 +15,13 @@ from scalebridge.reactor.condensation import FluxCondensation
 from scalebridge.reactor.materials import MultigroupMaterial
 from scalebridge.reactor.transport_result import TransportSolution
 
-SCHEMA = "scalebridge/region-constants/1"
+SCHEMA = "scalebridge/homogenized-lattice/1"
 RATES = ("absorption", "fission", "nu_fission", "total")
 _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class RegionConstants:
+class HomogenizedLattice:
     """Few-group constants of regions, 1/cm, group 0 the fastest.
 
     Args:
@@ -78,7 +78,7 @@ class RegionConstants:
         """Name of each region."""
         return tuple(f"region-{i}" for i in range(len(self.volume)))
 
-    def with_checks(self, checks: tuple[Check, ...]) -> "RegionConstants":
+    def with_checks(self, checks: tuple[Check, ...]) -> "HomogenizedLattice":
         """Return the same with checks."""
         return replace(self, checks=checks)
 
@@ -172,7 +172,7 @@ class Audit:
 
 
 def audit_rates(
-    constants: RegionConstants, flux: np.ndarray, leakage: np.ndarray, multiplication: float
+    constants: HomogenizedLattice, flux: np.ndarray, leakage: np.ndarray, multiplication: float
 ) -> Audit:
     """Compare a coarse solution with the fine one: reaction rates first, k last.
 
@@ -227,7 +227,7 @@ def rates_of(
     return found
 
 
-def constants_checks(found: RegionConstants, rates: dict[str, np.ndarray]) -> tuple[Check, ...]:
+def constants_checks(found: HomogenizedLattice, rates: dict[str, np.ndarray]) -> tuple[Check, ...]:
     """Return what constants keep: rates by region and group, scattering, balance, k.
 
     Args:
