@@ -12,6 +12,7 @@ from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Tab
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
 from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.interface_case import InterfaceCase
+from scalebridge.cli.reactor_case import ReactorCase
 from scalebridge.cli.sampling_case import SampleCase
 from scalebridge.cli.statistics_case import InferCase, ScalesCase
 from scalebridge.cli.structure_case import StructureCase
@@ -162,6 +163,7 @@ Case = (
     | StructureCase
     | InferCase
     | ScalesCase
+    | ReactorCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -176,6 +178,7 @@ TASKS: dict[str, type[Case]] = {
     "fe2": StructureCase,
     "infer": InferCase,
     "scales": ScalesCase,
+    "reactor": ReactorCase,
 }
 
 

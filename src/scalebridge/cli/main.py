@@ -14,6 +14,7 @@ from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
 from scalebridge.cli.laminate import laminate
 from scalebridge.cli.permeability import permeability
+from scalebridge.cli.reactor import reactor
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
 from scalebridge.cli.sample import sample
@@ -41,6 +42,7 @@ _VERBS = {
     infer: "What measurements of small samples say of the large.",
     sample: "A posterior, with cheap models screening for an expensive one.",
     scales: "Which scales of values are more than noise.",
+    reactor: "Neutron transport in a lattice, and the constants of a coarse core.",
     run: "Run a case file.",
     inspect: "What is in an image file.",
     check: "Solve problems with exact answers on this machine.",

@@ -13,8 +13,8 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.reactor.condensation import FluxCondensation
-from scalebridge.reactor.leakage import Leakage, Medium, critical_buckling, in_scatter_diffusion
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice, constants_checks, rates_of
+from scalebridge.reactor.leakage import Leakage, Medium, critical_buckling, in_scatter_diffusion
 from scalebridge.reactor.transport_result import TransportSolution
 
 Regions = Literal["pins", "assemblies", "lattice"]

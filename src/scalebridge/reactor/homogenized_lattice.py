@@ -99,6 +99,11 @@ class HomogenizedLattice:
             for i, name in enumerate(self.names)
         }
 
+    def tables(self) -> dict[str, dict[str, np.ndarray]]:
+        """Return each region as a table for a coarse solver, with its diffusion coefficients."""
+        keys = ("diffusion", "absorption", "nu_fission", "fission", "chi", "scatter", "total")
+        return {name: {key: getattr(self, key)[i] for key in keys} for i, name in enumerate(self.names)}
+
     def __str__(self) -> str:
         lines = [f"constants of {len(self.volume)} regions in {len(self.groups)} groups, D by {self.method}"]
         lines += [f"  {check}" for check in self.checks]

@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 
 from scalebridge.core.errors import InputError
 
+_DEEPEST = 1e3  # 1/cm^2
 Leakage = Literal["inverse-transport", "in-scatter", "p1", "b1"]
 
 
@@ -70,17 +71,19 @@ def critical_buckling(medium: Medium, exact: bool = True) -> tuple[float, np.nda
         >>> round(buckling, 6)
         0.06
     """
-    shallow = -0.98 * float(np.min(medium.total)) ** 2 if exact else -0.9 * _lowest(medium)
-    low, high = max(shallow, -10.0), 1e-6
-    while multiplication(medium, high, exact) > 1.0 and high < 1e4:
-        high *= 4.0
-    if (multiplication(medium, low, exact) - 1.0) * (multiplication(medium, high, exact) - 1.0) > 0:
-        raise InputError(
-            "diffusion",
-            got=f"k between {multiplication(medium, high, exact):.4f} and {multiplication(medium, low, exact):.4f}",
-            wanted="a lattice that leakage can make critical",
-            cure="use diffusion='inverse-transport' for lattices without fuel",
-        )
+    above = multiplication(medium, 0.0, exact) > 1.0
+    inner, outer = 0.0, 1e-6 if above else -1e-6
+    deepest = _DEEPEST if above else -_shallow(medium)
+    while (multiplication(medium, outer, exact) > 1.0) == above:
+        if not abs(outer) < abs(deepest):
+            raise InputError(
+                "diffusion",
+                got=f"k = {multiplication(medium, 0.0, exact):.4f} without leakage",
+                wanted="a lattice that leakage can make critical",
+                cure="use diffusion='inverse-transport' for lattices without fuel",
+            )
+        inner, outer = outer, 1.5 * outer
+    low, high = sorted((inner, outer))
     found = brentq(lambda b: multiplication(medium, b, exact) - 1.0, low, high, xtol=1e-13, rtol=1e-12)
     return float(found), spectrum(medium, float(found), exact)
 
@@ -116,7 +119,6 @@ def _b1_factor(buckling: float, total: np.ndarray) -> np.ndarray:
     return np.where(x > 0.05, closed, series)
 
 
-def _lowest(medium: Medium) -> float:
-    """A depth of negative buckling at which leakage still takes less than all groups lose."""
-    removal = medium.total - np.diag(medium.scatter)
-    return float(np.min(removal * 3.0 * medium.total))
+def _shallow(medium: Medium) -> float:
+    """A depth of negative buckling at which a wave still decays slower than a beam, and k has not turned over."""
+    return 0.5 * float(np.min(medium.total)) ** 2

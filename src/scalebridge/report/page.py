@@ -14,12 +14,14 @@ from scalebridge.core.upscaled import Upscaled
 from scalebridge.inference.hierarchy_result import MeasurementStudy
 from scalebridge.inference.sampled import Sampled
 from scalebridge.inference.scale_result import ScaleSelection
+from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.report.comparison import compare
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.measurement_section import make_measurement_section
 from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
+from scalebridge.report.reactor_section import make_reactor_section
 from scalebridge.report.sampling_section import make_sampling_section
 from scalebridge.report.scales_section import make_scales_section
 from scalebridge.report.sections import Section, make_section
@@ -33,7 +35,14 @@ from scalebridge.upscaling.rve_result import RveStudy
 
 _WANTED = "an Upscaled, a study or a table that this library returned, or a list of them"
 Shown = (
-    Upscaled | RveStudy | ThermoelasticTable | Sampled | StructureStudy | MeasurementStudy | ScaleSelection
+    Upscaled
+    | RveStudy
+    | ThermoelasticTable
+    | Sampled
+    | StructureStudy
+    | MeasurementStudy
+    | ScaleSelection
+    | LatticeStudy
 )
 """What a page can show."""
 _SECTIONS = (
@@ -52,6 +61,7 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     StructureStudy: make_structure_section,
     MeasurementStudy: make_measurement_section,
     ScaleSelection: make_scales_section,
+    LatticeStudy: make_reactor_section,
 }
 
 
