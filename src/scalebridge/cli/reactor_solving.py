@@ -116,7 +116,8 @@ def show_study(out: Console, study: LatticeStudy, written: dict[str, Path]) -> N
     for i, name in enumerate(constants.names[:12]):
         for g in range(len(constants.groups)):
             numbers = (
-                constants.diffusion, constants.total, constants.absorption, constants.nu_fission, constants.flux
+                constants.diffusion, constants.total, constants.absorption, constants.nu_fission,
+                constants.flux,
             )  # fmt: skip
             table.add_row(name, str(g + 1), *(f"{field[i, g]:.5g}" for field in numbers))
     out.print(table)

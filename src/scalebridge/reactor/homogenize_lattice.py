@@ -27,15 +27,15 @@ def homogenize_lattice(
     groups: Sequence[int] | None = None,
     diffusion: Leakage = "inverse-transport",
 ) -> HomogenizedLattice:
-    """Average cross-sections over regions and groups, so that reaction rates are those of the transport solution.
+    """Average cross-sections over regions and groups, so that reaction rates are those of the fine flux.
 
     Args:
         solution: what `solve_transport` returned.
-        regions: "pins", "assemblies", "lattice" (one region), or a map (ny, nx) of numbers from 0, the top row
-            first.
+        regions: "pins", "assemblies", "lattice" (one region), or a map (ny, nx) of numbers from 0, the top
+            row first.
         groups: first fine group of each coarse one, from 0: (0, 4) makes two of seven; all kept unless given.
-        diffusion: "inverse-transport" (the mean of 1 / (3 transport)), "in-scatter" (order 1 by the group that
-            neutrons arrive in), "p1" or "b1" (the same in the spectrum of the critical buckling of the whole
+        diffusion: "inverse-transport" (the mean of 1 / (3 transport)), "in-scatter" (order 1 by the group
+            that neutrons arrive in), "p1" or "b1" (the same in the spectrum of the critical buckling of the whole
             lattice, which then also weights the groups).
 
     Returns:

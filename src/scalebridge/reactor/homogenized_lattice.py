@@ -253,7 +253,9 @@ def constants_checks(found: HomogenizedLattice, rates: dict[str, np.ndarray]) ->
     if not found.solution.fixed and found.buckling == 0:
         made = float((found.nu_fission * integral).sum())
         lost = float((found.absorption * integral).sum() + found.leakage.sum())
-        meaning = "production over absorption and leakage against the fine k, relative; a hundred times the rtol asked"
+        meaning = (
+            "production over absorption and leakage against the fine k, relative; a hundred times the rtol"
+        )
         rtol = float(found.solution.provenance.settings["rtol"])
         gap = abs(made / lost / found.multiplication - 1.0)
         checks.append(Check("k by balance", gap, max(1e-8, 100 * rtol), meaning=meaning))

@@ -32,8 +32,7 @@ def respond(
     response (pieces, orders cells, orders cells), written: integral of moments by source per volume / total.
     """
     count = total.size
-    wide = orders * count
-    flux = np.empty(wide)
+    flux = np.empty(orders * count)
     legendre = np.empty(orders)
     for ray in range(start, stop):
         for lap in range(2):  # the first from nothing; then with what comes back in
@@ -49,20 +48,26 @@ def respond(
                 drop = -np.expm1(-depth)
                 _legendre(cosines[s], legendre)
                 if lap == 1:
-                    for i in range(orders):
-                        w = weights[ray] * legendre[i] / total[cell]
-                        row = response[piece, i * count + cell]
-                        for k in range(wide):
-                            row[k] += w * drop * flux[k]
-                        for j in range(orders):
-                            row[j * count + cell] += w * (2 * j + 1) * legendre[j] * (depth - drop)
-                for k in range(wide):
-                    flux[k] *= 1.0 - drop
+                    _tally(weights[ray] / total[cell], depth, drop, cell, flux, legendre, response[piece])
+                flux *= 1.0 - drop
                 for j in range(orders):
                     flux[j * count + cell] += (2 * j + 1) * legendre[j] * drop
                 passed *= 1.0 - drop
             if lap == 0:
                 flux *= outer / (1.0 - outer * passed)
+
+
+@kernel
+def _tally(weight, depth, drop, cell, flux, legendre, response):
+    """Add what a segment has of every source to the moments of its cell; its own source fills it too."""
+    count = response.shape[0] // legendre.size
+    for i in range(legendre.size):
+        w = weight * legendre[i]
+        row = response[i * count + cell]
+        for k in range(flux.size):
+            row[k] += w * drop * flux[k]
+        for j in range(legendre.size):
+            row[j * count + cell] += w * (2 * j + 1) * legendre[j] * (depth - drop)
 
 
 @kernel

@@ -133,7 +133,7 @@ def _refuse(geometry: Any, thicknesses: Any, layers: Any, inner: Any, outer: Any
 
 
 def _counts(widths: list[float], media: list[MultigroupMaterial], cells: int) -> np.ndarray:
-    """Cells of each layer on the coarser of two meshes; layers share them by the root of optical thickness."""
+    """Cells of each layer on the coarser mesh; layers share them by the root of optical thickness."""
     depth = np.sqrt([w * float(m.total.max()) for w, m in zip(widths, media, strict=True)])
     return np.maximum(4, np.round(0.5 * cells * depth / depth.sum())).astype(int)
 
@@ -270,7 +270,7 @@ def _solve(
 
 
 def _eigen(full, response, made, chi, volumes, edges, media) -> LayeredSolution:
-    """Largest eigenvalue of the matrix that takes fission neutrons of a cell and group to those of the next."""
+    """Largest eigenvalue of the matrix that takes fission neutrons to those of the next generation."""
     groups, cells, reach = len(response), len(volumes), response.shape[1]
     columns = np.zeros((groups * reach, groups * cells))  # by neutrons made by group h in cell c
     for h in range(groups):
@@ -299,7 +299,7 @@ def _response(rays: _Rays, total: np.ndarray, inner: float, outer: float, moment
     threads = thread_count()
     found = np.zeros((threads, count, count))
     in_slabs(
-        respond, len(rays.weights), rays.start, rays.cells, rays.lengths, rays.cosines, rays.weights, rays.turning,
-        total, inner, outer, moments, found, threads=threads,
+        respond, len(rays.weights), rays.start, rays.cells, rays.lengths, rays.cosines, rays.weights,
+        rays.turning, total, inner, outer, moments, found, threads=threads,
     )  # fmt: skip
     return found.sum(axis=0)

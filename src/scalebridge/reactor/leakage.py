@@ -43,7 +43,7 @@ class Medium:
 def in_scatter_diffusion(
     medium: Medium, flux: np.ndarray, buckling: float = 0.0, exact: bool = False
 ) -> np.ndarray:
-    """Return D of every group, cm, for a spectrum: what arrives by scattering of order 1 counts by its own group.
+    """Return D of every group, cm, for a spectrum; scattering of order 1 counts where it arrives.
 
     Args:
         medium: the medium.

@@ -172,13 +172,15 @@ def _assembled(
 
 
 def _overlap(ahead: Sweeper, back: Sweeper, source: np.ndarray, source_adjoint: np.ndarray) -> np.ndarray:
-    tracks = ahead.tracks
-    found = np.zeros((ahead.threads, *source.shape))
+    tracks, threads = ahead.tracks, ahead.threads
+    found = np.zeros((threads, *source.shape))
     most = int(np.max(np.diff(tracks.segment_start, axis=1))) * (sum(ahead.lattice.shape) + 2)
+    totals = (ahead.total[:, None, :] / ahead.sines[:, None]).reshape(len(ahead.total), -1)
+    entering = [s.entering_by_group().reshape(len(tracks.walk), 2, -1) for s in (ahead, back)]
     in_slabs(
-        overlap_tracks, len(ahead.order), ahead.order, *route(tracks), ahead.lattice.region_material, ahead.totals,
-        source, source_adjoint, ahead.scales, ahead.weights, ahead.sines, ahead.entering, back.entering, most, found,
-        threads=ahead.threads,
+        overlap_tracks, len(ahead.order), ahead.order, *route(tracks), tracks.segment_start, tracks.segment_region,
+        tracks.segment_length, tracks.kind, tracks.base, ahead.lattice.region_material, totals, source,
+        source_adjoint, ahead.scales, ahead.weights, *entering, most, found, threads=threads,
     )  # fmt: skip
     return found.sum(axis=0)
 

@@ -32,7 +32,7 @@ def segments_along(track, walk, first, ends, across, starts, kinds, cells, found
 @kernel
 def overlap_tracks(
     start, stop, piece, order, walk, first, ends, across, starts, regions, lengths, kinds, base, material,
-    totals, forward, adjoint, scales, weights, sines, entering, entering_adjoint, most, products,
+    totals, forward, adjoint, scales, weights, entering, entering_adjoint, most, products,
 ):  # fmt: skip
     """Add the sums of the equation above over the tracks order[start:stop], both ways.
 
@@ -71,7 +71,6 @@ def overlap_tracks(
                     w = scales[a] * weights[p] * far
                     products[piece, region, g] -= w * kept * inside[j, k] * (flux[k] - q)
                     flux[k] = q + (flux[k] - q) * kept
-    return sines.size
 
 
 @kernel

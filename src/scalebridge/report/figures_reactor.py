@@ -11,6 +11,7 @@ from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.report.canvas import (
     ACCENT,
     FONT_SIZE,
+    INK,
     MUTED,
     Picture,
     as_png,
@@ -62,9 +63,9 @@ def draw_lattice(found: Lattice) -> Picture:
 
 
 def draw_pin_power(study: LatticeStudy) -> Picture | None:
-    """Draw the map of pin powers; None without fission."""
+    """Draw the map of pin powers; None of a single pin, and without fission."""
     solution = study.solution
-    if not np.any(solution.pins.fuel):
+    if np.count_nonzero(solution.pins.fuel) < 2:
         return None
     power = np.where(solution.pins.fuel, solution.pin_power, np.nan)
     used = np.flatnonzero(solution.pins.fuel.any(axis=1)), np.flatnonzero(solution.pins.fuel.any(axis=0))
@@ -89,27 +90,43 @@ def draw_pin_power(study: LatticeStudy) -> Picture | None:
 
 
 def draw_fluxes_of_groups(study: LatticeStudy) -> list[Picture]:
-    """Draw the mean flux of every pin by group, as many groups as can be told apart."""
-    flux = study.solution.pins.flux
+    """Draw the flux of every region by group, as many groups as can be told apart."""
+    flux = study.solution.flux
+    where = region_pixels(study.solution.lattice)
     groups = np.unique(
-        np.linspace(0, flux.shape[2] - 1, min(_MOST_GROUPS, flux.shape[2])).round().astype(int)
+        np.linspace(0, flux.shape[1] - 1, min(_MOST_GROUPS, flux.shape[1])).round().astype(int)
     )
     pictures = []
     for g in groups:
         figure = new_figure(215, 205)
         axes = figure.add_subplot()
-        relative = flux[:, :, g] / flux[:, :, g].mean()
-        axes.imshow(relative, cmap=_MAP, norm=Normalize(0.0, float(relative.max())), interpolation="nearest")
+        relative = flux[:, g] / study.solution.pins.flux[:, :, g].mean()
+        scale = Normalize(float(relative.min()), float(relative.max()))
+        axes.imshow(relative[where], cmap=_MAP, norm=scale, interpolation="nearest")
         axes.set_axis_off()
         low, high = (typeset_number(float(f(relative)), 3) for f in (np.min, np.max))
-        pictures.append(
-            as_png(
-                figure,
-                f"Flux of group {g + 1}, {low} to {high} of its mean.",
-                f"group {g + 1}: {low} to {high}",
-            )
-        )
+        said = f"group {g + 1}: {low} to {high}"
+        pictures.append(as_png(figure, f"Flux of {said} of its mean.", said))
     return pictures
+
+
+def region_pixels(found: Lattice, pixels: int = 420) -> np.ndarray:
+    """Return the region that every pixel of a picture shows, the top row first.
+
+    Args:
+        found: the lattice.
+        pixels: about so many along the longer side.
+    """
+    count = max(2, pixels // max(found.shape))
+    x, y = ((np.arange(count) + 0.5) / count - 0.5) * found.pitch[0], ((np.arange(count) + 0.5) / count - 0.5)
+    across, up = np.meshgrid(x, -y * found.pitch[1])
+    inside = {name: found.cells[name].regions_at(across, up, *found.pitch) for name in found.areas}
+    return np.block(
+        [
+            [found.first_region[row, column] + inside[name] for column, name in enumerate(names)]
+            for row, names in enumerate(found.rows)
+        ]
+    )
 
 
 def draw_sweeps(study: LatticeStudy, key: str) -> Picture:
@@ -124,7 +141,7 @@ def draw_sweeps(study: LatticeStudy, key: str) -> Picture:
     ks = np.abs(np.diff(stats["k"]))
     if np.any(ks > 0):
         axes.plot(sweeps[1:][ks > 0], ks[ks > 0], "s--", color=MUTED, markersize=3, linewidth=1.0, label="k")
-    axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor="#808080")
+    axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
     plain_ticks(axes, "y")
     label_axes(axes, "sweep", "change")
     return as_svg(
@@ -143,7 +160,7 @@ def draw_spectra(study: LatticeStudy, key: str) -> Picture:
         axes.plot(groups, share, "o-", color=colour, markersize=4, linewidth=1.4, label=constants.names[i])
     axes.set_xticks(groups)
     axes.set_ylim(bottom=0.0)
-    axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor="#808080")
+    axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
     plain_ticks(axes, "y")
     label_axes(axes, "group, 1 the fastest", "part of the flux")
     return as_svg(figure, f"{key}-spectra", f"Spectra of {shown} regions in {len(groups)} groups.")

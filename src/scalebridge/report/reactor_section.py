@@ -35,7 +35,7 @@ def make_reactor_section(study: LatticeStudy, number: int) -> Section:
         Spec("multiplication factor"), np.asarray(solution.multiplication), checks=study.checks,
         provenance=study.provenance, notes=study.notes, outcome=study.outcome,
     )  # fmt: skip
-    power = draw_pin_power(study)
+    power, geometry = draw_pin_power(study), draw_lattice(solution.lattice)
     return Section(
         key=key,
         title="Neutrons in a lattice" if solution.fixed else "A lattice and its constants",
@@ -48,8 +48,8 @@ def make_reactor_section(study: LatticeStudy, number: int) -> Section:
         else "multiplication factor k of the transport solution",
         sentences=[" ".join(study.sentences()), ""],
         answer=[constants_table(study)],
-        cover=[] if power is None else [power],
-        inset=[draw_lattice(solution.lattice)],
+        cover=[geometry if power is None else power],
+        inset=[] if power is None else [geometry],
         legend=[],
         asked=asked_items(told),
         phases=material_table(study),
@@ -154,7 +154,7 @@ def _blocks(study: LatticeStudy, told: Upscaled, key: str) -> list[Block]:
             f"{key}-audit", "Audit", "What the constants keep: rates first, for k alone deceives.", [],
             audit_table(study), more=tuple(t for t in (check_table(told),) if t),
         ),
-        Block(f"{key}-flux", "Flux by group", "Mean of each pin over the mean of the lattice.",
+        Block(f"{key}-flux", "Flux by group", "Flux of each region over the mean of the lattice.",
               draw_fluxes_of_groups(study)),
         Block(f"{key}-spectrum", "Spectra", "How the flux of each region is shared among groups.",
               [draw_spectra(study, key)]),
