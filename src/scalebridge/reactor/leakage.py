@@ -120,5 +120,5 @@ def _b1_factor(buckling: float, total: np.ndarray) -> np.ndarray:
 
 
 def _shallow(medium: Medium) -> float:
-    """A depth of negative buckling at which a wave still decays slower than a beam, and k has not turned over."""
+    """A depth of negative buckling at which a wave still decays slower than a beam."""
     return 0.5 * float(np.min(medium.total)) ** 2

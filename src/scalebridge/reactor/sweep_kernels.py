@@ -15,7 +15,7 @@ from scalebridge.core.compiled import kernel, row_kernel
 
 @row_kernel
 def cross(flux, source, drop, weights, scale, lost):
-    """Let a row of fluxes cross a segment, and add what all polar directions lose to the groups of its region."""
+    """Let a row of fluxes cross a segment, and add what all directions lose to the groups of its region."""
     groups = lost.size
     for p in range(weights.size):
         w = weights[p] * scale
@@ -59,8 +59,9 @@ def tally_face(flux, sign, weight, area, weights, sines, groups, current, surfac
 
 @kernel
 def sweep_tracks(
-    start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, kind, base, drops, rows,
-    sources, scales, areas, weights, sines, entering, leaving, links, ways, albedos, lost, currents, surfaces,
+    start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, kind, base, drops,
+    rows, sources, scales, areas, weights, sines, entering, leaving, links, ways, albedos, lost, currents,
+    surfaces,
 ):  # fmt: skip
     """Sweep the tracks order[start:stop] both ways.
 
