@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from scalebridge.laws.elastic_material import elastic_material
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
+    from scalebridge.reactor.homogenize_lattice import homogenize_lattice
+    from scalebridge.reactor.solve_transport import solve_transport
     from scalebridge.structures.darcy import darcy_flow
     from scalebridge.structures.solve_structure import solve_structure
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
@@ -193,6 +195,8 @@ _HOMES = {
     "laws.elastic_material": ("elastic_material",),
     "laws.engineering_constants": ("engineering_constants",),
     "laws.fibre_rules": ("fibre_ply",),
+    "reactor.homogenize_lattice": ("homogenize_lattice",),
+    "reactor.solve_transport": ("solve_transport",),
     "structures.darcy": ("darcy_flow",),
     "structures.solve_structure": ("solve_structure",),
     "upscaling.bounds": (
@@ -274,6 +278,7 @@ __all__ = [
     "gas_slip",
     "gaussian_field_image",
     "graded_stiffness",
+    "homogenize_lattice",
     "image_statistics",
     "laminate_conductivity",
     "laminate_expansion",
@@ -299,6 +304,7 @@ __all__ = [
     "sample",
     "select_scales",
     "solve_structure",
+    "solve_transport",
     "sphere_lattice",
     "spheres_image",
     "square_inclusion",

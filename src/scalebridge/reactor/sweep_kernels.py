@@ -66,10 +66,10 @@ def sweep_tracks(
     """Sweep the tracks order[start:stop] both ways.
 
     Arguments, beside those of Tracks: drops (n, P G); rows (ny, nx) first row of each cell less its kind's
-    first segment; sources (regions, G) Q / total; scales (A,) weight times spacing; areas (A, 2) the same over
-    the length of a face of the vertical and the horizontal kind that a track stands for; weights, sines (P,);
-    entering (tracks, 2, P G); leaving, the same, written where it will enter next; lost (pieces, regions, G),
-    currents, surfaces (pieces, faces, G), written.
+    first segment; sources (regions, G) Q / total; scales (A,) weight times spacing; areas (A, 2) the same
+    over the length of a face of the vertical and the horizontal kind that a track stands for; weights,
+    sines (P,); entering (tracks, 2, P G); leaving, the same, written where it will enter next; lost
+    (pieces, regions, G), currents, surfaces (pieces, faces, G), written.
     """
     groups = sources.shape[1]
     wide = drops.shape[1]
