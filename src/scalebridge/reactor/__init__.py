@@ -1,0 +1,1 @@
+"""Reactor: pin lattices, transport, homogenised regions, and the coarse core that they are handed to."""
