@@ -12,11 +12,11 @@ _BALANCE = 1e-9
 
 @dataclass(frozen=True)
 class CoreConstants:
-    """Multigroup constants of regions, group 0 the fastest. Lengths in m, cross-sections in 1/m.
+    """Multigroup constants of regions in 1/cm, group 0 the fastest.
 
     Args:
         names: (R,) names of the regions.
-        diffusion: (R, G) diffusion coefficients, m.
+        diffusion: (R, G) diffusion coefficients, cm.
         absorption: (R, G).
         nu_fission: (R, G).
         fission: (R, G), or energy times fission; what power is told by.
@@ -61,7 +61,6 @@ def core_constants(
     chi: Any,
     fission: Any = None,
     total: Any = None,
-    length: float = 1.0,
 ) -> CoreConstants:
     """Return the constants of one region, or of R of them, checked.
 
@@ -74,31 +73,30 @@ def core_constants(
         chi: (G,) or (R, G); sums to one wherever nu_fission is not zero.
         fission: what power is told by; nu_fission where it is left out.
         total: for SP3; 1 / (3 diffusion) where it is left out.
-        length: the unit of length in m: 0.01 for constants in cm and 1/cm.
 
     Raises:
         InputError: a shape or a value cannot be right.
 
     Example:
         >>> fuel = core_constants("fuel", diffusion=[1.5, 0.4], absorption=[0.01, 0.08], chi=[1, 0],
-        ...     nu_fission=[0, 0.135], scatter=[[0, 0.02], [0, 0]], length=0.01)
+        ...     nu_fission=[0, 0.135], scatter=[[0, 0.02], [0, 0]])
         >>> fuel.removal.round(6).tolist()
-        [[3.0, 8.0]]
+        [[0.03, 0.08]]
     """
     names = (name,) if isinstance(name, str) else tuple(name)
     rows = {
-        "diffusion": _rows("diffusion", diffusion, names, length),
-        "absorption": _rows("absorption", absorption, names, 1 / length),
-        "nu_fission": _rows("nu_fission", nu_fission, names, 1 / length),
-        "chi": _rows("chi", chi, names, 1.0),
+        "diffusion": _rows("diffusion", diffusion, names),
+        "absorption": _rows("absorption", absorption, names),
+        "nu_fission": _rows("nu_fission", nu_fission, names),
+        "chi": _rows("chi", chi, names),
     }
-    rows["fission"] = rows["nu_fission"] if fission is None else _rows("fission", fission, names, 1 / length)
+    rows["fission"] = rows["nu_fission"] if fission is None else _rows("fission", fission, names)
     groups = rows["diffusion"].shape[1]
-    found = _numbers("scatter", scatter, names) / length
+    found = _numbers("scatter", scatter, names)
     rows["scatter"] = found[None] if found.ndim == 2 else found
     if not (rows["diffusion"] > 0).all():
         _refuse("diffusion", names, rows["diffusion"].min(), "numbers above zero", "check the group's value")
-    rows["total"] = 1 / (3 * rows["diffusion"]) if total is None else _rows("total", total, names, 1 / length)
+    rows["total"] = 1 / (3 * rows["diffusion"]) if total is None else _rows("total", total, names)
     for key, value in rows.items():
         wanted = (len(names), groups, groups) if key == "scatter" else (len(names), groups)
         if value.shape != wanted:
@@ -143,7 +141,7 @@ def _refuse_values(constants: CoreConstants) -> None:
         _refuse(
             "absorption",
             (constants.names[where],),
-            f"absorption and scattering out of {constants.removal[where].min():.4g} 1/m in a group",
+            f"absorption and scattering out of {constants.removal[where].min():.4g} 1/cm in a group",
             "neutrons that leave each group of each region",
             "check absorption, and the orientation of scatter, [from, to]",
         )
@@ -160,8 +158,8 @@ def _refuse_values(constants: CoreConstants) -> None:
         )
 
 
-def _rows(key: str, given: Any, names: tuple[str, ...], scale: float) -> np.ndarray:
-    found = _numbers(key, given, names) * scale
+def _rows(key: str, given: Any, names: tuple[str, ...]) -> np.ndarray:
+    found = _numbers(key, given, names)
     return found[None] if found.ndim == 1 else found
 
 

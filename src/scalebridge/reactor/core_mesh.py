@@ -1,4 +1,7 @@
-"""The mesh of a coarse core: a box of nodes, some of them empty, cut into finite volumes; and their faces."""
+"""The mesh of a coarse core: a box of nodes, some of them empty, cut into finite volumes; and their faces.
+
+Axis 0 runs from west to east, axis 1 from north to south (the rows of a map as it is written), axis 2 upwards.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +10,10 @@ import numpy as np
 
 SIDES = ("west", "east", "south", "north", "bottom", "top")
 """Names of the sides of a node or core, in the order of every array with an axis of faces."""
+LOWER_SIDE = np.array([0, 3, 4])
+"""Number of the side at the lower end of each axis; that of the y axis is in the north."""
+UPPER_SIDE = np.array([1, 2, 5])
+"""Number of the side at the upper end of each axis."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +22,7 @@ class CoreMesh:
 
     Args:
         index: ([nz, ny,] nx) number of the volume at each place, -1 where there is nothing.
-        edges: (cells, dim) edge lengths along x, y, z.
+        edges: (cells, dim) edge lengths along x, y, z, cm.
         node: (cells,) number of the node that a volume belongs to, in the flattened map of nodes.
         lower: (faces,) volumes on the lower side of the inner faces.
         upper: (faces,) volumes on their upper side.
@@ -75,7 +82,7 @@ def core_mesh(
 
     Args:
         nodes: ([nz, ny,] nx) region of each node; below zero where there is nothing.
-        widths: of the nodes along x, then y, then z.
+        widths: of the nodes along x, then y, then z, cm.
         counts: into how many volumes the nodes are cut along each axis; 1 by default.
         periodic: axes along which the core repeats.
 
@@ -117,5 +124,6 @@ def _faces_along(index: np.ndarray, axis: int, periodic: bool) -> tuple[np.ndarr
     inner = (low >= 0) & (high >= 0)
     rims_high, rims_low = (low >= 0) & (high < 0), (low < 0) & (high >= 0)
     rim = np.concatenate([high[rims_low], low[rims_high]])
-    side = np.repeat([2 * axis, 2 * axis + 1], [rims_low.sum(), rims_high.sum()])
+    ends = [LOWER_SIDE[axis], UPPER_SIDE[axis]]
+    side = np.repeat(ends, [rims_low.sum(), rims_high.sum()])
     return low[inner], high[inner], np.full(inner.sum(), axis), rim, side

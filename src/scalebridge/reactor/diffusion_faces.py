@@ -1,14 +1,14 @@
 """What flows through the faces of a coarse core by diffusion: finite volumes with discontinuity factors.
 
-    J = -D grad(phi),    f_lower phi_face_lower = f_upper phi_face_upper   on inner faces,
-    J = gamma f phi_face                                                    on outer ones.
+J = -D grad(phi),    f_lower phi_face_lower = f_upper phi_face_upper   on inner faces,
+J = gamma f phi_face                                                    on outer ones.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from scalebridge.reactor.core_mesh import CoreMesh
+from scalebridge.reactor.core_mesh import LOWER_SIDE, UPPER_SIDE, CoreMesh
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def face_factors(mesh: CoreMesh, factors: np.ndarray | None, groups: int) -> Fac
         ones = np.ones((len(mesh.lower), groups))
         return FaceFactors(ones, ones, np.ones((len(mesh.rim), groups)))
     return FaceFactors(
-        factors[mesh.lower, 2 * mesh.axis + 1],
-        factors[mesh.upper, 2 * mesh.axis],
+        factors[mesh.lower, UPPER_SIDE[mesh.axis]],
+        factors[mesh.upper, LOWER_SIDE[mesh.axis]],
         factors[mesh.rim, mesh.side],
     )
 

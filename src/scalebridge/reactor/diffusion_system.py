@@ -100,7 +100,7 @@ def diffusion_system(
         mesh: the mesh.
         constants: of each volume.
         found: currents through the faces.
-        buckling: of the direction that the mesh does not have, 1/m^2.
+        buckling: of the direction that the mesh does not have, 1/cm^2.
     """
     volumes = mesh.volumes
     removal = constants.removal + buckling * constants.diffusion

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalebridge.reactor.core_constants import CoreConstants
-from scalebridge.reactor.core_mesh import CoreMesh
+from scalebridge.reactor.core_mesh import LOWER_SIDE, UPPER_SIDE, CoreMesh
 from scalebridge.reactor.diffusion_faces import Couplings, FaceFactors, currents
 
 
@@ -80,9 +80,7 @@ def _node_matrix(constants: CoreConstants, k: float, buckling: float) -> np.ndar
         constants.chi[:, :, None] * constants.nu_fission[:, None, :] / k
     )
     found[:, groups, groups] += (
-        constants.removal
-        + buckling * constants.diffusion
-        + np.diagonal(constants.scatter, axis1=1, axis2=2)
+        constants.removal + buckling * constants.diffusion + np.diagonal(constants.scatter, axis1=1, axis2=2)
     )
     return found
 
@@ -128,9 +126,7 @@ def _surface_flux(
     )
 
 
-def _inner_currents(
-    mesh: CoreMesh, surface: SurfaceFlux, factor: FaceFactors, at: np.ndarray
-) -> np.ndarray:
+def _inner_currents(mesh: CoreMesh, surface: SurfaceFlux, factor: FaceFactors, at: np.ndarray) -> np.ndarray:
     low, up = mesh.lower[at], mesh.upper[at]
     f_low, f_up = factor.lower[at], factor.upper[at]
     resistance = f_low[:, :, None] * surface.slope[low] + f_up[:, :, None] * surface.slope[up]
@@ -141,7 +137,7 @@ def _outer_currents(
     mesh: CoreMesh, surface: SurfaceFlux, factor: FaceFactors, gamma: np.ndarray, at: np.ndarray
 ) -> np.ndarray:
     cell, side = mesh.rim[at], mesh.side[at]
-    bare = np.where((side % 2 == 1)[:, None], surface.high[cell], surface.low[cell])
+    bare = np.where(np.isin(side, UPPER_SIDE)[:, None], surface.high[cell], surface.low[cell])
     held = gamma[at] * factor.rim[at]
     finite = np.isfinite(held)
     weight = np.where(finite, held, 1.0)
@@ -162,8 +158,8 @@ def _parabola(
     widths = np.stack([edge, edge])
     values[0, mesh.upper[at]], values[1, mesh.lower[at]] = across[mesh.lower[at]], across[mesh.upper[at]]
     widths[0, mesh.upper[at]], widths[1, mesh.lower[at]] = edge[mesh.lower[at]], edge[mesh.upper[at]]
-    for end in (0, 1):
-        rim = mesh.side == 2 * axis + end
+    for end, side in enumerate((LOWER_SIDE[axis], UPPER_SIDE[axis])):
+        rim = mesh.side == side
         values[end, mesh.rim[rim]] = np.where(gamma[rim] == 0, across[mesh.rim[rim]], 0.0)
     s, r = (widths / edge)[:, :, None]
     below, above = values - across
