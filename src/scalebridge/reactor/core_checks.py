@@ -39,7 +39,7 @@ def core_checks(
             "neutron balance",
             float(np.abs(balance).max()),
             max(_BALANCE, 100 * rtol),
-            meaning="production / k against absorption and leakage of the whole core, by group, relative to all "
+            meaning="production / k against absorption and leakage of the whole core, by group, by all "
             "production; a hundred residuals, because fluxes are less well determined than k",
         ),
         Check(
@@ -81,6 +81,6 @@ def _homogeneity(problem: CoreProblem, solution: CoreSolution, slopes: dict[str,
         "derivatives by nu_fission",
         abs(value / solution.k - 1),
         _SLOPES,
-        meaning="k is proportional to nu_fission: nu_fission dk / dnu_fission over all regions is k; rounding, "
-        "and the fluxes' error, which is the root of that of k",
+        meaning="k is proportional to nu_fission: nu_fission dk / dnu_fission over all regions is k; "
+        "rounding, and the fluxes' error, which is the root of that of k",
     )

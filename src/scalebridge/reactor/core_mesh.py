@@ -1,6 +1,6 @@
 """The mesh of a coarse core: a box of nodes, some of them empty, cut into finite volumes; and their faces.
 
-Axis 0 runs from west to east, axis 1 from north to south (the rows of a map as it is written), axis 2 upwards.
+Axis 0 runs from west to east, axis 1 from north to south (rows of a map as it is written), axis 2 upwards.
 """
 
 from collections.abc import Sequence

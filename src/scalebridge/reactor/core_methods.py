@@ -40,7 +40,7 @@ def solve_nodal(problem: CoreProblem, rtol: float, max_outer: int = 60) -> CoreS
         flux = system.solve(system.source(guess)).T
         history.append((mode.value, mode.residual))
         new = nodal_couplings(
-            mesh, local, found, problem.factor, problem.gamma, flux, mode.value, problem.buckling
+            mesh, local, found, problem.factor, problem.gamma, flux, mode.value, buckling=problem.buckling
         )
         change = _change(problem, found, new, flux)
         if change <= rtol or len(history) >= max_outer or not np.isfinite(change):
@@ -83,7 +83,7 @@ def adjoint_flux(solution: CoreSolution, rtol: float) -> tuple[float, np.ndarray
 
 
 def _start(problem: CoreProblem) -> np.ndarray:
-    produces = problem.constants.nu_fission.any(axis=1)[problem.regions]
+    produces = problem.constants.nu_fission.sum(axis=1)[problem.regions] > 0
     return np.where(produces, problem.mesh.volumes, 0.0)
 
 

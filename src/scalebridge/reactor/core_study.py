@@ -25,9 +25,9 @@ class CoreStudy:
 
     Args:
         k: multiplication.
-        mesh_error: how far k is from that of an infinitely fine mesh, estimated from two meshes; None where it
-            was not asked for.
-        power: ([nz, ny,] nx) mean power density of each node over that of all fuelled nodes; NaN in empty ones.
+        mesh_error: how far k is from that of an infinitely fine mesh, estimated from two meshes; None where
+            it was not asked for.
+        power: ([nz, ny,] nx) mean power density of each node by that of all fuelled nodes; NaN in empty ones.
         flux: (map..., G) mean flux of each node, for a mean power density of one fission a cm^3.
         adjoint: (map..., G) adjoint flux, its largest number one; None for methods without one.
         names: (R,) names of the regions.

@@ -21,6 +21,10 @@ from scalebridge.reactor.core_mesh import CoreMesh
 from scalebridge.reactor.diffusion_faces import Couplings
 
 
+Sparse = Any
+"""A sparse matrix in rows; SciPy's stubs do not tell its matrices from its arrays."""
+
+
 @dataclass(frozen=True)
 class CoreSystem:
     """Loss, factorised, with production; unknowns are (G, n) with n unknowns a group.
@@ -35,9 +39,9 @@ class CoreSystem:
 
     blocks: tuple[tuple[int, ...], ...]
     factors: tuple[Any, ...]
-    transfer: tuple[tuple[sp.csr_matrix | None, ...], ...]
-    spread: tuple[sp.csr_matrix, ...]
-    gather: tuple[sp.csr_matrix, ...]
+    transfer: tuple[tuple[Sparse | None, ...], ...]
+    spread: tuple[Sparse, ...]
+    gather: tuple[Sparse, ...]
 
     def solve(self, source: np.ndarray) -> np.ndarray:
         """Return the (G, n) fluxes of (G, n) sources."""
@@ -108,7 +112,7 @@ def diffusion_system(
         leakage_matrix(mesh, found, g) + sp.diags(removal[:, g] * volumes) for g in range(constants.groups)
     ]
 
-    def passed(g: int, h: int) -> sp.csr_matrix | None:
+    def passed(g: int, h: int) -> Sparse | None:
         value = constants.scatter[:, g, h]
         return sp.diags(value * volumes).tocsr() if g != h and value.any() else None
 
@@ -118,10 +122,10 @@ def diffusion_system(
 
 
 def factorised(
-    loss: list[sp.csr_matrix],
-    passed: Callable[[int, int], sp.csr_matrix | None],
-    spread: list[sp.csr_matrix],
-    gather: list[sp.csr_matrix],
+    loss: list[Sparse],
+    passed: Callable[[int, int], Sparse | None],
+    spread: list[Sparse],
+    gather: list[Sparse],
 ) -> CoreSystem:
     """Return a system whose blocks of groups are factorised.
 
@@ -143,7 +147,7 @@ def factorised(
     )
 
 
-def leakage_matrix(mesh: CoreMesh, found: Couplings, group: int) -> sp.csr_matrix:
+def leakage_matrix(mesh: CoreMesh, found: Couplings, group: int) -> Sparse:
     """Return the matrix that gives what leaves each volume in one group."""
     low, up, areas = mesh.lower, mesh.upper, mesh.areas
     down, high = found.lower[:, group] * areas, found.upper[:, group] * areas
@@ -164,7 +168,7 @@ def _ordered_blocks(passed: np.ndarray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(g) for g in np.flatnonzero(label == block)) for block in order)
 
 
-def _factor(block: tuple[int, ...], loss: list[sp.csr_matrix], transfer: Any) -> Any:
+def _factor(block: tuple[int, ...], loss: list[Sparse], transfer: Any) -> Any:
     if len(block) == 1:
         return _symmetric_factor(loss[block[0]])
     rows = [
@@ -174,7 +178,7 @@ def _factor(block: tuple[int, ...], loss: list[sp.csr_matrix], transfer: Any) ->
     return _symmetric_factor(sp.bmat(rows))
 
 
-def _symmetric_factor(matrix: sp.csr_matrix) -> Any:
+def _symmetric_factor(matrix: Sparse) -> Any:
     """Factorise a diagonally dominant matrix, with an order for its symmetric pattern."""
     return sparse.splu(
         matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}

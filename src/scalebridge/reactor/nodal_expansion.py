@@ -45,6 +45,7 @@ def nodal_couplings(
     gamma: np.ndarray,
     flux: np.ndarray,
     k: float,
+    *,
     buckling: float = 0.0,
 ) -> Couplings:
     """Return couplings whose currents are those of the nodal expansion about a solution.
@@ -148,7 +149,7 @@ def _outer_currents(
 def _parabola(
     mesh: CoreMesh, across: np.ndarray, axis: int, gamma: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (cells, G) first and second coefficient of what leaves across, through a node and its neighbours.
+    """Return (cells, G) first and second coefficient of what leaves across, of a node and its neighbours.
 
     Beyond a face that reflects, the node itself is mirrored; beyond another outer face nothing leaves.
     """

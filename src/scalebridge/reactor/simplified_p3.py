@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from scalebridge.reactor.core_mesh import CoreMesh
 from scalebridge.reactor.core_problem import CoreProblem
 from scalebridge.reactor.diffusion_faces import conductances, couple
-from scalebridge.reactor.diffusion_system import CoreSystem, factorised, leakage_matrix
+from scalebridge.reactor.diffusion_system import CoreSystem, Sparse, factorised, leakage_matrix
 
 MARSHAK = np.array([[1 / 2, -3 / 8], [-1 / 8, 7 / 8]])
 """Outward phi1 and phi3 at a vacuum by Phi and phi2 there."""
@@ -30,7 +30,7 @@ def p3_system(problem: CoreProblem) -> CoreSystem:
     inner = [couple(conductances(mesh, d), problem.factor, closed) for d in (local.diffusion, second)]
     removal = local.removal + problem.buckling * local.diffusion
 
-    def loss(g: int) -> sp.csr_matrix:
+    def loss(g: int) -> Sparse:
         taken = sp.diags(removal[:, g] * volumes)
         own = (local.total + problem.buckling * second + 0.8 * removal)[:, g]
         rows = [
@@ -39,7 +39,7 @@ def p3_system(problem: CoreProblem) -> CoreSystem:
         ]
         return sp.bmat(rows).tocsr() + _outer_matrix(problem, g)
 
-    def passed(g: int, h: int) -> sp.csr_matrix | None:
+    def passed(g: int, h: int) -> Sparse | None:
         value = sp.diags(local.scatter[:, g, h] * volumes)
         rows = [[value, -2 * value], [-0.4 * value, 0.8 * value]]
         return sp.bmat(rows).tocsr() if g != h and local.scatter[:, g, h].any() else None
@@ -77,7 +77,7 @@ def _outer_response(problem: CoreProblem) -> np.ndarray:
     return np.where(open_[..., None, None], found, half[..., None, :] * unit)
 
 
-def _outer_matrix(problem: CoreProblem, group: int) -> sp.csr_matrix:
+def _outer_matrix(problem: CoreProblem, group: int) -> Sparse:
     mesh: CoreMesh = problem.mesh
     response = _outer_response(problem)[:, group] * mesh.rim_areas[:, None, None]
     response[:, 1] *= 0.6  # the second equation counts 3/5 phi3
@@ -85,5 +85,5 @@ def _outer_matrix(problem: CoreProblem, group: int) -> sp.csr_matrix:
     return sp.bmat(rows).tocsr()
 
 
-def _diagonal(mesh: CoreMesh, values: np.ndarray) -> sp.csr_matrix:
+def _diagonal(mesh: CoreMesh, values: np.ndarray) -> Sparse:
     return sp.csr_matrix((values, (mesh.rim, mesh.rim)), shape=(mesh.cells, mesh.cells))

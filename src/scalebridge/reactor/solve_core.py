@@ -47,8 +47,8 @@ def solve_core(
     f phi continuous across faces between nodes where there are discontinuity factors f.
 
     Args:
-        core: map of nodes: a row, rows or layers of names of `materials`, the northern row and the lowest layer
-            first; "" or "." where there is nothing.
+        core: map of nodes: a row, rows or layers of names of `materials`, the northern row and the lowest
+            layer first; "" or "." where there is nothing.
         materials: by name `core_constants`, a multigroup material (D = 1 / (3 total)), or a table with
             diffusion, absorption, nu_fission, chi, scatter [from, to], and fission and total if they are
             known. 1/cm and cm; group 0 is the fastest.
@@ -57,8 +57,8 @@ def solve_core(
         boundary: "vacuum" (Marshak), "zero flux", "reflective", "periodic", or an albedo from 0 to 1 (one, or
             by group): one for all sides, or by side (west, east, south, north, bottom, top, others). Empty
             nodes are beyond the side that faces them.
-        method: "nodal" (nodal expansion, for nodes as large as assemblies), "volumes" (finite volumes of second
-            order), or "sp3" (simplified P3 on finite volumes).
+        method: "nodal" (nodal expansion, for nodes as large as assemblies), "volumes" (finite volumes of
+            second order), or "sp3" (simplified P3 on finite volumes).
         largest_cell: nodes are cut until no edge is longer; they are not cut unless given.
         buckling: of the direction that the map does not have, 1/cm^2, or text.
         factors: discontinuity factors on the sides of nodes: by region name (G,) or (2 dim, G), or an array
@@ -77,7 +77,7 @@ def solve_core(
         UnitError: text without a unit, or with one of another kind.
         SolverError: the method did not converge, and `throw` is true.
 
-    Limits: isotropic scattering; nodes are boxes; no feedback, no control-rod cusping, no time. Diffusion fails
+    Limits: isotropic scattering; nodes are boxes; no feedback, no rod cusping, no time. Diffusion fails
         within a mean free path of strong absorbers and vacua, unless factors from transport correct it.
     Cost: some forty applications of a sparse factorisation; 60,000 volumes in two groups take some 2 s and
         300 MB. "nodal" makes some ten of them on far fewer nodes.

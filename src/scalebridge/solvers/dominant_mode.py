@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
@@ -33,7 +34,7 @@ class DominantMode:
 def dominant_mode(
     apply: Callable[[np.ndarray], np.ndarray], start: np.ndarray, *, rtol: float = 1e-10, max_steps: int = 500
 ) -> DominantMode:
-    """Return the dominant mode of an operator whose largest eigenvalue is real and simple (Perron, Frobenius).
+    """Return the dominant mode of an operator whose largest eigenvalue is real and simple (Perron).
 
     Args:
         apply: the operator.
@@ -60,14 +61,15 @@ def dominant_mode(
         matrix = np.stack([counted(row) for row in np.eye(size)], axis=1)
         values, vectors = np.linalg.eig(matrix)
     else:
-        operator = LinearOperator((size, size), matvec=counted, dtype=float)
+        operator: Any = LinearOperator((size, size), matvec=counted, dtype=float)  # type: ignore[call-arg]
         try:
-            values, vectors = eigs(operator, k=1, which="LM", v0=start, tol=0.1 * rtol, maxiter=max_steps)
+            found: Any = eigs(operator, k=1, which="LM", v0=start, tol=0.1 * rtol, maxiter=max_steps)  # type: ignore[arg-type]
+            values, vectors = found
         except ArpackNoConvergence as error:
             values, vectors = error.eigenvalues, error.eigenvectors
     if not len(values):
         return DominantMode(np.nan, np.full(size, np.nan), np.nan, count, Outcome.step_limit)
-    vector = vectors[:, int(np.abs(values).argmax())].real
+    vector = np.real(vectors[:, int(np.abs(values).argmax())])
     after = counted(vector)  # a step of power iteration, whose ratio of sums is the eigenvalue
     value = float(after.sum() / vector.sum())
     residual = float(np.linalg.norm(after - value * vector) / np.linalg.norm(after))
