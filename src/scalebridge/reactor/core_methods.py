@@ -88,11 +88,13 @@ def _start(problem: CoreProblem) -> np.ndarray:
 
 
 def _change(problem: CoreProblem, old: Couplings, new: Couplings, flux: np.ndarray) -> float:
-    """Return how far currents still move, relative to the largest current that could flow."""
+    """Return how far currents still move, relative to what flows through faces in one direction."""
     before, after = (currents(problem.mesh, found, flux) for found in (old, new))
-    largest = max((float(np.abs(part).max(initial=0.0)) for part in before), default=0.0)
+    one_way = max(
+        float((old.lower * flux[problem.mesh.lower]).max(initial=0.0)), float(before[1].max(initial=0.0))
+    )
     moved = max(float(np.abs(a - b).max(initial=0.0)) for a, b in zip(after, before, strict=True))
-    return moved / largest if largest else 0.0
+    return moved / one_way if one_way else 0.0
 
 
 def _solution(

@@ -20,7 +20,6 @@ from scalebridge.reactor.core_constants import CoreConstants
 from scalebridge.reactor.core_mesh import CoreMesh
 from scalebridge.reactor.diffusion_faces import Couplings
 
-
 Sparse = Any
 """A sparse matrix in rows; SciPy's stubs do not tell its matrices from its arrays."""
 
