@@ -1,0 +1,129 @@
+"""From sources to fluxes and back until nothing changes: power iteration with sweeps and the coarse mesh."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scalebridge.core.results import Outcome
+from scalebridge.reactor.acceleration import coarse_mesh, to_regions
+from scalebridge.reactor.pin_sums import PinSums
+from scalebridge.reactor.sweep import Sweeper, Swept
+
+Watch = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How far to iterate.
+
+    Args:
+        rtol: wanted largest relative change of a region's flux.
+        k_tolerance: wanted change of k.
+        max_steps: limit of sweeps.
+        accelerate: whether the coarse mesh helps.
+        damping: part of the coarse mesh's change that is taken.
+    """
+
+    rtol: float = 1e-5
+    k_tolerance: float = 1e-6
+    max_steps: int = 500
+    accelerate: bool = True
+    damping: float = 1.0
+
+
+@dataclass(eq=False)
+class Iterated:
+    """Where an iteration ended.
+
+    Args:
+        multiplication: k; 1 for a fixed source.
+        flux: (regions, G), for one neutron of fission over k, or for the given source.
+        swept: the last sweep, scaled alike.
+        source: (regions, G) that it was swept with.
+        outcome: how it ended.
+        history: k and largest relative change of the flux by sweep.
+    """
+
+    multiplication: float
+    flux: np.ndarray
+    swept: Swept
+    source: np.ndarray
+    outcome: Outcome
+    history: list[tuple[float, float]] = field(default_factory=list)
+
+
+def iterate(
+    sweeper: Sweeper,
+    sums: PinSums,
+    settings: Settings,
+    *,
+    fixed: np.ndarray | None = None,
+    adjoint: bool = False,
+    watch: Watch | None = None,
+) -> Iterated:
+    """Find the fundamental mode of a lattice, or the flux of a given source in a subcritical one.
+
+    Args:
+        sweeper: the lattice, ready.
+        sums: its sums.
+        settings: how far.
+        fixed: (regions, G) given source per cm^3; None for an eigenvalue.
+        adjoint: whether scattering and fission run backward (not accelerated).
+        watch: told of each sweep and its change.
+    """
+    flux = np.ones((len(sums.lattice.region_volume), sums.groups))
+    sweeper.entering[:] = 1.0
+    k, history = 1.0, []
+    outcome, swept, source = Outcome.step_limit, None, flux
+    produced = _measure(sums, flux, adjoint)
+    for step in range(settings.max_steps):
+        source = sums.source(flux, k, adjoint) + (0.0 if fixed is None else fixed)
+        swept = sweeper.sweep(source)
+        if not np.all(np.isfinite(swept.flux)):
+            outcome = Outcome.breakdown
+            break
+        change = float(np.max(np.abs(swept.flux - flux) / np.maximum(np.abs(swept.flux), 1e-30)))
+        before = k
+        flux, k = _next(sweeper, sums, settings, swept, flux, k, fixed, adjoint, produced, change)
+        produced = _measure(sums, flux, adjoint)
+        if fixed is None:
+            flux, produced = _normalise(sweeper, flux, produced, k)
+        history.append((k, change))
+        if watch is not None:
+            watch(step, change)
+        if change < settings.rtol and abs(k - before) < settings.k_tolerance:
+            outcome = Outcome.converged
+            break
+    return Iterated(k, flux, swept, source, outcome, history)
+
+
+def _next(
+    sweeper, sums, settings, swept, flux, k, fixed, adjoint, produced, change
+) -> tuple[np.ndarray, float]:
+    """Return fluxes and k to go on with."""
+    if settings.accelerate and not adjoint:
+        coarse = coarse_mesh(sums, swept, fixed)
+        wanted = min(1e-4, max(1e-2 * change, 1e-11))
+        found, improved = coarse.solve(k, wanted, fixed is None)
+        ratio = 1.0 + settings.damping * (improved / coarse.flux - 1.0)
+        ratio = np.clip(ratio, 0.05, 20.0)
+        sweeper.scale_entering(ratio.reshape(*sums.lattice.shape, -1))
+        return swept.flux * to_regions(sums, ratio), found
+    if fixed is not None:
+        return swept.flux, k
+    return swept.flux, k * _measure(sums, swept.flux, adjoint) / produced
+
+
+def _measure(sums: PinSums, flux: np.ndarray, adjoint: bool) -> float:
+    """Neutrons of fission; of an adjoint flux what its spectrum is worth, weighted with nu-fission."""
+    if not adjoint:
+        return sums.production(flux)
+    worth = np.einsum("ph,pgh->pg", sums.integrals(flux), sums.chi[sums.pair_material])
+    return float(np.sum(worth * sums.nu_fission[sums.pair_material]))
+
+
+def _normalise(sweeper: Sweeper, flux: np.ndarray, produced: float, k: float) -> tuple[np.ndarray, float]:
+    factor = k / produced
+    sweeper.entering *= factor
+    return flux * factor, k
