@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from scalebridge.laws.elastic_material import elastic_material
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
+    from scalebridge.reactor.equivalent_constants import equivalent_constants
+    from scalebridge.reactor.solve_core import solve_core
     from scalebridge.structures.darcy import darcy_flow
     from scalebridge.structures.solve_structure import solve_structure
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
@@ -193,6 +195,8 @@ _HOMES = {
     "laws.elastic_material": ("elastic_material",),
     "laws.engineering_constants": ("engineering_constants",),
     "laws.fibre_rules": ("fibre_ply",),
+    "reactor.equivalent_constants": ("equivalent_constants",),
+    "reactor.solve_core": ("solve_core",),
     "structures.darcy": ("darcy_flow",),
     "structures.solve_structure": ("solve_structure",),
     "upscaling.bounds": (
@@ -265,6 +269,7 @@ __all__ = [
     "effective_thermoelasticity",
     "elastic_material",
     "engineering_constants",
+    "equivalent_constants",
     "estimate_bruggeman",
     "estimate_maxwell",
     "estimate_mori_tanaka",
@@ -298,6 +303,7 @@ __all__ = [
     "response_along_path",
     "sample",
     "select_scales",
+    "solve_core",
     "solve_structure",
     "sphere_lattice",
     "spheres_image",

@@ -14,7 +14,11 @@ from scalebridge.core.upscaled import Upscaled
 from scalebridge.inference.hierarchy_result import MeasurementStudy
 from scalebridge.inference.sampled import Sampled
 from scalebridge.inference.scale_result import ScaleSelection
+from scalebridge.reactor.core_study import CoreStudy
+from scalebridge.reactor.equivalence_study import EquivalenceStudy
 from scalebridge.report.comparison import compare
+from scalebridge.report.core_section import make_core_section
+from scalebridge.report.equivalence_section import make_equivalence_section
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.measurement_section import make_measurement_section
@@ -33,7 +37,15 @@ from scalebridge.upscaling.rve_result import RveStudy
 
 _WANTED = "an Upscaled, a study or a table that this library returned, or a list of them"
 Shown = (
-    Upscaled | RveStudy | ThermoelasticTable | Sampled | StructureStudy | MeasurementStudy | ScaleSelection
+    Upscaled
+    | RveStudy
+    | ThermoelasticTable
+    | Sampled
+    | StructureStudy
+    | MeasurementStudy
+    | ScaleSelection
+    | CoreStudy
+    | EquivalenceStudy
 )
 """What a page can show."""
 _SECTIONS = (
@@ -52,6 +64,8 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     StructureStudy: make_structure_section,
     MeasurementStudy: make_measurement_section,
     ScaleSelection: make_scales_section,
+    CoreStudy: make_core_section,
+    EquivalenceStudy: make_equivalence_section,
 }
 
 
