@@ -19,7 +19,7 @@ import numpy as np
 
 from scalebridge.reactor.core_constants import CoreConstants
 from scalebridge.reactor.core_mesh import LOWER_SIDE, UPPER_SIDE, CoreMesh
-from scalebridge.reactor.diffusion_faces import Couplings, FaceFactors, currents
+from scalebridge.reactor.diffusion_faces import Couplings, FaceFactors, conductances, currents
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _surface_flux(
     """Return the flux at the ends of each node along an axis."""
     edge = mesh.edges[:, axis, None]
     spread = constants.diffusion / edge**2
-    first, second = _parabola(mesh, across, axis, gamma)
+    first, second = _parabola(mesh, across, axis, _images(mesh, constants, gamma))
     diagonal = np.eye(constants.groups)
     source = _times(matrix, flux) + across
     a4 = _solved(
@@ -147,11 +147,12 @@ def _outer_currents(
 
 
 def _parabola(
-    mesh: CoreMesh, across: np.ndarray, axis: int, gamma: np.ndarray
+    mesh: CoreMesh, across: np.ndarray, axis: int, image: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (cells, G) first and second coefficient of what leaves across, of a node and its neighbours.
 
-    Beyond a face that reflects, the node itself is mirrored; beyond another outer face nothing leaves.
+    Beyond an outer face is the node's image: alike where the face reflects, of the other sign where the flux is
+    held at zero, and between the two else.
     """
     at = mesh.axis == axis
     edge = mesh.edges[:, axis]
@@ -161,7 +162,7 @@ def _parabola(
     widths[0, mesh.upper[at]], widths[1, mesh.lower[at]] = edge[mesh.lower[at]], edge[mesh.upper[at]]
     for end, side in enumerate((LOWER_SIDE[axis], UPPER_SIDE[axis])):
         rim = mesh.side == side
-        values[end, mesh.rim[rim]] = np.where(gamma[rim] == 0, across[mesh.rim[rim]], 0.0)
+        values[end, mesh.rim[rim]] = image[rim] * across[mesh.rim[rim]]
     s, r = (widths / edge)[:, :, None]
     below, above = values - across
     low, high = 0.5 + 1.5 * s + s**2, 0.5 + 1.5 * r + r**2
@@ -169,6 +170,12 @@ def _parabola(
     first = (below * high - above * low) / determinant
     second = (-(1 + s) / 2 * above - (1 + r) / 2 * below) / determinant
     return first, second
+
+
+def _images(mesh: CoreMesh, constants: CoreConstants, gamma: np.ndarray) -> np.ndarray:
+    """Return (rims, G) what the flux of a node's image beyond an outer face is by the node's own."""
+    ratio = np.where(np.isfinite(gamma), gamma, 0.0) / conductances(mesh, constants.diffusion).rim
+    return np.where(np.isfinite(gamma), (1 - ratio) / (1 + ratio), -1.0)
 
 
 def _times(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:

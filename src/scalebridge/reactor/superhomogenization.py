@@ -22,6 +22,7 @@ from scalebridge.reactor.diffusion_faces import conductances, couple, face_facto
 from scalebridge.reactor.diffusion_system import leakage_matrix
 from scalebridge.solvers.anderson import FixedPoint, accelerated_fixed_point
 
+_FARTHEST = 20.0  # of logarithms of factors: beyond, there are none
 _CLOSED = 1e-6  # of all removal: what leaks less is held to leak nothing
 
 
@@ -81,6 +82,8 @@ class _Matching:
         """Return the logarithms of the coarse fluxes with the factors that given ones ask for."""
         flux = self.reference.copy()
         own = list(self.groups)
+        if not np.abs(logarithm - np.log(self.reference[:, own]).ravel()).max() < _FARTHEST:
+            return np.full_like(logarithm, np.nan)
         flux[:, own] = np.exp(logarithm).reshape(-1, len(own))
         factor = self.factors(flux)
         source = self.sources(factor * flux)

@@ -46,7 +46,7 @@ def accelerated_fixed_point(
         depth: how many points are combined; 0 is the plain iteration.
 
     Returns:
-        the point; its outcome is `stagnated` where the change has long stopped to fall, and `breakdown` where
+        the point, or the one with the least change; its outcome is `stagnated` where the change has long stopped to fall, and `breakdown` where
         it grew without limit.
 
     Source: D. G. Anderson, J. ACM 12 (1965) 547; H. F. Walker, P. Ni, SIAM J. Numer. Anal. 49 (2011) 1715.
@@ -59,22 +59,23 @@ def accelerated_fixed_point(
     points: list[np.ndarray] = []
     changes: list[np.ndarray] = []
     history: list[float] = []
-    best, best_at, value = np.inf, 0, start
+    best, best_at, nearest, value = np.inf, 0, start, start
     for count in range(max_steps):
-        change = step(value) - value
+        with np.errstate(over="ignore", invalid="ignore"):  # where it diverges, that is told by the outcome
+            change = step(value) - value
         size = float(np.abs(change).max(initial=0.0))
         history.append(size)
         if size <= atol:
             return FixedPoint(value + change, tuple(history), Outcome.converged)
         if not np.isfinite(size) or size > _DIVERGED * best:
-            return FixedPoint(value, tuple(history), Outcome.breakdown)
+            return FixedPoint(nearest, tuple(history), Outcome.breakdown)
         if size < best:
-            best, best_at = size, count
+            best, best_at, nearest = size, count, value
         if count - best_at > _PATIENCE:
-            return FixedPoint(value, tuple(history), Outcome.stagnated)
+            return FixedPoint(nearest, tuple(history), Outcome.stagnated)
         points, changes = [*points[-depth:], value], [*changes[-depth:], change]
         value = _combined(points, changes) if depth else value + change
-    return FixedPoint(value, tuple(history), Outcome.step_limit)
+    return FixedPoint(nearest, tuple(history), Outcome.step_limit)
 
 
 def _combined(points: list[np.ndarray], changes: list[np.ndarray]) -> np.ndarray:
