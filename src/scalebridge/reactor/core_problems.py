@@ -19,7 +19,7 @@ class CoreBenchmark:
         arguments: of `solve_core`.
         assembly: pitch of whole assemblies, cm; those on the lines of symmetry are cut in half.
         k: reference multiplication.
-        power: reference powers of assemblies by their mean, NaN where there is none; None if none is published.
+        power: reference powers of assemblies by their mean, NaN where there is none; None if unpublished.
         source: where it comes from.
     """
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from scalebridge.reactor.core_constants import CoreConstants
 from scalebridge.reactor.core_mesh import LOWER_SIDE, UPPER_SIDE, CoreMesh
+from scalebridge.reactor.core_problem import CoreProblem, CoreSolution
 from scalebridge.reactor.diffusion_faces import Couplings, FaceFactors, conductances, currents
 
 
@@ -30,11 +31,17 @@ class SurfaceFlux:
         high: (cells, G) flux at the upper end without current.
         low: (cells, G) flux at the lower end without current.
         slope: (cells, G, G) what the outward current of each group takes from the flux of each.
+        third: (cells, G, G) what a3 is by a1, and
+        rest: (cells, G) what it is beside that.
+        fourth: (cells, G) a4.
     """
 
     high: np.ndarray
     low: np.ndarray
     slope: np.ndarray
+    third: np.ndarray
+    rest: np.ndarray
+    fourth: np.ndarray
 
 
 def nodal_couplings(
@@ -72,6 +79,50 @@ def nodal_couplings(
         new_outer[rim] = _outer_currents(mesh, surface, factor, gamma, rim)
     shift = (new_inner - inner) / (flux[mesh.lower] + flux[mesh.upper])
     return Couplings(old.lower + shift, old.upper - shift, new_outer / flux[mesh.rim])
+
+
+@dataclass(frozen=True)
+class NodalShape:
+    """The flux inside of nodes along each axis, as the nodal expansion has it.
+
+    Args:
+        face: (cells, 2 dim, G) homogeneous fluxes at the faces, in the order of `SIDES`.
+        third: (cells, dim, G) a3.
+        fourth: (cells, dim, G) a4.
+    """
+
+    face: np.ndarray
+    third: np.ndarray
+    fourth: np.ndarray
+
+
+def nodal_shape(problem: CoreProblem, solution: CoreSolution) -> NodalShape:
+    """Return the flux inside of the nodes of a solution by the nodal expansion.
+
+    Args:
+        problem: the core.
+        solution: by the nodal expansion.
+    """
+    mesh, local = problem.mesh, problem.local
+    inner, outer = solution.current
+    leaking = _leakage_by_axis(mesh, inner, outer)
+    matrix = _node_matrix(local, solution.k, problem.buckling)
+    face = np.zeros((mesh.cells, 2 * mesh.dim, local.groups))
+    third, fourth = np.zeros((2, mesh.cells, mesh.dim, local.groups))
+    for axis in range(mesh.dim):
+        across = leaking.sum(axis=0) - leaking[axis]
+        surface = _surface_flux(mesh, local, matrix, solution.flux, across, axis, problem.gamma)
+        at, edge = mesh.axis == axis, mesh.side // 2 == axis
+        outward = np.zeros((2, mesh.cells, local.groups))  # at the lower, and at the upper end
+        outward[1, mesh.lower[at]], outward[0, mesh.upper[at]] = inner[at], -inner[at]
+        upper_end = np.isin(mesh.side[edge], UPPER_SIDE).astype(int)
+        outward[upper_end, mesh.rim[edge]] = outer[edge]
+        low = surface.low - _times(surface.slope, outward[0])
+        high = surface.high - _times(surface.slope, outward[1])
+        face[:, LOWER_SIDE[axis]], face[:, UPPER_SIDE[axis]] = low, high
+        third[:, axis] = _times(surface.third, high - low) + surface.rest
+        fourth[:, axis] = surface.fourth
+    return NodalShape(face, third, fourth)
 
 
 def _node_matrix(constants: CoreConstants, k: float, buckling: float) -> np.ndarray:
@@ -124,6 +175,9 @@ def _surface_flux(
         mean - _times(inverse, even + slant) / 2,
         mean - _times(inverse, even - slant) / 2,
         inverse / 2 / (constants.diffusion / edge)[:, None, :],
+        from_first,
+        rest,
+        a4,
     )
 
 
@@ -151,8 +205,8 @@ def _parabola(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (cells, G) first and second coefficient of what leaves across, of a node and its neighbours.
 
-    Beyond an outer face is the node's image: alike where the face reflects, of the other sign where the flux is
-    held at zero, and between the two else.
+    Beyond an outer face is the node's image: alike where the face reflects, of the other sign where the flux
+    is held at zero, and between the two else.
     """
     at = mesh.axis == axis
     edge = mesh.edges[:, axis]
