@@ -29,7 +29,7 @@ def test_iaea_core_is_that_of_the_benchmark_book():
     found = solve_core(**problem.arguments, largest_cell=problem.assembly / 2)
     assert abs(found.k - problem.k) < 2 * PCM
     assert np.abs(power_errors(problem, found)).max() < 3e-3
-    assert abs(found.k - problem.k) < found.mesh_error < 5 * PCM
+    assert abs(found.k - problem.k) < found.mesh_error < 15 * PCM
     assert found.passed
 
 

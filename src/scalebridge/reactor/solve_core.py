@@ -22,7 +22,7 @@ from scalebridge.reactor.core_study import CoreStudy, node_means
 _NO_SLOPES = (
     "The nodal expansion and SP3 have no derivatives here: those of method='volumes' are exact for its mesh."
 )
-_FINER, _COARSER = 4 / 3, 1 / 3  # of the difference between two meshes, for methods of second order
+_FINER, _COARSER = 4 / 3, 1.0  # of the difference to volumes half, or twice as large
 
 
 def solve_core(
@@ -174,7 +174,8 @@ def _study(
 def _mesh_error(given: CoreInput, method: CoreMethod, k: float, rtol: float, max_steps: int) -> float | None:
     """Return the error of k by the mesh: from volumes twice as large where nodes are cut, else half as large.
 
-    Both are of second order at least: the error is a third of the difference, or four thirds.
+    For a method of second order it is four thirds of the difference to a finer mesh, and a third of that to a
+    coarser one; there the whole difference is taken, because corners of reflectors spoil the order of coarse ones.
     """
     cut = any((row > 1).any() for row in given.counts)
     counts = [-(-row // 2) if cut else 2 * row for row in given.counts]
