@@ -13,6 +13,7 @@ from scalebridge.cli.core_case import CoreCase
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
 from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.interface_case import InterfaceCase
+from scalebridge.cli.reactor_case import ReactorCase
 from scalebridge.cli.sampling_case import SampleCase
 from scalebridge.cli.statistics_case import InferCase, ScalesCase
 from scalebridge.cli.structure_case import StructureCase
@@ -164,6 +165,7 @@ Case = (
     | InferCase
     | ScalesCase
     | CoreCase
+    | ReactorCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -179,6 +181,7 @@ TASKS: dict[str, type[Case]] = {
     "infer": InferCase,
     "scales": ScalesCase,
     "core": CoreCase,
+    "reactor": ReactorCase,
 }
 
 

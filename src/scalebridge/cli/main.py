@@ -15,6 +15,7 @@ from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
 from scalebridge.cli.laminate import laminate
 from scalebridge.cli.permeability import permeability
+from scalebridge.cli.reactor import reactor
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
 from scalebridge.cli.sample import sample
@@ -43,6 +44,7 @@ _VERBS = {
     sample: "A posterior, with cheap models screening for an expensive one.",
     scales: "Which scales of values are more than noise.",
     core: "A core of homogenised regions: multiplication and power.",
+    reactor: "Neutron transport in a lattice, and the constants of a coarse core.",
     run: "Run a case file.",
     inspect: "What is in an image file.",
     check: "Solve problems with exact answers on this machine.",

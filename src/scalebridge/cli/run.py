@@ -16,6 +16,7 @@ _ANSWERS = {
     "interface": ("interface_solving", "answer_interface_case"),
     "permeability": ("flow_solving", "answer_flow_case"),
     "permeability-rve": ("studying", "study_permeability_case"),
+    "reactor": ("reactor_solving", "solve_reactor_case"),
     "rve": ("studying", "study_case"),
     "sample": ("sampling_solving", "sample_case"),
     "scales": ("statistics_solving", "answer_scales_case"),

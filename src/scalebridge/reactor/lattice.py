@@ -100,8 +100,8 @@ def lattice(
         rows: the map, the top row first: texts with names between blanks, or lists of names. With `core`, a
             map for each assembly by its name.
         pitch: cm, or text; one, or one each along x and y.
-        boundary: of all sides, or by side (west, east, south, north): "reflective", "vacuum", "periodic", or an
-            albedo in [0, 1].
+        boundary: of all sides, or by side (west, east, south, north): "reflective", "vacuum", "periodic", or
+            an albedo in [0, 1].
         core: a map of names of assemblies.
 
     Raises:

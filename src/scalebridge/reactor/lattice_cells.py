@@ -1,10 +1,11 @@
-"""The cells of a lattice: a pin of concentric rings in a rectangle, or a rectangle of one material, in regions.
+"""The cells of a lattice: pins of concentric rings, or rectangles of one material, cut into regions.
 
 A pin's rings are cut by rays from its centre into sectors; a box is cut into a grid. Areas are exact.
 """
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,8 @@ class PinCell:
         """Return the area of every region, cm^2."""
         angles = 2.0 * math.pi * np.arange(self.sectors + 1) / self.sectors
         discs = [0.0, *(0.5 * r**2 * 2.0 * math.pi / self.sectors for r in self.radii)]
-        rings = [np.full(self.sectors, b - a) for a, b in zip(discs[:-1], discs[1:], strict=True)]
-        slices = np.array([_slice(width, height, a, b) for a, b in zip(angles[:-1], angles[1:], strict=True)])
+        rings = [np.full(self.sectors, b - a) for a, b in pairwise(discs)]
+        slices = np.array([_slice(width, height, a, b) for a, b in pairwise(angles)])
         return np.concatenate([*rings, slices - discs[-1]])
 
     def cuts(self, x: float, y: float, cosine: float, sine: float) -> list[float]:
@@ -146,7 +147,7 @@ def pin_cell(radii: Any, materials: Any, *, subdivisions: Any = None, sectors: i
     """
     given = [length(f"radii[{i}]", radius) for i, radius in enumerate(_listed("radii", radii))]
     names = [str(name) for name in _listed("materials", materials)]
-    if any(b <= a for a, b in zip(given[:-1], given[1:], strict=True)):
+    if any(b <= a for a, b in pairwise(given)):
         raise InputError(
             "radii", got=str(given), wanted="radii that ascend", cure="sort the rings, inner first"
         )

@@ -2,7 +2,7 @@
 
     total_g = absorption_g + sum_h scatter_0[g, h],        sum_g chi_g = 1
 
-An (n, 2n) reaction or rounding leaves a gap in the first, which is measured and told, never mended in silence.
+An (n, 2n) reaction or rounding leaves a gap in the first, which is measured and told, never mended.
 """
 
 import tomllib
@@ -95,8 +95,8 @@ class MultigroupMaterial:
                 f"{self.name}: balance",
                 self.balance_gap,
                 BALANCE_TOLERANCE,
-                meaning="total against absorption plus scattering, relative; rounding of tables is below 1e-4, "
-                "(n, 2n) may be above",
+                meaning="total against absorption plus scattering, relative; rounding of tables is below "
+                "1e-4, (n, 2n) may be above",
             )
         ]
         if self.fissile:

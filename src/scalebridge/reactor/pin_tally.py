@@ -26,9 +26,9 @@ class PinTally:
         fission: (ny, nx, G).
         scatter: (ny, nx, G, G) as [from, to], order 0.
         chi: (ny, nx, G) weighted by the neutrons made; zeros where none are.
-        current: (ny, nx, 4, G) net currents integrated over each face, outward positive, 1/cm/s (a cm of height).
+        current: (ny, nx, 4, G) net currents integrated over each face, outward positive, 1/cm/s.
         surface_flux: (ny, nx, 4, G) scalar flux averaged over each face, 1/cm^2/s.
-        source: (ny, nx, G) given fixed source integrated over the pin, 1/cm/s; zeros in an eigenvalue problem.
+        source: (ny, nx, G) given source integrated over the pin, 1/cm/s; zeros in an eigenvalue problem.
         transport: (ny, nx, G) weighted for diffusion: 1 / (3 D) with D by inverse transport.
         fuel: (ny, nx) whether the pin has fission.
     """
@@ -63,7 +63,7 @@ class PinTally:
         return self.chi * made[..., None] / self.multiplication
 
     def balance(self) -> np.ndarray:
-        """Return leakage + absorption + scattering out - scattering in - fission / k - source, (ny, nx, G)."""
+        """Return leakage + absorption + scattering out - in - fission / k - source, (ny, nx, G)."""
         rate = self.flux * self.volume[..., None]
         scattered = np.einsum("yxgh,yxg->yxh", self.scatter, rate)
         return (

@@ -13,7 +13,7 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
-from scalebridge.core.results import Outcome, require_converged
+from scalebridge.core.results import require_converged
 from scalebridge.engine.memory import refuse_too_large
 from scalebridge.engine.progress import metered
 from scalebridge.reactor.angular_quadrature import polar_set
@@ -24,7 +24,7 @@ from scalebridge.reactor.materials import MultigroupMaterial, materials_from, sa
 from scalebridge.reactor.pin_sums import PinSums
 from scalebridge.reactor.sweep import Sweeper
 from scalebridge.reactor.tracks import lay_tracks
-from scalebridge.reactor.transport_iteration import Iterated, Settings, iterate
+from scalebridge.reactor.transport_iteration import Settings, iterate
 from scalebridge.reactor.transport_result import TransportSolution, transport_solution
 
 
@@ -209,7 +209,8 @@ def _bytes(
 
 def _origin(found: Lattice, used: dict[str, MultigroupMaterial], asked: dict[str, Any], clock: Stopwatch):
     keys = (
-        "azimuths", "spacing", "polar", "polar_count", "rtol", "k_tolerance", "max_steps", "accelerate", "damping"
+        "azimuths", "spacing", "polar", "polar_count", "rtol", "k_tolerance", "max_steps", "accelerate",
+        "damping",
     )  # fmt: skip
     inputs = {
         "cells": found.shape,
@@ -227,6 +228,3 @@ def _origin(found: Lattice, used: dict[str, MultigroupMaterial], asked: dict[str
         clock.started,
         dict(clock.elapsed),
     )
-
-
-__all__ = ["Iterated", "Outcome", "solve_transport"]

@@ -2,43 +2,27 @@
 
 With fluxes of a direction scaled by 4 pi, so that an isotropic one is the scalar flux, along a segment
 
-    psi_out = psi_in - (psi_in - q) (1 - exp(-t)),     t = total length / sin,     q = Q / total,
+    psi_out = psi_in - (psi_in - q) drop,     drop = 1 - exp(-total length / sin),     q = Q / total,
 
 and a region's balance is total phi V = Q V + sum of w (psi_in - psi_out). Directions of all polar angles and
-groups are one row of numbers. The exponential is a Taylor polynomial of t / 64, squared six times: within
-2e-10 of exp(-t), without a table or a branch, so that rows vectorise.
+groups are one row of numbers. Cells of one kind and materials share their drops, which are computed once.
 """
 
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
 
-_FAR = 40.0  # optical lengths: exp(-40) is nothing beside one
-
 
 @row_kernel
-def cross(flux, source, totals, far, change):
-    """Let a row of fluxes cross a segment; write what they lose."""
-    for k in range(flux.size):
-        y = min(far * totals[k], _FAR) * (-1.0 / 64.0)
-        e = 1.0 + y * (1.0 + y * (0.5 + y * (1.0 / 6.0 + y * (1.0 / 24.0 + y * (1.0 / 120.0 + y / 720.0)))))
-        e *= e
-        e *= e
-        e *= e
-        e *= e
-        e *= e
-        e *= e
-        change[k] = (flux[k] - source[k]) * (1.0 - e)
-        flux[k] -= change[k]
-
-
-@row_kernel
-def gather(change, weights, scale, groups, sums):
-    """Add what all polar directions lost to the groups of a region."""
+def cross(flux, source, drop, weights, scale, lost):
+    """Let a row of fluxes cross a segment, and add what all polar directions lose to the groups of its region."""
+    groups = lost.size
     for p in range(weights.size):
         w = weights[p] * scale
         for g in range(groups):
-            sums[g] += w * change[p * groups + g]
+            change = (flux[p * groups + g] - source[g]) * drop[p * groups + g]
+            flux[p * groups + g] -= change
+            lost[g] += w * change
 
 
 @kernel
@@ -75,21 +59,20 @@ def tally_face(flux, sign, weight, area, weights, sines, groups, current, surfac
 
 @kernel
 def sweep_tracks(
-    start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, segment_length, kind,
-    base, material, totals, sources, scales, areas, weights, sines, entering, leaving, links, ways, albedos,
-    lost, currents, surfaces,
+    start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, kind, base, drops, rows,
+    sources, scales, areas, weights, sines, entering, leaving, links, ways, albedos, lost, currents, surfaces,
 ):  # fmt: skip
     """Sweep the tracks order[start:stop] both ways.
 
-    Arguments, beside those of Tracks: material (regions,); totals (materials, P G) total / sin; sources
-    (regions, G) Q / total; scales (A,) weight times spacing; areas (A, 2) the same over the length of a face
-    of the vertical and the horizontal kind that a track stands for; weights, sines (P,); entering
-    (tracks, 2, P G); leaving, the same, written where it will enter next; lost (pieces, regions, G),
+    Arguments, beside those of Tracks: drops (n, P G); rows (ny, nx) first row of each cell less its kind's
+    first segment; sources (regions, G) Q / total; scales (A,) weight times spacing; areas (A, 2) the same over
+    the length of a face of the vertical and the horizontal kind that a track stands for; weights, sines (P,);
+    entering (tracks, 2, P G); leaving, the same, written where it will enter next; lost (pieces, regions, G),
     currents, surfaces (pieces, faces, G), written.
     """
     groups = sources.shape[1]
-    wide, polars = totals.shape[1], weights.size
-    flux, change, source = np.empty(wide), np.empty(wide), np.empty(wide)
+    wide = drops.shape[1]
+    flux = np.empty(wide)
     shape = kind.shape
     cells = np.empty((shape[0] + shape[1] + 2, 3), np.int64)
     flow = weights * sines
@@ -116,11 +99,8 @@ def sweep_tracks(
                 for i in range(high - low):
                     s = low + i if way == 0 else high - 1 - i
                     region = base[row, column] + segment_region[s]
-                    for p in range(polars):
-                        for g in range(groups):
-                            source[p * groups + g] = sources[region, g]
-                    cross(flux, source, totals[material[region]], segment_length[s], change)
-                    gather(change, flow, scales[a], groups, lost[piece, region])
+                    drop = drops[rows[row, column] + s]
+                    cross(flux, sources[region], drop, flow, scales[a], lost[piece, region])
             to, how = links[track, way], ways[track, way]
             for k in range(wide):
                 leaving[to, how, k] = albedos[track, way] * flux[k]

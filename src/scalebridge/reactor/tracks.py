@@ -1,7 +1,7 @@
-"""Tracks through a lattice: laid once in each kind of cell, and linked from cell to cell and at the boundary.
+"""Tracks through a lattice: laid once in each kind of cell, linked from cell to cell and at the boundary.
 
-All cells have one pitch, and azimuths are such that tracks leave a cell where those of the next begin. A track
-of the whole lattice is then a walk over cells, and only the kinds of cells are stored. For an azimuth a and
+All cells have one pitch, and azimuths are such that tracks leave a cell where those of the next begin. A
+track of the whole lattice is then a walk over cells, and only the kinds of cells are stored. For an azimuth a and
 a turn o (0: to the upper right; 1: mirrored, to the upper left) the tracks of a cell are counted by entry
 e: first those through the bottom, from the left (mirrored: from the right), then those through the side.
 """
@@ -187,7 +187,7 @@ def track_ends(wide: int, high: int) -> np.ndarray:
 
 
 def _link_ends(found: Lattice, far: str, wide: int, high: int, mine: int, other: int, links) -> None:
-    """What leaves forward: reflected at the top it goes back along, at the far side forward along the other turn."""
+    """What leaves forward: reflected at the top it runs backward, at the far side forward, on the other turn."""
     ends = track_ends(wide, high)
     top = ends < wide
     track, way, albedo = links
@@ -200,7 +200,7 @@ def _link_ends(found: Lattice, far: str, wide: int, high: int, mine: int, other:
 
 
 def _link_starts(found: Lattice, near: str, wide: int, high: int, mine: int, other: int, links) -> None:
-    """What leaves backward: reflected at the bottom it goes forward, at the near side back along the other turn."""
+    """What leaves backward: reflected at the bottom it runs forward, at the near side backward."""
     start = np.arange(wide + high)
     bottom = start < wide
     track, way, albedo = links

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def iterate(
     flux = np.ones((len(sums.lattice.region_volume), sums.groups))
     sweeper.entering[:] = 1.0
     k, history = 1.0, []
-    outcome, swept, source = Outcome.step_limit, None, flux
+    outcome, swept, source = Outcome.step_limit, cast("Swept", None), flux
     produced = _measure(sums, flux, adjoint)
     for step in range(settings.max_steps):
         source = sums.source(flux, k, adjoint) + (0.0 if fixed is None else fixed)
@@ -85,10 +86,16 @@ def iterate(
             break
         change = float(np.max(np.abs(swept.flux - flux) / np.maximum(np.abs(swept.flux), 1e-30)))
         before = k
-        flux, k = _next(sweeper, sums, settings, swept, flux, k, fixed, adjoint, produced, change)
+        if settings.accelerate and not adjoint:
+            flux, k = _accelerated(sweeper, sums, settings, swept, (k, change), fixed)
+        else:
+            flux = swept.flux
+            k *= _measure(sums, flux, adjoint) / produced if fixed is None else 1.0
         produced = _measure(sums, flux, adjoint)
-        if fixed is None:
-            flux, produced = _normalise(sweeper, flux, produced, k)
+        if fixed is None:  # one neutron of fission over k
+            flux = flux * (k / produced)
+            sweeper.entering *= k / produced
+            produced = k
         history.append((k, change))
         if watch is not None:
             watch(step, change)
@@ -98,21 +105,21 @@ def iterate(
     return Iterated(k, flux, swept, source, outcome, history)
 
 
-def _next(
-    sweeper, sums, settings, swept, flux, k, fixed, adjoint, produced, change
+def _accelerated(
+    sweeper: Sweeper,
+    sums: PinSums,
+    settings: Settings,
+    swept: Swept,
+    state: tuple[float, float],
+    fixed: np.ndarray | None,
 ) -> tuple[np.ndarray, float]:
-    """Return fluxes and k to go on with."""
-    if settings.accelerate and not adjoint:
-        coarse = coarse_mesh(sums, swept, fixed)
-        wanted = min(1e-4, max(1e-2 * change, 1e-11))
-        found, improved = coarse.solve(k, wanted, fixed is None)
-        ratio = 1.0 + settings.damping * (improved / coarse.flux - 1.0)
-        ratio = np.clip(ratio, 0.05, 20.0)
-        sweeper.scale_entering(ratio.reshape(*sums.lattice.shape, -1))
-        return swept.flux * to_regions(sums, ratio), found
-    if fixed is not None:
-        return swept.flux, k
-    return swept.flux, k * _measure(sums, swept.flux, adjoint) / produced
+    """Return fluxes and k as the coarse mesh has them; `state` is k and the last change."""
+    coarse = coarse_mesh(sums, swept, fixed)
+    wanted = min(1e-4, max(1e-2 * state[1], 1e-11))
+    k, improved = coarse.solve(state[0], wanted, fixed is None)
+    ratio = np.clip(1.0 + settings.damping * (improved / coarse.flux - 1.0), 0.05, 20.0)
+    sweeper.scale_entering(ratio.reshape(*sums.lattice.shape, -1))
+    return swept.flux * to_regions(sums, ratio), k
 
 
 def _measure(sums: PinSums, flux: np.ndarray, adjoint: bool) -> float:
@@ -121,9 +128,3 @@ def _measure(sums: PinSums, flux: np.ndarray, adjoint: bool) -> float:
         return sums.production(flux)
     worth = np.einsum("ph,pgh->pg", sums.integrals(flux), sums.chi[sums.pair_material])
     return float(np.sum(worth * sums.nu_fission[sums.pair_material]))
-
-
-def _normalise(sweeper: Sweeper, flux: np.ndarray, produced: float, k: float) -> tuple[np.ndarray, float]:
-    factor = k / produced
-    sweeper.entering *= factor
-    return flux * factor, k

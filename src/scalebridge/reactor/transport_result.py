@@ -30,8 +30,8 @@ class TransportSolution:
 
     Args:
         multiplication: k; 1 where a source was given.
-        flux: (regions, G) scalar flux, 1/cm^2/s, for one neutron of fission over k in the lattice a second and
-            cm of height, or for the given source.
+        flux: (regions, G) scalar flux, 1/cm^2/s, for one neutron of fission over k a second and cm of
+            height, or for the given source.
         pins: rates, currents and fluxes of every pin.
         lattice: the lattice.
         materials: by name.
@@ -242,15 +242,15 @@ def _checks(
             "balance of the sweep",
             float(np.abs(collided + leaving).max()) / size,
             _ROUNDING,
-            meaning="currents through a pin's faces against collisions less sources inside, largest over pins and "
-            "groups; equal but for rounding",
+            meaning="currents through a pin's faces against collisions less sources inside, largest over "
+            "pins and groups; equal but for rounding",
         ),
         Check(
             "balance of neutrons",
             float(np.abs(balance).sum()) / made,
             max(_ROUNDING, 10.0 * settings.rtol),
-            meaning="leakage, absorption and scattering against fission over k, summed over pins and groups, a "
-            "neutron; ten times the change of the flux that was allowed",
+            meaning="leakage, absorption and scattering against fission over k, summed over pins and "
+            "groups, a neutron; ten times the change of the flux that was allowed",
         ),
         Check("no negative flux", float(end.swept.flux.min()), 0.0, "at least", "fluxes are not negative"),
     ]

@@ -16,6 +16,7 @@ from scalebridge.inference.sampled import Sampled
 from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.reactor.core_study import CoreStudy
 from scalebridge.reactor.equivalence_study import EquivalenceStudy
+from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.report.comparison import compare
 from scalebridge.report.core_section import make_core_section
 from scalebridge.report.equivalence_section import make_equivalence_section
@@ -24,6 +25,7 @@ from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.measurement_section import make_measurement_section
 from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
+from scalebridge.report.reactor_section import make_reactor_section
 from scalebridge.report.sampling_section import make_sampling_section
 from scalebridge.report.scales_section import make_scales_section
 from scalebridge.report.sections import Section, make_section
@@ -46,6 +48,7 @@ Shown = (
     | ScaleSelection
     | CoreStudy
     | EquivalenceStudy
+    | LatticeStudy
 )
 """What a page can show."""
 _SECTIONS = (
@@ -66,6 +69,7 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     ScaleSelection: make_scales_section,
     CoreStudy: make_core_section,
     EquivalenceStudy: make_equivalence_section,
+    LatticeStudy: make_reactor_section,
 }
 
 
