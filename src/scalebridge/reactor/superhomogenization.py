@@ -3,8 +3,9 @@
     -div mu D grad phi + mu removal phi = reference sources,       mu = reference mean flux / mean of phi
 
 so that the coarse core has the reference's reaction rates in every region and group. Where every volume is a
-region, each group is a fixed point of its own, because its sources are those of the reference; where regions
-have several volumes, sources follow the coarse flux inside of them and all groups are matched together.
+region, each group is matched on its own, because its sources are those of the reference, by Newton's method
+(`pin_matching`); where regions have several volumes, sources follow the coarse flux inside of them, and all
+groups are one fixed point, which Anderson's method finds.
 
 Source: A. Kavenoky, CEA-N-2034 (1978); A. Hebert, Nucl. Sci. Eng. 113 (1993) 227.
 """
@@ -20,6 +21,7 @@ from scalebridge.reactor.core_constants import CoreConstants
 from scalebridge.reactor.core_mesh import CoreMesh
 from scalebridge.reactor.diffusion_faces import conductances, couple, face_factors
 from scalebridge.reactor.diffusion_system import leakage_matrix
+from scalebridge.reactor.pin_matching import matched_pins, pin_network
 from scalebridge.solvers.anderson import FixedPoint, accelerated_fixed_point
 
 _FARTHEST = 20.0  # of logarithms of factors: beyond, there are none
@@ -153,15 +155,13 @@ def superhomogenization_factors(
     )
     normalised = (gamma == 0).all(axis=0) | _closed(matching)
     matching = replace(matching, normalised=normalised)
-    blocks = [tuple(range(count))] if together else [(g,) for g in range(count)]
-    coarse = flux.copy()
-    ends: list[FixedPoint] = []
-    for block in blocks:
-        one = replace(matching, groups=block)
-        start = np.log(flux[:, list(block)]).ravel()
-        end = accelerated_fixed_point(one.step, start, atol=atol, max_steps=max_steps, depth=depth)
-        coarse[:, list(block)] = np.exp(end.value).reshape(-1, len(block))
-        ends.append(end)
+    if together:
+        start = np.log(flux).ravel()
+        end = accelerated_fixed_point(matching.step, start, atol=atol, max_steps=max_steps, depth=depth)
+        coarse, ends = np.exp(end.value).reshape(flux.shape), [end]
+    else:
+        ends = [_matched_group(matching, g, atol, max_steps) for g in range(count)]
+        coarse = flux * np.exp(-np.stack([one.value for one in ends], axis=1))
     first = np.unique(regions, return_index=True)[1]
     return Superhomogenization(
         matching.factors(coarse)[first],
@@ -170,6 +170,16 @@ def superhomogenization_factors(
         normalised,
         np.zeros(count) if leaving is None else _excess(mesh, regions, local, flux, leaving),
     )
+
+
+def _matched_group(matching: _Matching, g: int, atol: float, max_steps: int) -> FixedPoint:
+    """Return the logarithms of one group's factors, every volume being a region."""
+    flux, local = matching.reference[:, g], matching.local
+    rate = matching.reference * matching.mesh.volumes[:, None]
+    lost = matching.sources(matching.reference)[:, g] - local.removal[:, g] * rate[:, g]
+    gamma = matching.gamma[:, g] * (not matching.normalised[g])
+    network = pin_network(matching.mesh, local.diffusion[:, g], flux, lost, gamma)
+    return matched_pins(network, atol=atol, max_steps=max_steps)
 
 
 def _closed(matching: _Matching) -> np.ndarray:
