@@ -29,6 +29,7 @@ class EquivalenceStudy:
         regions: (ny, nx) region of each node.
         factors: (ny, nx, 4, G) discontinuity factors for `solve_core`, or None.
         superhomogenization: (R, G) factors by which the constants were multiplied, or None.
+        gamma: (ny, nx, 4, G) outward current by flux at the outer faces; NaN at inner ones.
         k: multiplication of the reference.
         k_coarse: that of the coarse core with these constants.
         power: (ny, nx) of fuelled nodes by their mean, in the reference; zero elsewhere.
@@ -48,6 +49,7 @@ class EquivalenceStudy:
     regions: np.ndarray
     factors: np.ndarray | None
     superhomogenization: np.ndarray | None
+    gamma: np.ndarray
     k: float
     k_coarse: float
     power: np.ndarray
@@ -89,7 +91,7 @@ class EquivalenceStudy:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, with the conventions written in."""
-        names = ("method", "regions", "factors", "superhomogenization", "k", "k_coarse", "power")
+        names = ("method", "regions", "factors", "superhomogenization", "gamma", "k", "k_coarse", "power")
         names = (*names, "power_coarse", "rate_error", "leakage_error", "history", "stats", "notes")
         return {
             "schema": SCHEMA,

@@ -18,7 +18,13 @@ from scalebridge.reactor.diffusion_faces import face_factors
 from scalebridge.reactor.discontinuity import face_discontinuity
 from scalebridge.reactor.equivalence_audit import audit, audit_checks
 from scalebridge.reactor.equivalence_study import EquivalenceMethod, EquivalenceStudy
-from scalebridge.reactor.pin_regions import merged_pins, region_labels, tally_constants, tally_mesh
+from scalebridge.reactor.pin_regions import (
+    PinDiffusion,
+    merged_pins,
+    region_labels,
+    tally_constants,
+    tally_mesh,
+)
 from scalebridge.reactor.pin_tally import PinTally
 from scalebridge.reactor.superhomogenization import (
     Superhomogenization,
@@ -35,6 +41,7 @@ def equivalent_constants(
     groups: Sequence[Sequence[int]] | None = None,
     boxes: tuple[Sequence[int], Sequence[int]] | None = None,
     regions: Any = "pins",
+    diffusion: PinDiffusion = "mean-transport",
     rtol: float = 1e-10,
     max_steps: int = 300,
     throw: bool = True,
@@ -48,11 +55,14 @@ def equivalent_constants(
     Args:
         tally: the fine solution, by pins: what transport or `core_tally` hands up.
         method: "discontinuity", "superhomogenization" or "flux weighting".
-        boundary: of the coarse core, as in `solve_core`; or "measured": the albedo by face and group that the
-            fine solution has.
+        boundary: of the coarse core, as in `solve_core`; or "measured": an albedo by face and group from the
+            fine solution. Superhomogenization of pins is then normalised, and the albedo belongs to it.
         groups: fine groups of each coarse one, all of them in order; none are merged unless given.
         boxes: numbers of pins in the rows and in the columns of each coarse node; single pins unless given.
         regions: which nodes share constants: "pins" (each its own), "whole", or (ny, nx) labels.
+        diffusion: in each pin and fine group 1 / (3 mean of the total cross-section), "mean-transport", or
+            the mean of 1 / (3 transport), "inverse-transport"; means over groups and boxes are of D. No rate
+            depends on it, but how well factors serve in other surroundings does.
         rtol: wanted change of the superhomogenization factors, and residual of the coarse core.
         max_steps: of the factors, by group.
         throw: whether to raise when the factors are not found.
@@ -84,6 +94,9 @@ def equivalent_constants(
     """
     watch = Stopwatch()
     _refuse(tally, method, groups, boundary)
+    _refuse_diffusion(diffusion)
+    if diffusion == "mean-transport":
+        tally = replace(tally, transport=tally.total)
     reference = tally if groups is None else tally.condensed(tuple(tuple(part) for part in groups))
     reference = reference if boxes is None else merged_pins(reference, *boxes)
     label = region_labels(regions, reference.volume.shape)
@@ -100,7 +113,12 @@ def equivalent_constants(
     if method == "discontinuity":
         passage = _discontinuous(reference, mesh, constants, gamma)
     elif method == "superhomogenization":
-        passage = _superhomogenized(reference, mesh, constants, gamma, label.ravel(), rtol, max_steps)
+        measured = isinstance(boundary, str) and boundary == "measured" and regions == "pins"
+        current = _rim_current(reference, mesh) if measured else None
+        passage = _superhomogenized(
+            reference, mesh, constants, gamma, label.ravel(), rtol, max_steps, current=current
+        )
+        gamma = gamma if passage.mu is None else passage.mu.gamma
     else:
         passage = _Passage(constants)
     by_cell = None if passage.factors is None else passage.factors.reshape(mesh.cells, 4, -1)
@@ -138,6 +156,7 @@ def _study(
         regions=problem.regions.reshape(reference.volume.shape),
         factors=passage.factors,
         superhomogenization=None if mu is None else mu.factors,
+        gamma=outer_gamma(problem, reference.volume.shape),
         k=reference.multiplication,
         k_coarse=found.k,
         power=reference.power,
@@ -181,6 +200,8 @@ def _superhomogenized(
     regions: np.ndarray,
     rtol: float,
     max_steps: int,
+    *,
+    current: np.ndarray | None,
 ) -> _Passage:
     flat = (mesh.cells, constants.groups)
     mu = superhomogenization_factors(
@@ -190,6 +211,7 @@ def _superhomogenized(
         reference.flux.reshape(flat),
         reference.multiplication,
         gamma,
+        rim_current=current,
         fixed_source=reference.source.reshape(flat),
         leaving=reference.current.sum(axis=2).reshape(flat),
         atol=rtol,
@@ -208,11 +230,39 @@ def _gamma(boundary: Any, reference: PinTally, mesh: CoreMesh) -> np.ndarray:
     groups = reference.flux.shape[-1]
     if isinstance(boundary, str) and boundary == "measured":
         at = mesh.rim, mesh.side
-        current = (reference.current / reference.face_length[..., None]).reshape(mesh.cells, 4, groups)[at]
-        return np.maximum(current / reference.surface_flux.reshape(mesh.cells, 4, groups)[at], 0.0)
+        surface = reference.surface_flux.reshape(mesh.cells, 4, groups)[at]
+        return np.maximum(_rim_current(reference, mesh) / surface, 0.0)
     conditions = read_boundary(boundary, 2, groups)
     found = np.array([conditions[SIDES[side]][1] for side in mesh.side])
     return found.reshape(-1, groups)
+
+
+def _rim_current(reference: PinTally, mesh: CoreMesh) -> np.ndarray:
+    """Return (rims, G) outward currents of the reference by area."""
+    density = reference.current / reference.face_length[..., None]
+    return density.reshape(mesh.cells, 4, -1)[mesh.rim, mesh.side]
+
+
+def outer_gamma(problem: CoreProblem, shape: tuple[int, ...]) -> np.ndarray:
+    """Return (ny, nx, 4, G) outward current by flux at the outer faces of a coarse core, NaN at inner ones.
+
+    Args:
+        problem: the core.
+        shape: (ny, nx).
+    """
+    found = np.full((problem.mesh.cells, 4, problem.gamma.shape[1]), np.nan)
+    found[problem.mesh.rim, problem.mesh.side] = problem.gamma
+    return found.reshape(*shape, 4, -1)
+
+
+def _refuse_diffusion(diffusion: Any) -> None:
+    if diffusion not in get_args(PinDiffusion):
+        raise InputError(
+            "diffusion",
+            got=repr(diffusion),
+            wanted=", ".join(map(repr, get_args(PinDiffusion))),
+            cure="choose one of them",
+        )
 
 
 def _refuse(tally: Any, method: Any, groups: Any, boundary: Any) -> None:

@@ -1,6 +1,7 @@
 """From pins to coarser regions: tallies of boxes of pins, and constants of regions, every rate kept."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from scalebridge.reactor.core_constants import CoreConstants
 from scalebridge.reactor.core_mesh import CoreMesh, core_mesh
 from scalebridge.reactor.pin_tally import PinTally
 
+PinDiffusion = Literal["mean-transport", "inverse-transport"]
 _WEST, _EAST, _SOUTH, _NORTH = range(4)
 
 

@@ -40,6 +40,7 @@ class Superhomogenization:
             nothing leaks.
         excess: (G,) largest outward current of a region by what diffusion can carry out of it: above one
             there are no factors.
+        gamma: (rims, G) outward current by flux at the outer faces that belongs to the factors.
     """
 
     factors: np.ndarray
@@ -47,6 +48,7 @@ class Superhomogenization:
     outcomes: tuple[Outcome, ...]
     normalised: np.ndarray
     excess: np.ndarray
+    gamma: np.ndarray
 
     @property
     def outcome(self) -> Outcome:
@@ -126,6 +128,7 @@ def superhomogenization_factors(
     k: float,
     gamma: np.ndarray,
     *,
+    rim_current: np.ndarray | None = None,
     fixed_source: np.ndarray | None = None,
     leaving: np.ndarray | None = None,
     atol: float = 1e-10,
@@ -141,6 +144,8 @@ def superhomogenization_factors(
         flux: (cells, G) reference mean fluxes.
         k: the reference's.
         gamma: (rims, G) outward current by flux at the outer faces.
+        rim_current: (rims, G) outward currents of the reference by area, where factors are to be normalised
+            and the albedo that keeps these currents is wanted; every volume has to be a region.
         fixed_source: (cells, G) sources beside fission, integrated.
         leaving: (cells, G) what leaves each pin in the reference, for the test of existence.
         atol: wanted change of the factors' logarithms.
@@ -160,8 +165,11 @@ def superhomogenization_factors(
         end = accelerated_fixed_point(matching.step, start, atol=atol, max_steps=max_steps, depth=depth)
         coarse, ends = np.exp(end.value).reshape(flux.shape), [end]
     else:
-        ends = [_matched_group(matching, g, atol, max_steps) for g in range(count)]
+        ends = [_matched_group(matching, g, rim_current, atol, max_steps) for g in range(count)]
         coarse = flux * np.exp(-np.stack([one.value for one in ends], axis=1))
+        if rim_current is not None:
+            gamma = _albedo(matching, flux / coarse, rim_current)
+            normalised = np.ones(count, bool)
     first = np.unique(regions, return_index=True)[1]
     return Superhomogenization(
         matching.factors(coarse)[first],
@@ -169,17 +177,32 @@ def superhomogenization_factors(
         tuple(one.outcome for one in ends),
         normalised,
         np.zeros(count) if leaving is None else _excess(mesh, regions, local, flux, leaving),
+        gamma,
     )
 
 
-def _matched_group(matching: _Matching, g: int, atol: float, max_steps: int) -> FixedPoint:
+def _matched_group(
+    matching: _Matching, g: int, rim_current: np.ndarray | None, atol: float, max_steps: int
+) -> FixedPoint:
     """Return the logarithms of one group's factors, every volume being a region."""
     flux, local = matching.reference[:, g], matching.local
     rate = matching.reference * matching.mesh.volumes[:, None]
     lost = matching.sources(matching.reference)[:, g] - local.removal[:, g] * rate[:, g]
-    gamma = matching.gamma[:, g] * (not matching.normalised[g])
+    gamma = np.where(matching.normalised[g], 0.0, matching.gamma[:, g])
+    if rim_current is not None:  # these leave whatever the factors are
+        gamma = np.zeros_like(gamma)
+        np.add.at(lost, matching.mesh.rim, -rim_current[:, g] * matching.mesh.rim_areas)
     network = pin_network(matching.mesh, local.diffusion[:, g], flux, lost, gamma)
     return matched_pins(network, atol=atol, max_steps=max_steps)
+
+
+def _albedo(matching: _Matching, factor: np.ndarray, current: np.ndarray) -> np.ndarray:
+    """Return (rims, G) gamma with which outer faces have given currents: J = phi / (1 / d + mu / gamma)."""
+    mesh = matching.mesh
+    half = conductances(mesh, matching.local.diffusion).rim
+    most = matching.reference[mesh.rim] / np.where(current > 0, current, np.inf)
+    rest = np.where(current > 0, most - 1 / half, np.inf)
+    return np.where(rest > 0, factor[mesh.rim] / np.where(rest > 0, rest, 1.0), np.inf)
 
 
 def _closed(matching: _Matching) -> np.ndarray:

@@ -23,8 +23,8 @@ from scalebridge.reactor.core_problem import CoreProblem
 from scalebridge.reactor.diffusion_faces import face_factors
 from scalebridge.reactor.equivalence_audit import audit, audit_checks
 from scalebridge.reactor.equivalence_study import EquivalenceMethod, EquivalenceStudy
-from scalebridge.reactor.equivalent_constants import equivalent_constants
-from scalebridge.reactor.pin_regions import tally_mesh
+from scalebridge.reactor.equivalent_constants import equivalent_constants, outer_gamma
+from scalebridge.reactor.pin_regions import PinDiffusion, tally_mesh
 from scalebridge.reactor.pin_tally import PinTally
 
 Surroundings = Literal["itself", "corners"]
@@ -64,6 +64,7 @@ def two_step_core(
     surroundings: Surroundings = "itself",
     method: EquivalenceMethod = "discontinuity",
     groups: Sequence[Sequence[int]] | None = None,
+    diffusion: PinDiffusion = "mean-transport",
     rtol: float = 1e-9,
 ) -> EquivalenceStudy:
     """Solve a core pin by pin with constants of its parts, and state the environment error.
@@ -77,6 +78,7 @@ def two_step_core(
         surroundings: "itself" (each fuelled assembly alone, its sides reflect), or "corners".
         method: how the constants of each part are made equivalent.
         groups: fine groups of each coarse one.
+        diffusion: coefficients of pins, as in `equivalent_constants`.
         rtol: residual of the coarse core.
 
     Returns:
@@ -98,7 +100,10 @@ def two_step_core(
         if window.question not in studies:
             sides = dict(window.boundary)
             tally = solve([list(row) for row in window.names], sides)
-            studies[window.question] = equivalent_constants(tally, method, boundary=sides, groups=groups)
+            given = "measured" if method == "superhomogenization" else sides
+            studies[window.question] = equivalent_constants(
+                tally, method, boundary=given, groups=groups, diffusion=diffusion
+            )
     watch.lap("windows")
     problem, factors = _pasted(names, parts, studies, coarse, boundary)
     found = solve_volumes(problem, rtol)
@@ -110,6 +115,7 @@ def two_step_core(
         regions=problem.regions.reshape(coarse.volume.shape),
         factors=factors,
         superhomogenization=None,
+        gamma=outer_gamma(problem, coarse.volume.shape),
         k=coarse.multiplication,
         k_coarse=found.k,
         power=coarse.power,
@@ -125,7 +131,7 @@ def two_step_core(
         ),
         provenance=Provenance(
             {"core": [list(row) for row in names]},
-            {"method": method, "surroundings": surroundings},
+            {"method": method, "surroundings": surroundings, "diffusion": diffusion},
             installed_versions(),
             this_machine(),
             watch.started,
@@ -213,18 +219,21 @@ def _pasted(
     first = np.concatenate([[0], np.cumsum(sizes)])
     groups = reference.flux.shape[-1]
     label = np.zeros(reference.volume.shape, dtype=int)
-    factors = np.ones((*label.shape, 4, groups))
+    factors, outer = np.ones((2, *label.shape, 4, groups))
     for (i, j, down, right), window in parts.items():
         study = studies[window.question]
         rows, columns = _half(height, down), _half(width, right)
         there = np.ix_(i * height + rows, j * width + columns)
         inside = np.ix_((i - window.rows[0]) * height + rows, (j - window.columns[0]) * width + columns)
         label[there] = first[order[window.question]] + study.regions[inside]
+        outer[there] = study.gamma[inside]
         if study.factors is not None:
             factors[there] = study.factors[inside]
     mesh = tally_mesh(reference)
     conditions = read_boundary(dict(boundary), 2, groups)
     gamma = np.array([conditions[SIDES[side]][1] for side in mesh.side]).reshape(-1, groups)
+    own = outer.reshape(mesh.cells, 4, groups)[mesh.rim, mesh.side]
+    gamma = np.where(np.isfinite(own) & (gamma > 0), own, gamma)
     constants = merge_constants([study.constants for study in studies.values()])
     used, regions = np.unique(label, return_inverse=True)
     factor = face_factors(mesh, factors.reshape(mesh.cells, 4, groups), groups)
