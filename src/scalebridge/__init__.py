@@ -74,7 +74,9 @@ if TYPE_CHECKING:
     from scalebridge.laws.elastic_material import elastic_material
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
+    from scalebridge.reactor.equivalent_constants import equivalent_constants
     from scalebridge.reactor.homogenize_lattice import homogenize_lattice
+    from scalebridge.reactor.solve_core import solve_core
     from scalebridge.reactor.solve_transport import solve_transport
     from scalebridge.structures.darcy import darcy_flow
     from scalebridge.structures.solve_structure import solve_structure
@@ -195,7 +197,9 @@ _HOMES = {
     "laws.elastic_material": ("elastic_material",),
     "laws.engineering_constants": ("engineering_constants",),
     "laws.fibre_rules": ("fibre_ply",),
+    "reactor.equivalent_constants": ("equivalent_constants",),
     "reactor.homogenize_lattice": ("homogenize_lattice",),
+    "reactor.solve_core": ("solve_core",),
     "reactor.solve_transport": ("solve_transport",),
     "structures.darcy": ("darcy_flow",),
     "structures.solve_structure": ("solve_structure",),
@@ -269,6 +273,7 @@ __all__ = [
     "effective_thermoelasticity",
     "elastic_material",
     "engineering_constants",
+    "equivalent_constants",
     "estimate_bruggeman",
     "estimate_maxwell",
     "estimate_mori_tanaka",
@@ -303,6 +308,7 @@ __all__ = [
     "response_along_path",
     "sample",
     "select_scales",
+    "solve_core",
     "solve_structure",
     "solve_transport",
     "sphere_lattice",

@@ -9,6 +9,7 @@ from pydantic import Field, GetJsonSchemaHandler, TypeAdapter, model_validator
 from pydantic_core import core_schema
 
 from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Table
+from scalebridge.cli.core_case import CoreCase
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
 from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.interface_case import InterfaceCase
@@ -163,6 +164,7 @@ Case = (
     | StructureCase
     | InferCase
     | ScalesCase
+    | CoreCase
     | ReactorCase
 )
 TASKS: dict[str, type[Case]] = {
@@ -178,6 +180,7 @@ TASKS: dict[str, type[Case]] = {
     "fe2": StructureCase,
     "infer": InferCase,
     "scales": ScalesCase,
+    "core": CoreCase,
     "reactor": ReactorCase,
 }
 

@@ -6,6 +6,7 @@ import typer
 
 from scalebridge.cli.check import check
 from scalebridge.cli.conductivity import conductivity
+from scalebridge.cli.core import core
 from scalebridge.cli.exits import EPILOG
 from scalebridge.cli.expansion import expansion
 from scalebridge.cli.fe2 import fe2
@@ -42,6 +43,7 @@ _VERBS = {
     infer: "What measurements of small samples say of the large.",
     sample: "A posterior, with cheap models screening for an expensive one.",
     scales: "Which scales of values are more than noise.",
+    core: "A core of homogenised regions: multiplication and power.",
     reactor: "Neutron transport in a lattice, and the constants of a coarse core.",
     run: "Run a case file.",
     inspect: "What is in an image file.",

@@ -24,6 +24,8 @@ from scalebridge.inference.scale_result import SCHEMA as SCALES_SCHEMA
 from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.io.cards import Dialect, conductivity_card
 from scalebridge.io.fields import write_fields
+from scalebridge.reactor.core_study import SCHEMA as CORE_SCHEMA
+from scalebridge.reactor.core_study import CoreStudy
 from scalebridge.reactor.lattice_study import SCHEMA as LATTICE_SCHEMA
 from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.structures.structure_study import StructureStudy
@@ -38,9 +40,18 @@ Shown = (
     | MeasurementStudy
     | ScaleSelection
     | LatticeStudy
+    | CoreStudy
 )
 TABLE_SCHEMA = "scalebridge/thermoelastic-table/1"
-_SCHEMAS = (SCHEMA, STUDY_SCHEMA, TABLE_SCHEMA, MEASUREMENTS_SCHEMA, SCALES_SCHEMA, LATTICE_SCHEMA)
+_SCHEMAS = (
+    SCHEMA,
+    STUDY_SCHEMA,
+    TABLE_SCHEMA,
+    MEASUREMENTS_SCHEMA,
+    SCALES_SCHEMA,
+    LATTICE_SCHEMA,
+    CORE_SCHEMA,
+)
 _SUFFIXES = {"fields": (".vtkhdf", ".hdf", ".vti", ".h5", ".hdf5"), "report": (".html", ".htm")}
 
 
@@ -157,7 +168,9 @@ class Outputs:
         return written
 
     def write_study(
-        self, study: RveStudy | MeasurementStudy | ScaleSelection | LatticeStudy, request: str = ""
+        self,
+        study: RveStudy | MeasurementStudy | ScaleSelection | LatticeStudy | CoreStudy,
+        request: str = "",
     ) -> dict[str, Path]:
         """Write a study's report and JSON, as `write` does a result's."""
         written: dict[str, Path] = {}

@@ -10,6 +10,7 @@ from scalebridge.cli.exits import refusals
 
 _ANSWERS = {
     "conductivity": ("answering", "answer_case"),
+    "core": ("core_solving", "answer_core_case"),
     "fe2": ("structure_solving", "solve_structure_case"),
     "infer": ("statistics_solving", "answer_infer_case"),
     "interface": ("interface_solving", "answer_interface_case"),

@@ -14,8 +14,12 @@ from scalebridge.core.upscaled import Upscaled
 from scalebridge.inference.hierarchy_result import MeasurementStudy
 from scalebridge.inference.sampled import Sampled
 from scalebridge.inference.scale_result import ScaleSelection
+from scalebridge.reactor.core_study import CoreStudy
+from scalebridge.reactor.equivalence_study import EquivalenceStudy
 from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.report.comparison import compare
+from scalebridge.report.core_section import make_core_section
+from scalebridge.report.equivalence_section import make_equivalence_section
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.measurement_section import make_measurement_section
@@ -42,6 +46,8 @@ Shown = (
     | StructureStudy
     | MeasurementStudy
     | ScaleSelection
+    | CoreStudy
+    | EquivalenceStudy
     | LatticeStudy
 )
 """What a page can show."""
@@ -61,6 +67,8 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     StructureStudy: make_structure_section,
     MeasurementStudy: make_measurement_section,
     ScaleSelection: make_scales_section,
+    CoreStudy: make_core_section,
+    EquivalenceStudy: make_equivalence_section,
     LatticeStudy: make_reactor_section,
 }
 
