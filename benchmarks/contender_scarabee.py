@@ -6,10 +6,20 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
-from scarabee import (  # pyright: ignore[reportMissingImports]
-    CMFD, BoundaryCondition, Cartesian2D, CrossSection, Direction, EmptyCell, LogLevel, MOCDriver, PinCell, Vector,
-    YamamotoTabuchi6, set_logging_level,
-)  # fmt: skip
+from scarabee import (
+    CMFD,
+    BoundaryCondition,
+    Cartesian2D,
+    CrossSection,
+    Direction,
+    EmptyCell,
+    LogLevel,
+    MOCDriver,
+    PinCell,
+    Vector,
+    YamamotoTabuchi6,
+    set_logging_level,
+)
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PITCH, AZIMUTHS, SPACING, MESH = 1.26, 64, 0.05, 4

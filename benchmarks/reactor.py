@@ -2,7 +2,7 @@
 
     python -m benchmarks.reactor [--azimuths 32] [--spacing 0.1] [--peer PYTHON]
 
-PEER is an interpreter that has Scarabee (benchmarks/requirements/scarabee.txt, GPL: it is run, never imported here).
+PEER is an interpreter that has Scarabee (benchmarks/requirements/scarabee.txt; GPL: run, not imported).
 Run it on an idle machine; CPU seconds are printed beside wall seconds.
 """
 
@@ -56,11 +56,13 @@ def show(found):
     power = found["power"]
     assemblies = [power[:17, :17].sum(), power[:17, 17:].sum(), power[17:, 17:].sum()]
     errors = [100 * (a / b - 1) for a, b in zip(assemblies, WANTED["assemblies"], strict=True)]
+    fuel = power[power > 0]
+    pins = [100 * (fuel.max() / WANTED["max"] - 1), 100 * (fuel.min() / WANTED["min"] - 1)]
     print(
-        f"{found['program']:<12} k {found['k']:.6f} ({1e5 * (found['k'] - WANTED['k']):+.1f} pcm), pins "
-        f"{100 * (power.max() / WANTED['max'] - 1):+.3f} % and {100 * (power[power > 0].min() / WANTED['min'] - 1):+.3f} %, "
-        f"assemblies {', '.join(f'{e:+.3f} %' for e in errors)}; {found['regions']} regions, "
-        f"{found['wall']:.1f} s wall, {found['cpu']:.1f} s CPU"
+        f"{found['program']:<12} k {found['k']:.6f} ({1e5 * (found['k'] - WANTED['k']):+.1f} pcm), "
+        f"largest and least pin {', '.join(f'{e:+.3f} %' for e in pins)}, "
+        f"assemblies {', '.join(f'{e:+.3f} %' for e in errors)}; "
+        f"{found['regions']} regions, {found['wall']:.1f} s wall, {found['cpu']:.1f} s CPU"
     )
 
 

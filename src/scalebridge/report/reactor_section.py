@@ -87,9 +87,7 @@ def material_table(study: LatticeStudy) -> Table:
         Row(
             (
                 name,
-                str(m.groups),
-                str(m.order),
-                "yes" if m.transport_corrected else "no",
+                "transport" if m.transport_corrected else f"order {m.order}",
                 f"{m.balance_gap:.1e}",
                 typeset_number(m.infinite_multiplication(), 5) if m.fissile else "–",
                 f"{area[name] / sum(area.values()):.2%}",
@@ -97,8 +95,9 @@ def material_table(study: LatticeStudy) -> Table:
         )
         for name, m in solution.materials.items()
     ]
-    head = ("material", "groups", "order", "transport-corrected", "gap of balance", "k alone", "area")
-    return Table("Materials", head, rows, frozenset({0}))
+    head = ("material", "scattering", "gap of balance", "k alone", "area")
+    caption = f"Materials in {solution.pins.flux.shape[2]} groups; transport: corrected for anisotropy"
+    return Table(caption, head, rows, frozenset({0, 1}))
 
 
 def audit_table(study: LatticeStudy) -> Table:
