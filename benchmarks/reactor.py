@@ -81,9 +81,8 @@ def main():
     show(other)
     fuel = mine["power"] > 0
     gap = 100 * (mine["power"][fuel] / other["power"][fuel] - 1)
-    print(
-        f"pin powers against the peer: rms {np.sqrt((gap**2).mean()):.3f} %, largest {np.abs(gap).max():.3f} %"
-    )
+    rms, largest = np.sqrt((gap**2).mean()), np.abs(gap).max()
+    print(f"pin powers against the peer: rms {rms:.3f} %, largest {largest:.3f} %")
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ LATTICES = [
      "source", "k = "),
     ("a source of nothing", lambda: solved(source={"fuel": [0.0, 0.0]}), "source", "zeros"),
     ("a negative source", lambda: solved(source={"fuel": [-1.0, 0.0]}), "source.fuel", "negative"),
+    ("a source in words", lambda: solved(source={"fuel": "many"}), "source.fuel", "2 numbers"),
     ("a source of a stranger", lambda: solved(source={"lead": [1.0, 0.0]}), "source.lead", "fuel"),
     ("no tolerance", lambda: solved(rtol=0.0), "rtol", "above 0"),
     ("no sweeps", lambda: solved(max_steps=0), "max_steps", "at least 1"),
@@ -115,6 +116,7 @@ def test_lattices(name, ask, argument, words):
 @pytest.mark.parametrize(
     ("options", "argument"),
     [
+        ({"solution": None}, "solution"),
         ({"regions": "corners"}, "regions"),
         ({"regions": [[0, 3], [1, 1]]}, "regions"),
         ({"groups": (1,)}, "groups"),
@@ -125,7 +127,7 @@ def test_lattices(name, ask, argument, words):
 )
 def test_constants(options, argument):
     with pytest.raises(InputError) as caught:
-        homogenize_lattice(SOLUTION, **options)
+        homogenize_lattice(**({"solution": SOLUTION} | options))
     assert caught.value.argument == argument
 
 

@@ -60,6 +60,13 @@ def homogenize_lattice(
         >>> found.passed, found.total.shape
         (True, (1, 1))
     """
+    if not isinstance(solution, TransportSolution):
+        raise InputError(
+            "solution",
+            got=type(solution).__name__,
+            wanted="a TransportSolution",
+            cure="pass solve_transport(...)",
+        )
     pins = solution.pins
     labels = region_labels(solution, regions)
     starts = group_starts(groups, pins.flux.shape[2])

@@ -6,7 +6,10 @@ import numpy as np
 
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.reactor.homogenize_lattice import homogenize_lattice
+from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.lattice_study import LatticeStudy
+from scalebridge.reactor.transport_result import TransportSolution
 from scalebridge.report.figures_reactor import (
     draw_fluxes_of_groups,
     draw_lattice,
@@ -59,6 +62,16 @@ def make_reactor_section(study: LatticeStudy, number: int) -> Section:
         json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
         json_text=escape_json(text),
     )
+
+
+def make_constants_section(constants: HomogenizedLattice, number: int) -> Section:
+    """Show constants with the solution that they come from; the arguments are those of the section above."""
+    return make_reactor_section(LatticeStudy(constants.solution, constants), number)
+
+
+def make_transport_section(solution: TransportSolution, number: int) -> Section:
+    """Show a solution with the constants of its assemblies."""
+    return make_constants_section(homogenize_lattice(solution), number)
 
 
 def constants_table(study: LatticeStudy) -> Table:
