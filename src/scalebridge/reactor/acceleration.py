@@ -134,8 +134,8 @@ def _leakage(sums: PinSums, swept: Swept, flux: np.ndarray, total: np.ndarray, g
         (swept.vertical[..., g], 1, width, height),
         (swept.horizontal[..., g], 0, height, width),
     ):
-        ordered = [np.moveaxis(a, axis, 0) for a in (phi, sigma, number, current)]
-        blocks += _faces(*ordered, step, face)
+        first = [np.moveaxis(field, axis, 0) for field in (phi, sigma, number, current)]
+        blocks += _faces(first[0], first[1], first[2], first[3], step, face)
     row, column, value = (np.concatenate([b[i].ravel() for b in blocks]) for i in range(3))
     return sp.csc_matrix((value, (row, column)), shape=(rows * columns, rows * columns))
 
