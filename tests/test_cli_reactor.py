@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from cli_helpers import invoke
-from lattice_samples import C5G7, FUEL, TWO_GROUPS
+from lattice_samples import C5G7, FUEL, ROOT, TWO_GROUPS
+from scalebridge.cli.case_file import load_case
 from scalebridge.core.errors import FileFormatError, InputError
+from scalebridge.reactor.lattice_table import lattice_from_table
 from scalebridge.reactor.materials import multigroup_material, read_materials
 from scalebridge.reactor.mgxs import read_mgxs, write_mgxs
 
@@ -131,3 +133,11 @@ def test_data_of_the_benchmark_are_sound():
         assert all(check.passed for check in material.checks())
     # eigenvalue of the published tables, found by another program
     assert C5G7["MOX-8.7%"].infinite_multiplication() == pytest.approx(1.147587763941253, rel=1e-9)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("c5g7.toml", (51, 51)), ("uo2_pin.toml", (1, 1))])
+def test_examples_are_cases_whose_materials_are_there(name, shape):
+    case = load_case(ROOT / "examples" / name)
+    found = lattice_from_table({k: v for k, v in case.lattice.model_dump().items() if v is not None})
+    assert found.shape == shape
+    assert set(found.materials) <= set(C5G7)
