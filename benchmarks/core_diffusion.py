@@ -45,7 +45,9 @@ def own_rows(problem: CoreBenchmark) -> list[list[str]]:
     return rows
 
 
-def row(problem: CoreBenchmark, who: str, cut: float, k: float, power: np.ndarray, seconds: float) -> list[str]:
+def row(
+    problem: CoreBenchmark, who: str, cut: float, k: float, power: np.ndarray, seconds: float
+) -> list[str]:
     """Return a row of the table."""
     return [
         problem.name, who, f"{cut:g}", f"{k:.6f}", f"{1e5 * (k - problem.k):+.1f}",
@@ -80,7 +82,11 @@ def peer_rows(problems: list[CoreBenchmark], python: str) -> list[list[str]]:
             }
             for one in materials.values()
         ]
-        common = {"name": problem.name, "compositions": compositions, "nodes": halves(problem, list(materials))}
+        common = {
+            "name": problem.name,
+            "compositions": compositions,
+            "nodes": halves(problem, list(materials)),
+        }
         cases += [{**common, "edge": problem.assembly / 2, "cut": cut} for cut in (1, 2, 4)]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cases.json"

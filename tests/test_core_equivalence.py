@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from core_samples import BOXES, EDGE, FUEL, PINS, fine_pins
 
+from core_samples import BOXES, EDGE, FUEL, PINS, fine_pins
 from scalebridge.core.errors import InputError, SolverError
 from scalebridge.core.results import Outcome
 from scalebridge.reactor.core_tally import core_tally

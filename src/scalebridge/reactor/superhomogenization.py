@@ -170,13 +170,17 @@ def superhomogenization_factors(
         if rim_current is not None:
             gamma = _albedo(matching, flux / coarse, rim_current)
             normalised = np.ones(count, bool)
+    excess = np.zeros(count) if leaving is None else _excess(mesh, regions, local, flux, leaving)
+    if rim_current is not None and len(rim_current):  # an albedo carries no more than diffusion brings to it
+        carried = conductances(mesh, local.diffusion).rim * flux[mesh.rim]
+        excess = np.maximum(excess, (rim_current / carried).max(axis=0))
     first = np.unique(regions, return_index=True)[1]
     return Superhomogenization(
         matching.factors(coarse)[first],
         tuple(one.history for one in ends),
         tuple(one.outcome for one in ends),
         normalised,
-        np.zeros(count) if leaving is None else _excess(mesh, regions, local, flux, leaving),
+        excess,
         gamma,
     )
 
