@@ -255,6 +255,17 @@ def test_what_does_not_converge_says_so():
         solve_core(**problem.arguments, max_steps=2)
     found = solve_core(**problem.arguments, max_steps=2, throw=False)
     assert not found.passed
+    with pytest.raises(SolverError, match="largest_cell"):  # nodes of nine diffusion lengths, all of it leaks
+        solve_core([["f", "w"]], MATERIALS, pitch=20, boundary="vacuum")
+
+
+@pytest.mark.parametrize("method", ["nodal", "volumes", "sp3"])
+def test_a_group_that_nothing_reaches_and_a_core_of_one_node_are_solved(method):
+    dead = FUEL | {"chi": [0, 1]}
+    found = solve_core(["f", "f"], {"f": dead}, pitch=10, boundary="reflective", method=method)
+    assert found.k == pytest.approx(0.135 / 0.08, rel=1e-9)
+    assert (found.flux[:, 0] == 0).all()
+    assert solve_core(["f"], {"f": dead}, pitch=10, boundary="vacuum", method=method).passed
 
 
 def test_a_study_is_saved_whole(tmp_path):

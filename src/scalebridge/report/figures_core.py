@@ -174,9 +174,9 @@ def draw_closing(study: CoreStudy, key: str) -> Picture | None:
 
 def map_edges(study: CoreStudy) -> tuple[np.ndarray, np.ndarray]:
     """Return the places of the faces of nodes along x, and along y from the north, cm."""
-    widths = study.given.widths
-    down = widths[1] if len(widths) > 1 else np.array([0.2 * widths[0].sum()])
-    return np.append(0.0, np.cumsum(widths[0])), np.append(0.0, np.cumsum(down))
+    across, *others = study.given.widths
+    down = others[0] if others else np.array([0.2 * across.sum()])
+    return np.append(0.0, np.cumsum(across)), np.append(0.0, np.cumsum(down))
 
 
 def _write(
