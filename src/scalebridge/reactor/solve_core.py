@@ -175,7 +175,7 @@ def _mesh_error(given: CoreInput, method: CoreMethod, k: float, rtol: float, max
     """Return the error of k by the mesh: from volumes twice as large where nodes are cut, else half as large.
 
     For a method of second order it is four thirds of the difference to a finer mesh, and a third of that to a
-    coarser one; there the whole difference is taken, because corners of reflectors spoil the order of coarse ones.
+    coarser one; there the whole difference is taken, because corners of reflectors spoil the order.
     """
     cut = any((row > 1).any() for row in given.counts)
     counts = [-(-row // 2) if cut else 2 * row for row in given.counts]
@@ -187,8 +187,8 @@ def _require(study: CoreStudy) -> None:
     """Raise SolverError with a cure, unless the method converged."""
     if study.method == "nodal" and study.outcome is not Outcome.converged:
         raise SolverError(
-            f"solve_core: after {len(study.history)} outer iterations the currents of the nodal expansion still "
-            "moved, as happens where nodes are many diffusion lengths wide and much leaks; cut them by "
+            f"solve_core: after {len(study.history)} outer iterations the currents of the nodal expansion "
+            "still moved, as happens where nodes are many diffusion lengths wide and much leaks; cut them by "
             "largest_cell, raise max_steps, or use method='volumes'"
         )
     require_converged(study.outcome, "solve_core")
