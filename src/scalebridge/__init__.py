@@ -75,7 +75,9 @@ if TYPE_CHECKING:
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
     from scalebridge.reactor.equivalent_constants import equivalent_constants
+    from scalebridge.reactor.homogenize_lattice import homogenize_lattice
     from scalebridge.reactor.solve_core import solve_core
+    from scalebridge.reactor.solve_transport import solve_transport
     from scalebridge.structures.darcy import darcy_flow
     from scalebridge.structures.solve_structure import solve_structure
     from scalebridge.upscaling.bounds import bound_hashin_shtrikman, bound_reuss, bound_voigt, bound_wiener
@@ -196,7 +198,9 @@ _HOMES = {
     "laws.engineering_constants": ("engineering_constants",),
     "laws.fibre_rules": ("fibre_ply",),
     "reactor.equivalent_constants": ("equivalent_constants",),
+    "reactor.homogenize_lattice": ("homogenize_lattice",),
     "reactor.solve_core": ("solve_core",),
+    "reactor.solve_transport": ("solve_transport",),
     "structures.darcy": ("darcy_flow",),
     "structures.solve_structure": ("solve_structure",),
     "upscaling.bounds": (
@@ -279,6 +283,7 @@ __all__ = [
     "gas_slip",
     "gaussian_field_image",
     "graded_stiffness",
+    "homogenize_lattice",
     "image_statistics",
     "laminate_conductivity",
     "laminate_expansion",
@@ -305,6 +310,7 @@ __all__ = [
     "select_scales",
     "solve_core",
     "solve_structure",
+    "solve_transport",
     "sphere_lattice",
     "spheres_image",
     "square_inclusion",

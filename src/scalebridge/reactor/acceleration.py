@@ -68,13 +68,15 @@ class CoarseMesh:
         return k, flux
 
     def _groups(self, flux: np.ndarray, fission: np.ndarray) -> None:
-        """Solve every group in turn, and again those that neutrons climb back into."""
-        up = [g for g in range(flux.shape[1]) if np.any(self.scatter[:, g + 1 :, g])]
-        first = up[0] if up else flux.shape[1]
-        for groups in (range(flux.shape[1]), range(first, flux.shape[1])):
-            for g in groups:
-                arriving = np.einsum("ch,ch->c", self.scatter[:, :, g], flux)
-                flux[:, g] = self.loss[g].solve(arriving + fission[:, g])
+        """Solve every group in turn, the way most neutrons go, and again those that they come back into."""
+        count = flux.shape[1]
+        moved = self.scatter.sum(axis=0)
+        down = np.triu(moved).sum() >= np.tril(moved).sum()
+        order = list(range(count)) if down else list(range(count))[::-1]
+        later = [i for i, g in enumerate(order) if np.any(moved[order[i + 1 :], g])]
+        for g in order + (order[later[0] :] if later else []):
+            arriving = np.einsum("ch,ch->c", self.scatter[:, :, g], flux)
+            flux[:, g] = self.loss[g].solve(arriving + fission[:, g])
 
 
 def coarse_mesh(sums: PinSums, swept: Swept, fixed: np.ndarray | None = None) -> CoarseMesh:
@@ -132,8 +134,8 @@ def _leakage(sums: PinSums, swept: Swept, flux: np.ndarray, total: np.ndarray, g
         (swept.vertical[..., g], 1, width, height),
         (swept.horizontal[..., g], 0, height, width),
     ):
-        ordered = [np.moveaxis(a, axis, 0) for a in (phi, sigma, number, current)]
-        blocks += _faces(*ordered, step, face)
+        first = [np.moveaxis(field, axis, 0) for field in (phi, sigma, number, current)]
+        blocks += _faces(first[0], first[1], first[2], first[3], step, face)
     row, column, value = (np.concatenate([b[i].ravel() for b in blocks]) for i in range(3))
     return sp.csc_matrix((value, (row, column)), shape=(rows * columns, rows * columns))
 

@@ -14,8 +14,8 @@ class FluxCondensation(Transfer):
     """Cross-sections upwards by flux-weighted averages over regions and groups, downwards as they are.
 
     restrict: S_RG = sum w s / sum w over regions r in R and groups g in G, with w = flux times volume, so
-    that S_RG times the flux of R and G is the reaction rate; prolong: s_rg = S_RG. With inner products weighted
-    by w one is the adjoint of the other.
+    that S_RG times the flux of R and G is the reaction rate; prolong: s_rg = S_RG. With inner products
+    weighted by w one is the adjoint of the other.
 
     Args:
         weight: (regions, groups) flux times volume.

@@ -9,6 +9,7 @@ matter, and is audited by `audit_rates`.
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
+import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.core.errors import InputError
@@ -35,8 +36,8 @@ def homogenize_lattice(
             row first.
         groups: first fine group of each coarse one, from 0: (0, 4) makes two of seven; all kept unless given.
         diffusion: "inverse-transport" (the mean of 1 / (3 transport)), "in-scatter" (order 1 by the group
-            that neutrons arrive in), "p1" or "b1" (the same in the spectrum of the critical buckling of the whole
-            lattice, which then also weights the groups).
+            that neutrons arrive in), "p1" or "b1" (the same in the spectrum of the critical buckling of the
+            whole lattice, which then also weights the groups).
 
     Returns:
         `HomogenizedLattice`, with the transfer, and the audit of its rates.
@@ -59,6 +60,13 @@ def homogenize_lattice(
         >>> found.passed, found.total.shape
         (True, (1, 1))
     """
+    if not isinstance(solution, TransportSolution):
+        raise InputError(
+            "solution",
+            got=type(solution).__name__,
+            wanted="a TransportSolution",
+            cure="pass solve_transport(...)",
+        )
     pins = solution.pins
     labels = region_labels(solution, regions)
     starts = group_starts(groups, pins.flux.shape[2])
@@ -193,7 +201,7 @@ def _constants(
     count, fine = int(labels.max()) + 1, pins.flux.shape[2]
 
     def up(field: np.ndarray) -> np.ndarray:
-        return np.asarray(transfer.restrict(field.reshape(-1, fine)))
+        return np.asarray(transfer.restrict(jnp.asarray(field.reshape(-1, fine))))
 
     into = np.add.reduceat(pins.scatter, starts, axis=3)
     scatter = np.stack([up(into[..., to]) for to in range(len(starts))], axis=2)

@@ -251,7 +251,8 @@ def constants_checks(found: HomogenizedLattice, rates: dict[str, np.ndarray]) ->
     meaning = "total against absorption plus scattering of every region and group; rounding"
     checks.append(Check("balance of constants", gap, _ROUNDING, meaning=meaning))
     if not found.solution.fixed and found.buckling == 0:
-        made = float((found.nu_fission * integral).sum())
+        born = found.chi.sum(axis=1) * (found.nu_fission * integral).sum(axis=1)  # as the data's chi has it
+        made = float(born.sum())
         lost = float((found.absorption * integral).sum() + found.leakage.sum())
         meaning = (
             "production over absorption and leakage against the fine k, relative; a hundred times the rtol"

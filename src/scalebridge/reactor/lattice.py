@@ -192,7 +192,9 @@ def _pitch(given: Any) -> tuple[float, float]:
 
 
 def _boundary(given: Any) -> dict[str, str | float]:
-    by_side = dict(given) if isinstance(given, Mapping) else dict.fromkeys(SIDES, given)
+    by_side: dict[str, Any] = (
+        dict(given) if isinstance(given, Mapping) else dict.fromkeys(map(str, SIDES), given)
+    )
     if set(by_side) != set(SIDES):
         raise InputError(
             "boundary",

@@ -281,10 +281,10 @@ def _eigen(full, response, made, chi, volumes, edges, media) -> LayeredSolution:
     fission = (made.T[:, :, None] * answers).reshape(groups * cells, groups * cells)
     kept = np.flatnonzero(made.T.ravel() > 0)
     values, vectors = np.linalg.eig(fission[np.ix_(kept, kept)])
-    best = int(np.argmax(values.real))
-    k = float(values[best].real)
+    best = int(np.argmax(np.real(values)))
+    k = float(np.real(values[best]))
     source = np.zeros(groups * cells)
-    source[kept] = np.abs(vectors[:, best].real)
+    source[kept] = np.abs(np.real(vectors[:, best]))
     flux = (answers @ source).T / k
     neutrons = float(np.sum((flux * made).sum(axis=1) * volumes)) / k
     flux /= neutrons

@@ -10,7 +10,7 @@ Source: R. J. J. Stamm'ler, M. J. Abbate (1983), Methods of Steady-State Reactor
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import brentq
@@ -84,7 +84,7 @@ def critical_buckling(medium: Medium, exact: bool = True) -> tuple[float, np.nda
             )
         inner, outer = outer, 1.5 * outer
     low, high = sorted((inner, outer))
-    found = brentq(lambda b: multiplication(medium, b, exact) - 1.0, low, high, xtol=1e-13, rtol=1e-12)
+    found: Any = brentq(lambda b: multiplication(medium, b, exact) - 1.0, low, high, xtol=1e-13)
     return float(found), spectrum(medium, float(found), exact)
 
 
@@ -120,5 +120,5 @@ def _b1_factor(buckling: float, total: np.ndarray) -> np.ndarray:
 
 
 def _shallow(medium: Medium) -> float:
-    """A depth of negative buckling at which a wave still decays slower than a beam, and k has not turned over."""
+    """A depth of negative buckling at which a wave still decays slower than a beam."""
     return 0.5 * float(np.min(medium.total)) ** 2

@@ -67,7 +67,8 @@ def read_mgxs(path: str | Path, *, temperature: str | None = None) -> dict[str, 
                     wanted="an OpenMC mgxs library",
                     cure="check the file",
                 )
-            edges = np.asarray(file.attrs["group structure"], dtype=float)[::-1]
+            structure: Any = file.attrs["group structure"]
+            edges = np.asarray(structure, dtype=float)[::-1]
             return {name: _read_one(name, group, edges, temperature) for name, group in file.items()}
     except (OSError, KeyError, IndexError) as error:
         raise FileFormatError(
@@ -117,8 +118,8 @@ def _reach(material: MultigroupMaterial) -> tuple[np.ndarray, np.ndarray]:
     return np.argmax(used, axis=1), material.groups - 1 - np.argmax(used[:, ::-1], axis=1)
 
 
-def _read_one(name: str, group: h5py.Group, edges: np.ndarray, wanted: str | None) -> MultigroupMaterial:
-    temperatures = [key for key in group if key != "kTs"]
+def _read_one(name: str, group: Any, edges: np.ndarray, wanted: str | None) -> MultigroupMaterial:
+    temperatures = [str(key) for key in group if key != "kTs"]
     chosen = wanted or (temperatures[0] if len(temperatures) == 1 else None)
     if chosen not in temperatures:
         raise InputError(
@@ -148,7 +149,7 @@ def _read_one(name: str, group: h5py.Group, edges: np.ndarray, wanted: str | Non
     )
 
 
-def _read_scatter(data: h5py.Group, groups: int, order: int) -> np.ndarray:
+def _read_scatter(data: Any, groups: int, order: int) -> np.ndarray:
     """Moments as [order, from, to]; neutrons that reactions multiply are counted as scattered."""
     low, high = (np.asarray(data[key], dtype=int) - 1 for key in ("g_min", "g_max"))
     flat = np.asarray(data["scatter_matrix"], dtype=float)

@@ -42,14 +42,14 @@ class PinSums:
         """Sum a field of regions over each pin, (pins, G)."""
         return _sum_rows(self.lattice.region_pin, field, self.pins)
 
-    def source(self, flux: np.ndarray, multiplication: float, adjoint: bool = False) -> np.ndarray:
+    def source(self, flux: np.ndarray, multiplication: float) -> np.ndarray:
         """Return scattering plus fission over k of every region, (regions, G) per cm^3."""
         out = np.empty_like(flux)
         for rows, scatter, made, chi in zip(
             self._of_material, self.scatter, self.nu_fission, self.chi, strict=True
         ):
             production = scatter + made[:, None] * chi / multiplication  # [from, to]
-            out[rows] = flux[rows] @ (production.T if adjoint else production)
+            out[rows] = flux[rows] @ production
         return out
 
     def production(self, flux: np.ndarray) -> float:

@@ -76,8 +76,8 @@ def solve_transport(
     Limits: two dimensions; all cells of one pitch; rings concentric with their cell; scattering isotropic
         (moments above order 0 are noted and left out, so take transport-corrected data); flat sources, so
         regions have to be small where the flux is steep.
-    Cost: segments times groups times polar directions a sweep, some 200 million a second and core; some
-        15 sweeps with, some hundreds without acceleration.
+    Cost: segments times groups times polar directions a sweep, some 500 million a second and core; some
+        15 to 30 sweeps with, some hundreds without acceleration.
     Source: J. R. Askew (1972), AEEW-M 1108; A. Yamamoto et al. (2007), J. Nucl. Sci. Technol. 44, 129.
 
     Example:
@@ -170,7 +170,10 @@ def fixed_source(
     groups = same_groups(dict(used))
     by_material = np.zeros((len(found.materials), groups))
     for name, given in source.items():
-        values = np.atleast_1d(np.asarray(given, dtype=float))
+        try:
+            values = np.atleast_1d(np.asarray(given, dtype=float))
+        except (TypeError, ValueError):
+            values = np.zeros(0)  # refused below
         if name not in found.materials or values.shape != (groups,) or not np.all(values >= 0):
             raise InputError(
                 f"source.{name}",

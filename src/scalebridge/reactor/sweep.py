@@ -82,10 +82,10 @@ class Sweeper:
         scaled[:, : self.groups] = source / self.region_total
         tracks = self.tracks
         in_slabs(
-            sweep_tracks, len(self.order), self.order, *route(tracks), tracks.segment_start, tracks.segment_region,
-            tracks.kind, tracks.base, self.drops, self.rows, scaled, self.scales, self.areas, self.weights,
-            self.sines, self.entering, self._next, tracks.link_track, tracks.link_way, tracks.link_albedo, lost,
-            currents, surfaces, threads=self.threads,
+            sweep_tracks, len(self.order), self.order, *route(tracks), tracks.segment_start,
+            tracks.segment_region, tracks.kind, tracks.base, self.drops, self.rows, scaled, self.scales,
+            self.areas, self.weights, self.sines, self.entering, self._next, tracks.link_track,
+            tracks.link_way, tracks.link_albedo, lost, currents, surfaces, threads=self.threads,
         )  # fmt: skip
         self.entering, self._next = self._next, self.entering
         gain = lost.sum(axis=0)[:, : self.groups]

@@ -15,7 +15,7 @@ from scalebridge.core.compiled import kernel, row_kernel
 
 @row_kernel
 def cross(flux, source, drop, weights, scale, lost):
-    """Let a row of fluxes cross a segment, and add what all polar directions lose to the groups of its region."""
+    """Let a row of fluxes cross a segment, and add what all directions lose to the groups of its region."""
     groups = lost.size
     for p in range(weights.size):
         w = weights[p] * scale
@@ -59,16 +59,17 @@ def tally_face(flux, sign, weight, area, weights, sines, groups, current, surfac
 
 @kernel
 def sweep_tracks(
-    start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, kind, base, drops, rows,
-    sources, scales, areas, weights, sines, entering, leaving, links, ways, albedos, lost, currents, surfaces,
+    start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, kind, base, drops,
+    rows, sources, scales, areas, weights, sines, entering, leaving, links, ways, albedos, lost, currents,
+    surfaces,
 ):  # fmt: skip
     """Sweep the tracks order[start:stop] both ways.
 
     Arguments, beside those of Tracks: drops (n, P G); rows (ny, nx) first row of each cell less its kind's
-    first segment; sources (regions, G) Q / total; scales (A,) weight times spacing; areas (A, 2) the same over
-    the length of a face of the vertical and the horizontal kind that a track stands for; weights, sines (P,);
-    entering (tracks, 2, P G); leaving, the same, written where it will enter next; lost (pieces, regions, G),
-    currents, surfaces (pieces, faces, G), written.
+    first segment; sources (regions, G) Q / total; scales (A,) weight times spacing; areas (A, 2) the same
+    over the length of a face of the vertical and the horizontal kind that a track stands for; weights,
+    sines (P,); entering (tracks, 2, P G); leaving, the same, written where it will enter next; lost
+    (pieces, regions, G), currents, surfaces (pieces, faces, G), written.
     """
     groups = sources.shape[1]
     wide = drops.shape[1]

@@ -1,7 +1,7 @@
 """Tracks through a lattice: laid once in each kind of cell, linked from cell to cell and at the boundary.
 
 All cells have one pitch, and azimuths are such that tracks leave a cell where those of the next begin. A
-track of the whole lattice is then a walk over cells, and only the kinds of cells are stored. For an azimuth a and
+track of the lattice is then a walk over cells, and only the kinds of cells are stored. For an azimuth a and
 a turn o (0: to the upper right; 1: mirrored, to the upper left) the tracks of a cell are counted by entry
 e: first those through the bottom, from the left (mirrored: from the right), then those through the side.
 """
@@ -187,7 +187,7 @@ def track_ends(wide: int, high: int) -> np.ndarray:
 
 
 def _link_ends(found: Lattice, far: str, wide: int, high: int, mine: int, other: int, links) -> None:
-    """What leaves forward: reflected at the top it runs backward, at the far side forward, on the other turn."""
+    """What leaves forward: reflected at the top it runs backward, at the far side forward."""
     ends = track_ends(wide, high)
     top = ends < wide
     track, way, albedo = links

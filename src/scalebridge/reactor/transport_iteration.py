@@ -11,6 +11,7 @@ from scalebridge.reactor.acceleration import coarse_mesh, to_regions
 from scalebridge.reactor.pin_sums import PinSums
 from scalebridge.reactor.sweep import Sweeper, Swept
 
+_CROSSED = 6  # cells that tracks cross before sources change: what is reflected comes from the last sweep
 Watch = Callable[[int, float], None]
 
 
@@ -60,38 +61,37 @@ def iterate(
     settings: Settings,
     *,
     fixed: np.ndarray | None = None,
-    adjoint: bool = False,
     watch: Watch | None = None,
 ) -> Iterated:
     """Find the fundamental mode of a lattice, or the flux of a given source in a subcritical one.
 
     Args:
         sweeper: the lattice, ready.
-        sums: its sums.
+        sums: its sums; of materials turned round, the adjoint flux is found.
         settings: how far.
         fixed: (regions, G) given source per cm^3; None for an eigenvalue.
-        adjoint: whether scattering and fission run backward (not accelerated).
         watch: told of each sweep and its change.
     """
     flux = np.ones((len(sums.lattice.region_volume), sums.groups))
     sweeper.entering[:] = 1.0
-    k, history = 1.0, []
+    k, produced, history = 1.0, sums.production(flux), []
     outcome, swept, source = Outcome.step_limit, cast("Swept", None), flux
-    produced = _measure(sums, flux, adjoint)
+    repeats = max(1, _CROSSED // max(sums.lattice.shape))
     for step in range(settings.max_steps):
-        source = sums.source(flux, k, adjoint) + (0.0 if fixed is None else fixed)
-        swept = sweeper.sweep(source)
+        source = sums.source(flux, k) + (0.0 if fixed is None else fixed)
+        for _ in range(repeats):
+            swept = sweeper.sweep(source)
         if not np.all(np.isfinite(swept.flux)):
             outcome = Outcome.breakdown
             break
         change = float(np.max(np.abs(swept.flux - flux) / np.maximum(np.abs(swept.flux), 1e-30)))
         before = k
-        if settings.accelerate and not adjoint:
+        if settings.accelerate:
             flux, k = _accelerated(sweeper, sums, settings, swept, (k, change), fixed)
         else:
             flux = swept.flux
-            k *= _measure(sums, flux, adjoint) / produced if fixed is None else 1.0
-        produced = _measure(sums, flux, adjoint)
+            k *= sums.production(flux) / produced if fixed is None else 1.0
+        produced = sums.production(flux)
         if fixed is None:  # one neutron of fission over k
             flux = flux * (k / produced)
             sweeper.entering *= k / produced
@@ -120,11 +120,3 @@ def _accelerated(
     ratio = np.clip(1.0 + settings.damping * (improved / coarse.flux - 1.0), 0.05, 20.0)
     sweeper.scale_entering(ratio.reshape(*sums.lattice.shape, -1))
     return swept.flux * to_regions(sums, ratio), k
-
-
-def _measure(sums: PinSums, flux: np.ndarray, adjoint: bool) -> float:
-    """Neutrons of fission; of an adjoint flux what its spectrum is worth, weighted with nu-fission."""
-    if not adjoint:
-        return sums.production(flux)
-    worth = np.einsum("ph,pgh->pg", sums.integrals(flux), sums.chi[sums.pair_material])
-    return float(np.sum(worth * sums.nu_fission[sums.pair_material]))

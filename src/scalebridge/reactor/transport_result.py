@@ -151,7 +151,7 @@ def transport_solution(
         pins=pins,
         lattice=found,
         materials=materials,
-        checks=_checks(sums, end, pins, settings, materials),
+        checks=_checks(sums, end, (pins, scale), settings, materials),
         outcome=end.outcome,
         stats=stats,
         notes=_notes(materials),
@@ -227,14 +227,19 @@ def _faces(vertical: np.ndarray, horizontal: np.ndarray, sign: float) -> np.ndar
 
 
 def _checks(
-    sums: PinSums, end: Iterated, pins: PinTally, settings: Settings, materials: dict[str, MultigroupMaterial]
+    sums: PinSums,
+    end: Iterated,
+    tally: tuple[PinTally, float],
+    settings: Settings,
+    materials: dict[str, MultigroupMaterial],
 ) -> tuple[Check, ...]:
+    pins, scale = tally
     found = sums.lattice
     collided = sums.region_sums(
         (end.swept.flux * _region_total(sums) - end.source) * found.region_volume[:, None]
     ).reshape(*found.shape, -1)
     leaving = _faces(end.swept.vertical, end.swept.horizontal, -1.0).sum(axis=2)
-    size = float(np.abs(collided).max()) or 1.0
+    size = float((pins.total * pins.flux * pins.volume[..., None]).max()) / scale
     balance = pins.balance()
     made = float(pins.fission_source.sum() + pins.source.sum())
     checks = [

@@ -16,7 +16,9 @@ from scalebridge.inference.sampled import Sampled
 from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.reactor.core_study import CoreStudy
 from scalebridge.reactor.equivalence_study import EquivalenceStudy
+from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.lattice_study import LatticeStudy
+from scalebridge.reactor.transport_result import TransportSolution
 from scalebridge.report.comparison import compare
 from scalebridge.report.core_section import make_core_section
 from scalebridge.report.equivalence_section import make_equivalence_section
@@ -25,7 +27,11 @@ from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.measurement_section import make_measurement_section
 from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
-from scalebridge.report.reactor_section import make_reactor_section
+from scalebridge.report.reactor_section import (
+    make_constants_section,
+    make_reactor_section,
+    make_transport_section,
+)
 from scalebridge.report.sampling_section import make_sampling_section
 from scalebridge.report.scales_section import make_scales_section
 from scalebridge.report.sections import Section, make_section
@@ -49,6 +55,8 @@ Shown = (
     | CoreStudy
     | EquivalenceStudy
     | LatticeStudy
+    | HomogenizedLattice
+    | TransportSolution
 )
 """What a page can show."""
 _SECTIONS = (
@@ -70,6 +78,8 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     CoreStudy: make_core_section,
     EquivalenceStudy: make_equivalence_section,
     LatticeStudy: make_reactor_section,
+    HomogenizedLattice: make_constants_section,
+    TransportSolution: make_transport_section,
 }
 
 

@@ -6,7 +6,10 @@ import numpy as np
 
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.reactor.homogenize_lattice import homogenize_lattice
+from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.lattice_study import LatticeStudy
+from scalebridge.reactor.transport_result import TransportSolution
 from scalebridge.report.figures_reactor import (
     draw_fluxes_of_groups,
     draw_lattice,
@@ -61,6 +64,16 @@ def make_reactor_section(study: LatticeStudy, number: int) -> Section:
     )
 
 
+def make_constants_section(constants: HomogenizedLattice, number: int) -> Section:
+    """Show constants with the solution that they come from; the arguments are those of the section above."""
+    return make_reactor_section(LatticeStudy(constants.solution, constants), number)
+
+
+def make_transport_section(solution: TransportSolution, number: int) -> Section:
+    """Show a solution with the constants of its assemblies."""
+    return make_constants_section(homogenize_lattice(solution), number)
+
+
 def constants_table(study: LatticeStudy) -> Table:
     """Constants of every region and group."""
     found = study.constants
@@ -87,9 +100,7 @@ def material_table(study: LatticeStudy) -> Table:
         Row(
             (
                 name,
-                str(m.groups),
-                str(m.order),
-                "yes" if m.transport_corrected else "no",
+                "transport" if m.transport_corrected else f"order {m.order}",
                 f"{m.balance_gap:.1e}",
                 typeset_number(m.infinite_multiplication(), 5) if m.fissile else "–",
                 f"{area[name] / sum(area.values()):.2%}",
@@ -97,8 +108,9 @@ def material_table(study: LatticeStudy) -> Table:
         )
         for name, m in solution.materials.items()
     ]
-    head = ("material", "groups", "order", "transport-corrected", "gap of balance", "k alone", "area")
-    return Table("Materials", head, rows, frozenset({0}))
+    head = ("material", "scattering", "gap of balance", "k alone", "area")
+    caption = f"Materials in {solution.pins.flux.shape[2]} groups; transport: corrected for anisotropy"
+    return Table(caption, head, rows, frozenset({0, 1}))
 
 
 def audit_table(study: LatticeStudy) -> Table:
