@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import openndm
 
 
@@ -20,8 +21,6 @@ def main():
         for number, composition in enumerate(case["compositions"]):
             library.set_composition(number, **composition)
         library.finalize()
-        import numpy as np
-
         nodes = np.array(case["nodes"])
         nodes = np.where(nodes < 0, openndm.INACTIVE, nodes)[None, ::-1]  # its first row is the southern one
         geometry = openndm.Geometry.from_lattice(

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core_samples import FUEL, MATERIALS, three_groups
 
+from core_samples import FUEL, MATERIALS, three_groups
 from scalebridge.core.errors import SolverError
 from scalebridge.reactor.core_constants import CoreConstants
 from scalebridge.reactor.core_derivatives import factor_slopes
@@ -41,8 +41,8 @@ def test_biblis_core_is_within_5_pcm():
 
 
 def test_finite_volumes_converge_with_the_second_order():
-    # Errors against the nodal expansion on fine nodes, which is of higher order. Corners of the reflector hold
-    # the order below two on coarse meshes: 1.8 from 8 to 16 volumes an assembly edge, 2.0 from 16 to 32.
+    # Errors against the nodal expansion on fine nodes, which is of higher order. Corners of the reflector
+    # hold the order below two on coarse meshes: 1.8 from 8 to 16 volumes an assembly edge, 2.0 from 16 to 32.
     problem = core_benchmark("iaea2d")
     exact = solve_core(**problem.arguments, largest_cell=problem.assembly / 4, **QUICK).k
     ks = [
@@ -64,7 +64,7 @@ def square_mode(method, cells, size=60.0):
 
 
 def two_group_k(buckling):
-    lost = np.array(FUEL["absorption"]) + [0.02, 0.0] + np.array(FUEL["diffusion"]) * buckling
+    lost = np.array(FUEL["absorption"]) + np.array([0.02, 0.0]) + np.array(FUEL["diffusion"]) * buckling
     fast, slow = 1 / lost[0], 0.02 / lost[0] / lost[1]
     return FUEL["nu_fission"][0] * fast + FUEL["nu_fission"][1] * slow
 
@@ -88,7 +88,7 @@ def test_simplified_p3_has_the_exact_discrete_mode():
     cells, h = 8, 7.5
     buckling = 2 * (2 / h * np.sin(np.pi * h / 2 / 60.0)) ** 2
     diffusion, total = np.array(FUEL["diffusion"]), 1 / (3 * np.array(FUEL["diffusion"]))
-    removal = np.array(FUEL["absorption"]) + [0.02, 0.0]
+    removal = np.array(FUEL["absorption"]) + np.array([0.02, 0.0])
     fluxes, source = [], 1.0
     for g in range(2):
         second = 9 / (35 * total[g]) * buckling + total[g] + 0.8 * removal[g]
@@ -117,7 +117,9 @@ def test_a_slab_with_vacuum_sides_has_the_k_of_marshaks_condition():
         "scatter": [[0]],
     }
     ks = [
-        solve_core(["s"], {"s": slab}, pitch=width, boundary="vacuum", method=method, largest_cell=width / n, **QUICK).k
+        solve_core(
+            ["s"], {"s": slab}, pitch=width, boundary="vacuum", method=method, largest_cell=width / n, **QUICK
+        ).k
         for method, n in (("volumes", 10), ("volumes", 20), ("nodal", 4))
     ]  # fmt: skip
     assert (ks[0] - exact) / (ks[1] - exact) == pytest.approx(4.0, abs=0.1)
@@ -253,6 +255,17 @@ def test_what_does_not_converge_says_so():
         solve_core(**problem.arguments, max_steps=2)
     found = solve_core(**problem.arguments, max_steps=2, throw=False)
     assert not found.passed
+    with pytest.raises(SolverError, match="largest_cell"):  # nodes of nine diffusion lengths, all of it leaks
+        solve_core([["f", "w"]], MATERIALS, pitch=20, boundary="vacuum")
+
+
+@pytest.mark.parametrize("method", ["nodal", "volumes", "sp3"])
+def test_a_group_that_nothing_reaches_and_a_core_of_one_node_are_solved(method):
+    dead = FUEL | {"chi": [0, 1]}
+    found = solve_core(["f", "f"], {"f": dead}, pitch=10, boundary="reflective", method=method)
+    assert found.k == pytest.approx(0.135 / 0.08, rel=1e-9)
+    assert (found.flux[:, 0] == 0).all()
+    assert solve_core(["f"], {"f": dead}, pitch=10, boundary="vacuum", method=method).passed
 
 
 def test_a_study_is_saved_whole(tmp_path):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from core_samples import EDGE, FUEL, MATERIALS, ROD, fine_pins
 
+from core_samples import EDGE, FUEL, MATERIALS, ROD, fine_pins
 from scalebridge.core.errors import InputError, UnitError
 from scalebridge.reactor.core_constants import core_constants
 from scalebridge.reactor.core_problems import core_benchmark
@@ -24,6 +24,8 @@ THREE = {
     "scatter": np.zeros((3, 3)),
 }  # fmt: skip
 
+TURNED = changed(absorption=[0, 0.08], scatter=[[0, 0], [0.02, 0]])
+
 CASES = [
     ("an unknown name", {"core": [["f", "x"]]}, "core", "'x'"),
     ("rows of unequal length", {"core": [["f", "w"], ["f"]]}, "core", "one length"),
@@ -34,14 +36,14 @@ CASES = [
     ("no fuel", {"core": [["w", "w"]]}, "materials", "fuel"),
     ("negative diffusion", {"materials": changed(diffusion=[1.4, -0.4])}, "diffusion", "above zero"),
     ("negative scattering", {"materials": changed(scatter=[[0, -0.02], [0, 0]])}, "scatter", "at least zero"),
-    ("scattering turned around", {"materials": changed(absorption=[0, 0.08], scatter=[[0, 0], [0.02, 0]])}, "absorption", "[from, to]"),
+    ("scattering turned around", {"materials": TURNED}, "absorption", "[from, to]"),
     ("chi of zero", {"materials": changed(chi=[0, 0])}, "chi", "sums to one"),
     ("chi beyond one", {"materials": changed(chi=[1, 0.5])}, "chi", "normalise"),
     ("a group too many", {"materials": changed(absorption=[0.01, 0.08, 0.1])}, "absorption", "shape"),
     ("groups that differ", {"materials": {"f": FUEL, "w": THREE}}, "materials", "same groups"),
     ("text for numbers", {"materials": changed(diffusion="thick")}, "diffusion", "numbers"),
-    ("a number that is not finite", {"materials": changed(absorption=[0.01, np.nan])}, "absorption", "finite"),
-    ("an unknown key", {"materials": {"f": {**FUEL, "difusion": [1, 1]}, "w": FUEL}}, "materials.f", "difusion"),
+    ("not a finite number", {"materials": changed(absorption=[0.01, np.nan])}, "absorption", "finite"),
+    ("an unknown key", {"materials": {"f": {**FUEL, "difusion": 1}, "w": FUEL}}, "materials.f", "difusion"),
     ("a missing key", {"materials": {"f": {"chi": [1, 0]}, "w": FUEL}}, "materials.f", "no absorption"),
     ("a material that is none", {"materials": {"f": 3, "w": FUEL}}, "materials.f", "core_constants"),
     ("a pitch of zero", {"pitch": 0}, "pitch (x)", "above zero"),
@@ -92,7 +94,7 @@ EQUIVALENCE = [
     ("groups out of order", {"groups": [[1], [0]]}, "groups", "in order"),
     ("groups left out", {"groups": [[0]]}, "groups", "all of 0 to 1"),
     ("boxes that do not add up", {"boxes": ([4], [20])}, "rows", "add up"),
-    ("regions of another shape", {"regions": np.zeros((2, 2), int), "method": "flux weighting"}, "regions", "shape"),
+    ("regions of another shape", {"regions": np.zeros((2, 2), int)}, "regions", "shape"),
     ("regions of a name that is none", {"regions": "assembly"}, "regions", "'pins'"),
     ("a period", {"boundary": "periodic"}, "boundary", "reflects"),
 ]  # fmt: skip

@@ -113,7 +113,7 @@ def equivalent_constants(
     if method == "discontinuity":
         passage = _discontinuous(reference, mesh, constants, gamma)
     elif method == "superhomogenization":
-        measured = isinstance(boundary, str) and boundary == "measured" and regions == "pins"
+        measured = isinstance(boundary, str) and boundary == "measured" and len(constants.names) == mesh.cells
         current = _rim_current(reference, mesh) if measured else None
         passage = _superhomogenized(
             reference, mesh, constants, gamma, label.ravel(), rtol, max_steps, current=current

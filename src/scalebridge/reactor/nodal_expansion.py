@@ -77,8 +77,12 @@ def nodal_couplings(
         at, rim = mesh.axis == axis, mesh.side // 2 == axis
         new_inner[at] = _inner_currents(mesh, surface, factor, at)
         new_outer[rim] = _outer_currents(mesh, surface, factor, gamma, rim)
-    shift = (new_inner - inner) / (flux[mesh.lower] + flux[mesh.upper])
-    return Couplings(old.lower + shift, old.upper - shift, new_outer / flux[mesh.rim])
+    both, own = flux[mesh.lower] + flux[mesh.upper], flux[mesh.rim]
+    shift = np.divide(new_inner - inner, both, out=np.zeros_like(both), where=both != 0)
+    rim = np.divide(
+        new_outer, own, out=old.rim.copy(), where=own != 0
+    )  # nothing reaches a group without flux
+    return Couplings(old.lower + shift, old.upper - shift, rim)
 
 
 @dataclass(frozen=True)

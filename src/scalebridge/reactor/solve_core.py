@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from scalebridge.core.errors import InputError
+from scalebridge.core.errors import InputError, SolverError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.results import Outcome, require_converged
 from scalebridge.reactor.core_checks import core_checks
@@ -121,7 +121,7 @@ def solve_core(
         ),
     )
     if throw:
-        require_converged(study.outcome, "solve_core")
+        _require(study)
     return study
 
 
@@ -175,12 +175,23 @@ def _mesh_error(given: CoreInput, method: CoreMethod, k: float, rtol: float, max
     """Return the error of k by the mesh: from volumes twice as large where nodes are cut, else half as large.
 
     For a method of second order it is four thirds of the difference to a finer mesh, and a third of that to a
-    coarser one; there the whole difference is taken, because corners of reflectors spoil the order of coarse ones.
+    coarser one; there the whole difference is taken, because corners of reflectors spoil the order.
     """
     cut = any((row > 1).any() for row in given.counts)
     counts = [-(-row // 2) if cut else 2 * row for row in given.counts]
     other = METHODS[method](on_mesh(given, counts), rtol, max_steps)
     return abs(other.k - k) * (_COARSER if cut else _FINER) if other.outcome is Outcome.converged else None
+
+
+def _require(study: CoreStudy) -> None:
+    """Raise SolverError with a cure, unless the method converged."""
+    if study.method == "nodal" and study.outcome is not Outcome.converged:
+        raise SolverError(
+            f"solve_core: after {len(study.history)} outer iterations the currents of the nodal expansion "
+            "still moved, as happens where nodes are many diffusion lengths wide and much leaks; cut them by "
+            "largest_cell, raise max_steps, or use method='volumes'"
+        )
+    require_converged(study.outcome, "solve_core")
 
 
 def _refuse(method: Any, factors: Any, rtol: Any, max_steps: Any) -> None:

@@ -58,7 +58,7 @@ class Superhomogenization:
 
 @dataclass(frozen=True, eq=False)
 class _Matching:
-    """The fixed point that gives the factors of some groups: coarse fluxes that ask for themselves.
+    """What factors have to meet, and their fixed point: coarse fluxes that ask for themselves.
 
     Args:
         mesh: with a volume for each pin.
@@ -68,7 +68,6 @@ class _Matching:
         reference: (cells, G) mean fluxes.
         k: of the reference.
         fixed: (cells, G) sources beside fission, integrated.
-        groups: that are matched together.
         normalised: (G,) whether a group's mean is held.
     """
 
@@ -79,19 +78,18 @@ class _Matching:
     reference: np.ndarray
     k: float
     fixed: np.ndarray
-    groups: tuple[int, ...]
     normalised: np.ndarray
 
     def step(self, logarithm: np.ndarray) -> np.ndarray:
         """Return the logarithms of the coarse fluxes with the factors that given ones ask for."""
-        flux = self.reference.copy()
-        own = list(self.groups)
-        if not np.abs(logarithm - np.log(self.reference[:, own]).ravel()).max() < _FARTHEST:
+        if not np.abs(logarithm - np.log(self.reference).ravel()).max() < _FARTHEST:
             return np.full_like(logarithm, np.nan)
-        flux[:, own] = np.exp(logarithm).reshape(-1, len(own))
+        flux = np.exp(logarithm).reshape(self.reference.shape)
         factor = self.factors(flux)
         source = self.sources(factor * flux)
-        found = np.stack([self._solved(g, factor[:, g], source[:, g]) for g in own], axis=1)
+        found = np.stack(
+            [self._solved(g, factor[:, g], source[:, g]) for g in range(self.local.groups)], axis=1
+        )
         return np.log(np.where(found > 0, found, np.nan)).ravel()
 
     def factors(self, flux: np.ndarray) -> np.ndarray:
@@ -155,9 +153,7 @@ def superhomogenization_factors(
     local, count = constants.of(regions), constants.groups
     fixed = np.zeros_like(flux) if fixed_source is None else fixed_source
     together = len(constants.names) < mesh.cells  # sources then follow the coarse flux inside of regions
-    matching = _Matching(
-        mesh, regions, local, gamma, flux, k, fixed, tuple(range(count)), np.zeros(count, bool)
-    )
+    matching = _Matching(mesh, regions, local, gamma, flux, k, fixed, np.zeros(count, bool))
     normalised = (gamma == 0).all(axis=0) | _closed(matching)
     matching = replace(matching, normalised=normalised)
     if together:
@@ -170,13 +166,17 @@ def superhomogenization_factors(
         if rim_current is not None:
             gamma = _albedo(matching, flux / coarse, rim_current)
             normalised = np.ones(count, bool)
+    excess = np.zeros(count) if leaving is None else _excess(mesh, regions, local, flux, leaving)
+    if rim_current is not None and len(rim_current):  # an albedo carries no more than diffusion brings to it
+        carried = conductances(mesh, local.diffusion).rim * flux[mesh.rim]
+        excess = np.maximum(excess, (rim_current / carried).max(axis=0))
     first = np.unique(regions, return_index=True)[1]
     return Superhomogenization(
         matching.factors(coarse)[first],
         tuple(one.history for one in ends),
         tuple(one.outcome for one in ends),
         normalised,
-        np.zeros(count) if leaving is None else _excess(mesh, regions, local, flux, leaving),
+        excess,
         gamma,
     )
 

@@ -174,20 +174,21 @@ def draw_closing(study: CoreStudy, key: str) -> Picture | None:
 
 def map_edges(study: CoreStudy) -> tuple[np.ndarray, np.ndarray]:
     """Return the places of the faces of nodes along x, and along y from the north, cm."""
-    widths = study.given.widths
-    down = widths[1] if len(widths) > 1 else np.array([0.2 * widths[0].sum()])
-    return tuple(np.concatenate([[0.0], np.cumsum(row)]) for row in (widths[0], down))  # type: ignore[return-value]
+    across, *others = study.given.widths
+    down = others[0] if others else np.array([0.2 * across.sum()])
+    return np.append(0.0, np.cumsum(across)), np.append(0.0, np.cumsum(down))
 
 
 def _write(
     axes: Axes, values: np.ndarray, edges: tuple[np.ndarray, np.ndarray], scale: Normalize, signed: bool
 ) -> None:
-    middle = [(row[1:] + row[:-1]) / 2 for row in edges]
-    for (j, i), value in np.ndenumerate(values):
-        wide = edges[0][i + 1] - edges[0][i] > 0.06 * edges[0][-1]
-        if np.isfinite(value) and wide:
+    columns, rows = ((row[1:] + row[:-1]) / 2 for row in edges)
+    wide = np.diff(edges[0]) > 0.06 * edges[0][-1]
+    for j, i in np.ndindex(len(rows), len(columns)):
+        value = float(values[j, i])
+        if np.isfinite(value) and wide[i]:
             dark = not signed and float(scale(value)) < 0.6
             axes.text(
-                middle[0][i], middle[1][j], f"{value:.3g}", ha="center", va="center", fontsize=7,
+                float(columns[i]), float(rows[j]), f"{value:.3g}", ha="center", va="center", fontsize=7,
                 color="white" if dark else "black",
             )  # fmt: skip

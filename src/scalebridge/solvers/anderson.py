@@ -46,8 +46,8 @@ def accelerated_fixed_point(
         depth: how many points are combined; 0 is the plain iteration.
 
     Returns:
-        the point, or the one with the least change; its outcome is `stagnated` where the change has long stopped to fall, and `breakdown` where
-        it grew without limit.
+        the point, or the one with the least change; its outcome is `stagnated` where the change has long
+        stopped to fall, and `breakdown` where it grew without limit.
 
     Source: D. G. Anderson, J. ACM 12 (1965) 547; H. F. Walker, P. Ni, SIAM J. Numer. Anal. 49 (2011) 1715.
 
