@@ -19,6 +19,7 @@ PEERS = {
     "peclet": ("peclet",),
     "transforms": ("transforms",),
     "tinyDA": ("tinyda",),
+    "OpenNDM": ("openndm",),
 }
 
 

@@ -193,7 +193,19 @@ def keys_of(schema):
 
 @pytest.mark.parametrize(
     "task",
-    ["conductivity", "rve", "stiffness", "interface", "permeability", "infer", "sample", "scales", "fe2"],
+    [
+        "conductivity",
+        "rve",
+        "stiffness",
+        "interface",
+        "permeability",
+        "infer",
+        "sample",
+        "scales",
+        "fe2",
+        "reactor",
+        "core",
+    ],
 )
 def test_the_case_with_every_key_is_valid_once_its_remarks_are_gone(task):
     cases = (b.text for b in blocks_of(DOCS / "guide" / "command-line.md") if b.language == "toml")

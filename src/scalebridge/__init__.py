@@ -77,6 +77,10 @@ if TYPE_CHECKING:
     from scalebridge.laws.elastic_material import elastic_material
     from scalebridge.laws.engineering_constants import engineering_constants
     from scalebridge.laws.fibre_rules import fibre_ply
+    from scalebridge.reactor.equivalent_constants import equivalent_constants
+    from scalebridge.reactor.homogenize_lattice import homogenize_lattice
+    from scalebridge.reactor.solve_core import solve_core
+    from scalebridge.reactor.solve_transport import solve_transport
     from scalebridge.registration.register import register
     from scalebridge.registration.registration_result import Registration
     from scalebridge.registration.warp import warp
@@ -205,6 +209,10 @@ _HOMES = {
     "registration.register": ("register",),
     "registration.registration_result": ("Registration",),
     "registration.warp": ("warp",),
+    "reactor.equivalent_constants": ("equivalent_constants",),
+    "reactor.homogenize_lattice": ("homogenize_lattice",),
+    "reactor.solve_core": ("solve_core",),
+    "reactor.solve_transport": ("solve_transport",),
     "structures.darcy": ("darcy_flow",),
     "structures.solve_structure": ("solve_structure",),
     "upscaling.bounds": (
@@ -280,6 +288,7 @@ __all__ = [
     "effective_thermoelasticity",
     "elastic_material",
     "engineering_constants",
+    "equivalent_constants",
     "estimate_bruggeman",
     "estimate_maxwell",
     "estimate_mori_tanaka",
@@ -290,6 +299,7 @@ __all__ = [
     "gas_slip",
     "gaussian_field_image",
     "graded_stiffness",
+    "homogenize_lattice",
     "image_statistics",
     "laminate_conductivity",
     "laminate_expansion",
@@ -315,7 +325,9 @@ __all__ = [
     "response_along_path",
     "sample",
     "select_scales",
+    "solve_core",
     "solve_structure",
+    "solve_transport",
     "sphere_lattice",
     "spheres_image",
     "square_inclusion",

@@ -9,10 +9,12 @@ from pydantic import Field, GetJsonSchemaHandler, TypeAdapter, model_validator
 from pydantic_core import core_schema
 
 from scalebridge.cli.case_tables import ImageTable, Label, StudyOutputTable, Table
+from scalebridge.cli.core_case import CoreCase
 from scalebridge.cli.elastic_case import ExpansionCase, StiffnessCase, StiffnessRveCase
 from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.fusion_case import FusionCase
 from scalebridge.cli.interface_case import InterfaceCase
+from scalebridge.cli.reactor_case import ReactorCase
 from scalebridge.cli.sampling_case import SampleCase
 from scalebridge.cli.statistics_case import InferCase, ScalesCase
 from scalebridge.cli.structure_case import StructureCase
@@ -164,6 +166,8 @@ Case = (
     | InferCase
     | ScalesCase
     | FusionCase
+    | CoreCase
+    | ReactorCase
 )
 TASKS: dict[str, type[Case]] = {
     "conductivity": ConductivityCase,
@@ -179,6 +183,8 @@ TASKS: dict[str, type[Case]] = {
     "infer": InferCase,
     "scales": ScalesCase,
     "fusion": FusionCase,
+    "core": CoreCase,
+    "reactor": ReactorCase,
 }
 
 

@@ -6,6 +6,7 @@ import typer
 
 from scalebridge.cli.check import check
 from scalebridge.cli.conductivity import conductivity
+from scalebridge.cli.core import core
 from scalebridge.cli.exits import EPILOG
 from scalebridge.cli.expansion import expansion
 from scalebridge.cli.fe2 import fe2
@@ -15,6 +16,7 @@ from scalebridge.cli.inspect import inspect
 from scalebridge.cli.interface import interface
 from scalebridge.cli.laminate import laminate
 from scalebridge.cli.permeability import permeability
+from scalebridge.cli.reactor import reactor
 from scalebridge.cli.register import register
 from scalebridge.cli.run import run
 from scalebridge.cli.rve import rve
@@ -47,6 +49,8 @@ _VERBS = {
     scales: "Which scales of values are more than noise.",
     register: "The map between two images of the same tissue.",
     warp: "Carry an image by a map that was found.",
+    core: "A core of homogenised regions: multiplication and power.",
+    reactor: "Neutron transport in a lattice, and the constants of a coarse core.",
     run: "Run a case file.",
     inspect: "What is in an image file.",
     check: "Solve problems with exact answers on this machine.",

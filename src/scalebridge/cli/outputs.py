@@ -26,13 +26,36 @@ from scalebridge.inference.scale_result import SCHEMA as SCALES_SCHEMA
 from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.io.cards import Dialect, conductivity_card
 from scalebridge.io.fields import write_fields
+from scalebridge.reactor.core_study import SCHEMA as CORE_SCHEMA
+from scalebridge.reactor.core_study import CoreStudy
+from scalebridge.reactor.lattice_study import SCHEMA as LATTICE_SCHEMA
+from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.structures.structure_study import StructureStudy
 from scalebridge.upscaling.rve_result import SCHEMA as STUDY_SCHEMA
 from scalebridge.upscaling.rve_result import RveStudy
 
-Shown = Upscaled | RveStudy | ThermoelasticTable | StructureStudy | MeasurementStudy | ScaleSelection | Fused
+Shown = (
+    Upscaled
+    | RveStudy
+    | ThermoelasticTable
+    | StructureStudy
+    | MeasurementStudy
+    | ScaleSelection
+    | Fused
+    | LatticeStudy
+    | CoreStudy
+)
 TABLE_SCHEMA = "scalebridge/thermoelastic-table/1"
-_SCHEMAS = (SCHEMA, STUDY_SCHEMA, TABLE_SCHEMA, MEASUREMENTS_SCHEMA, SCALES_SCHEMA, FUSION_SCHEMA)
+_SCHEMAS = (
+    SCHEMA,
+    STUDY_SCHEMA,
+    TABLE_SCHEMA,
+    MEASUREMENTS_SCHEMA,
+    SCALES_SCHEMA,
+    FUSION_SCHEMA,
+    LATTICE_SCHEMA,
+    CORE_SCHEMA,
+)
 _SUFFIXES = {"fields": (".vtkhdf", ".hdf", ".vti", ".h5", ".hdf5"), "report": (".html", ".htm")}
 
 
@@ -149,7 +172,9 @@ class Outputs:
         return written
 
     def write_study(
-        self, study: RveStudy | MeasurementStudy | ScaleSelection | Fused, request: str = ""
+        self,
+        study: RveStudy | MeasurementStudy | ScaleSelection | Fused | LatticeStudy | CoreStudy,
+        request: str = "",
     ) -> dict[str, Path]:
         """Write a study's report and JSON, as `write` does a result's."""
         written: dict[str, Path] = {}

@@ -10,12 +10,14 @@ from scalebridge.cli.exits import refusals
 
 _ANSWERS = {
     "conductivity": ("answering", "answer_case"),
+    "core": ("core_solving", "answer_core_case"),
     "fe2": ("structure_solving", "solve_structure_case"),
     "fusion": ("fusion_solving", "answer_fusion_case"),
     "infer": ("statistics_solving", "answer_infer_case"),
     "interface": ("interface_solving", "answer_interface_case"),
     "permeability": ("flow_solving", "answer_flow_case"),
     "permeability-rve": ("studying", "study_permeability_case"),
+    "reactor": ("reactor_solving", "solve_reactor_case"),
     "rve": ("studying", "study_case"),
     "sample": ("sampling_solving", "sample_case"),
     "scales": ("statistics_solving", "answer_scales_case"),

@@ -15,14 +15,26 @@ from scalebridge.fusion.fused import Fused
 from scalebridge.inference.hierarchy_result import MeasurementStudy
 from scalebridge.inference.sampled import Sampled
 from scalebridge.inference.scale_result import ScaleSelection
+from scalebridge.reactor.core_study import CoreStudy
+from scalebridge.reactor.equivalence_study import EquivalenceStudy
+from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
+from scalebridge.reactor.lattice_study import LatticeStudy
+from scalebridge.reactor.transport_result import TransportSolution
 from scalebridge.registration.registration_result import Registration
 from scalebridge.report.comparison import compare
+from scalebridge.report.core_section import make_core_section
+from scalebridge.report.equivalence_section import make_equivalence_section
 from scalebridge.report.expansion_section import make_expansion_section
 from scalebridge.report.front_section import is_front, make_front_section
 from scalebridge.report.fusion_section import make_fusion_section
 from scalebridge.report.measurement_section import make_measurement_section
 from scalebridge.report.path_section import is_path, make_path_section
 from scalebridge.report.permeability_section import is_permeability, make_permeability_section
+from scalebridge.report.reactor_section import (
+    make_constants_section,
+    make_reactor_section,
+    make_transport_section,
+)
 from scalebridge.report.registration_section import make_registration_section
 from scalebridge.report.sampling_section import make_sampling_section
 from scalebridge.report.scales_section import make_scales_section
@@ -46,6 +58,11 @@ Shown = (
     | ScaleSelection
     | Fused
     | Registration
+    | CoreStudy
+    | EquivalenceStudy
+    | LatticeStudy
+    | HomogenizedLattice
+    | TransportSolution
 )
 """What a page can show."""
 _SECTIONS = (
@@ -66,6 +83,11 @@ _OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
     ScaleSelection: make_scales_section,
     Fused: make_fusion_section,
     Registration: make_registration_section,
+    CoreStudy: make_core_section,
+    EquivalenceStudy: make_equivalence_section,
+    LatticeStudy: make_reactor_section,
+    HomogenizedLattice: make_constants_section,
+    TransportSolution: make_transport_section,
 }
 
 

@@ -1,0 +1,132 @@
+"""From a case of a lattice to its constants: read, solve, hand up, print, write, leave."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from scalebridge.cli.answering import conclude_study
+from scalebridge.cli.outputs import Outputs
+from scalebridge.cli.places import check_place
+from scalebridge.cli.printing import check_rows
+from scalebridge.cli.reactor_case import ReactorCase
+from scalebridge.cli.terminal import plain_table, show_written
+from scalebridge.core.errors import FileFormatError
+from scalebridge.core.files import sha256_of
+from scalebridge.core.provenance import installed_versions
+from scalebridge.reactor.homogenize_lattice import homogenize_lattice
+from scalebridge.reactor.lattice_study import LatticeStudy
+from scalebridge.reactor.lattice_table import lattice_from_table
+from scalebridge.reactor.materials import MultigroupMaterial, materials_from, read_materials
+from scalebridge.reactor.mgxs import read_mgxs, write_mgxs
+from scalebridge.reactor.sensitivity import k_sensitivity
+from scalebridge.reactor.solve_transport import solve_transport
+
+
+def solve_reactor_case(
+    case: ReactorCase,
+    folder: Path,
+    *,
+    inputs: tuple[Path, ...] = (),
+    as_json: bool = False,
+    progress: bool | None = None,
+    resume: bool = False,
+) -> None:
+    """Read, solve, print and write a case; the arguments are those of `answering.answer_case`.
+
+    Raises:
+        InputError: something cannot be right; nothing long has run.
+        typer.Exit: with the exit code, unless every check passed.
+    """
+    base, read = folder / case.output.folder, [folder / case.library] if case.library else []
+    places = {key: None if name is None else base / name for key, name in _named(case).items()}
+    outputs = Outputs(places["result"], places["report"], title=case.title)
+    outputs.check((*read, *inputs))
+    if places["library"] is not None:
+        check_place("library", places["library"], (*read, *inputs))
+    materials = materials_of(case, folder)
+    told = {key: value for key, value in case.lattice.model_dump().items() if value is not None}
+    found = lattice_from_table(told)
+    request = _request(case, read)
+
+    def ask() -> LatticeStudy:
+        solution = solve_transport(
+            found, materials, source=case.source, progress=progress, **case.transport.model_dump()
+        )
+        constants = homogenize_lattice(solution, **case.constants.model_dump())
+        slopes = k_sensitivity(solution) if case.sensitivity else None
+        if places["library"] is not None:
+            write_mgxs(
+                places["library"], constants.materials(), note=f"D by {constants.method} is in the JSON."
+            )
+        return LatticeStudy(solution, constants, slopes)
+
+    def show(out: Console, study: LatticeStudy, written: dict[str, Path]) -> None:
+        library = {} if places["library"] is None else {"library": places["library"]}
+        show_study(out, study, written | library)
+
+    conclude_study(ask, show, outputs, request, as_json=as_json, resume=resume and places["library"] is None)
+
+
+def _request(case: ReactorCase, read: list[Path]) -> str:
+    """Return the SHA-256 of all that decides the numbers."""
+    told = case.model_dump(exclude={"output", "title"})
+    told |= {"content": [sha256_of(path) for path in read], "versions": installed_versions()}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _named(case: ReactorCase) -> dict[str, str | None]:
+    return {key: getattr(case.output, key) for key in ("result", "report", "library")}
+
+
+def materials_of(case: ReactorCase, folder: Path) -> dict[str, MultigroupMaterial]:
+    """Return the materials of a case: of its library, and those written in it, which come before.
+
+    Raises:
+        InputError: a file or a material cannot be right.
+    """
+    found: dict[str, Any] = {}
+    if case.library is not None:
+        path = folder / case.library
+        if path.suffix.lower() in (".h5", ".hdf5"):
+            found |= read_mgxs(path)
+        elif path.suffix.lower() == ".toml":
+            found |= read_materials(path)
+        else:
+            raise FileFormatError(
+                "library", got=path.name, wanted="a .toml file, or OpenMC's .h5", cure="convert the library"
+            )
+    return materials_from({**found, **case.materials})
+
+
+def show_study(out: Console, study: LatticeStudy, written: dict[str, Path]) -> None:
+    """Print k, powers, constants by region and group, checks, notes, files.
+
+    Args:
+        out: the terminal.
+        study: the study.
+        written: files by kind.
+    """
+    out.print(Text(study.headline, style="bold"))
+    constants = study.constants
+    table = plain_table("region", "group>", "D, cm>", "total>", "absorption>", "nu-fission>", "flux>")
+    for i, name in enumerate(constants.names[:12]):
+        for g in range(len(constants.groups)):
+            numbers = (
+                constants.diffusion, constants.total, constants.absorption, constants.nu_fission,
+                constants.flux,
+            )  # fmt: skip
+            table.add_row(name, str(g + 1), *(f"{field[i, g]:.5g}" for field in numbers))
+    out.print(table)
+    if len(constants.names) > 12:
+        out.print(Text(f"and {len(constants.names) - 12} regions more, in the JSON", style="dim"))
+    for sentence in study.sentences():
+        out.print(Text(sentence))
+    out.print(check_rows(study.checks))
+    for note in study.notes:
+        out.print(Text(f"note: {note}", style="yellow"))
+    out.print(Text(f"{sum(study.provenance.elapsed.values()):.2g} s", style="dim"))
+    show_written(out, written)

@@ -1,0 +1,101 @@
+"""How k of a coarse core follows each of its constants, by first-order perturbation with the adjoint flux.
+
+    dk = k^2 <adjoint, (dF / k - dM) flux> / <adjoint, F flux>
+
+It is exact for finite volumes, discontinuity factors among the constants.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalebridge.reactor.core_problem import CoreProblem, CoreSolution
+from scalebridge.reactor.diffusion_faces import conductances
+
+CONSTANTS = ("diffusion", "absorption", "nu_fission", "chi", "scatter")
+
+
+@dataclass(frozen=True, eq=False)
+class FactorSlopes:
+    """dk by the discontinuity factors at each face: (faces, G) from both sides, (rims, G)."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    rim: np.ndarray
+
+
+def k_derivatives(problem: CoreProblem, solution: CoreSolution, adjoint: np.ndarray) -> dict[str, np.ndarray]:
+    """Return dk by every constant of every region: (R, G), and (R, G, G) for scatter [from, to].
+
+    Args:
+        problem: the core.
+        solution: finite volumes.
+        adjoint: (cells, G).
+    """
+    local, flux, k = problem.local, solution.flux, solution.k
+    weight = _scale(problem, solution, adjoint) * problem.mesh.volumes[:, None]
+    born = (local.chi * adjoint).sum(axis=1, keepdims=True)
+    made = (local.nu_fission * flux).sum(axis=1, keepdims=True)
+    passing = adjoint[:, None, :] - adjoint[:, :, None]  # what a neutron gains by passing [from, to]
+    by_cell = {
+        "diffusion": _by_diffusion(problem, solution, adjoint),
+        "absorption": -weight * adjoint * flux,
+        "nu_fission": weight * flux * born / k,
+        "chi": weight * adjoint * made / k,
+        "scatter": weight[:, :, None] * flux[:, :, None] * passing,
+    }
+    count = len(problem.constants.names)
+    return {name: _by_region(problem.regions, value, count) for name, value in by_cell.items()}
+
+
+def factor_slopes(problem: CoreProblem, solution: CoreSolution, adjoint: np.ndarray) -> FactorSlopes:
+    """Return dk by every discontinuity factor."""
+    mesh, flux, factor = problem.mesh, solution.flux, problem.factor
+    half = conductances(mesh, problem.local.diffusion)
+    inner, _ = solution.current
+    scale = _scale(problem, solution, adjoint)
+    drop = scale * (adjoint[mesh.upper] - adjoint[mesh.lower]) * mesh.areas[:, None]
+    across = factor.lower / half.lower + factor.upper / half.upper
+    held = problem.gamma * factor.rim
+    finite = np.isfinite(held)
+    held = np.where(finite, held, 0.0)
+    slope = np.where(finite, problem.gamma, 0.0) * (half.rim / (half.rim + held)) ** 2
+    return FactorSlopes(
+        drop * (flux[mesh.lower] - inner / half.lower) / across,
+        -drop * (flux[mesh.upper] + inner / half.upper) / across,
+        -scale * adjoint[mesh.rim] * mesh.rim_areas[:, None] * slope * flux[mesh.rim],
+    )
+
+
+def _scale(problem: CoreProblem, solution: CoreSolution, adjoint: np.ndarray) -> float:
+    local = problem.local
+    made = (local.nu_fission * solution.flux).sum(axis=1) * problem.mesh.volumes
+    return solution.k**2 / float(((local.chi * adjoint).sum(axis=1) * made).sum())
+
+
+def _by_diffusion(problem: CoreProblem, solution: CoreSolution, adjoint: np.ndarray) -> np.ndarray:
+    mesh, flux, factor = problem.mesh, solution.flux, problem.factor
+    half = conductances(mesh, problem.local.diffusion)
+    inner, _ = solution.current
+    drop = (adjoint[mesh.upper] - adjoint[mesh.lower]) * mesh.areas[:, None] * inner
+    across = factor.lower / half.lower + factor.upper / half.upper
+    found = -problem.buckling * mesh.volumes[:, None] * adjoint * flux
+    for cells, f, d in ((mesh.lower, factor.lower, half.lower), (mesh.upper, factor.upper, half.upper)):
+        np.add.at(found, cells, drop * f / d**2 / across * (2 / mesh.edges[cells, mesh.axis, None]))
+    held = problem.gamma * factor.rim
+    finite = np.isfinite(held)
+    held = np.where(finite, held, 1.0)
+    slope = (
+        np.where(finite, (held / (half.rim + held)) ** 2, 1.0)
+        * 2
+        / mesh.edges[mesh.rim, mesh.side // 2, None]
+    )
+    outer = -adjoint[mesh.rim] * flux[mesh.rim] * slope * mesh.rim_areas[:, None]
+    np.add.at(found, mesh.rim, outer)
+    return _scale(problem, solution, adjoint) * found
+
+
+def _by_region(regions: np.ndarray, value: np.ndarray, count: int) -> np.ndarray:
+    found = np.zeros((count, *value.shape[1:]))
+    np.add.at(found, regions, value)
+    return found

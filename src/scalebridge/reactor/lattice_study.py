@@ -1,0 +1,119 @@
+"""A lattice solved and handed up: transport, constants and derivatives as one result."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalebridge.core.checks import Check
+from scalebridge.core.files import write_text
+from scalebridge.core.provenance import Provenance
+from scalebridge.core.results import Outcome
+from scalebridge.core.upscaled import plain
+from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
+from scalebridge.reactor.sensitivity import KEYS, Sensitivity
+from scalebridge.reactor.transport_result import TransportSolution
+
+SCHEMA = "scalebridge/lattice/1"
+
+
+@dataclass(frozen=True, eq=False)
+class LatticeStudy:
+    """Transport in a lattice, and what is handed up.
+
+    Args:
+        solution: the transport solution.
+        constants: of its regions.
+        slopes: derivatives of k, if they were asked for.
+    """
+
+    solution: TransportSolution
+    constants: HomogenizedLattice
+    slopes: Sensitivity | None = None
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Rates of the constants first, then the solution's, then the adjoint's."""
+        adjoint = () if self.slopes is None else self.slopes.checks
+        return (*self.constants.checks, *self.solution.checks, *adjoint)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed and the iteration converged."""
+        return self.outcome is Outcome.converged and all(check.passed for check in self.checks)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the iteration ended."""
+        return self.solution.outcome
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader has to know."""
+        return self.solution.notes
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where it all came from."""
+        return self.solution.provenance
+
+    @property
+    def headline(self) -> str:
+        """The answer in a line."""
+        rows, columns = self.solution.lattice.shape
+        told = f"{rows} x {columns} cells"
+        if self.solution.fixed:
+            return f"Flux of a source in {told}"
+        return f"k = {self.solution.multiplication:.5f} of {told}"
+
+    def sentences(self) -> list[str]:
+        """Return what was found, in words."""
+        solution = self.solution
+        found = [f"{solution.leakage:.3%} of neutrons leave, in {solution.stats['sweeps']} sweeps."]
+        if np.any(solution.pins.fuel):
+            power = solution.pin_power[solution.pins.fuel]
+            found.append(f"Pins have {power.min():.4f} to {power.max():.4f} of their mean power.")
+        if self.constants.buckling:
+            found.append(f"The critical buckling is {self.constants.buckling:.5g} 1/cm^2.")
+        if self.slopes is not None:
+            density = self.slopes.density(solution)
+            worst = max(density, key=lambda name: abs(density[name]))
+            found.append(f"k moves most by the density of {worst}: {density[worst]:+.4f} for all of it.")
+        return found
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [self.headline, *(f"  {s}" for s in self.sentences()), *(f"  {c}" for c in self.checks)]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: constants with their conventions, the solution, derivatives."""
+        slopes = None
+        if self.slopes is not None:
+            slopes = {key: getattr(self.slopes, key) for key in KEYS}
+            slopes["density"] = self.slopes.density(self.solution)
+        return plain(
+            {
+                "schema": SCHEMA,
+                "quantity": "lattice",
+                "constants": self.constants.to_dict(),
+                "transport": self.solution.to_dict(),
+                "derivatives of k": slopes,
+                "checks": [check.to_dict() for check in self.checks],
+                "passed": self.passed,
+                "notes": self.notes,
+                "outcome": {"code": self.outcome.name, "sentence": self.outcome.sentence},
+                "provenance": self.provenance.to_dict(),
+            }
+        )
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Return the study as JSON text; a number that is not finite becomes null."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the study as JSON, whole or not at all, and return the path."""
+        return write_text(path, self.to_json() + "\n")

@@ -1,0 +1,143 @@
+"""Reactor lattices on the command line and on the page; libraries in OpenMC's format; constants as JSON."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from cli_helpers import invoke
+from lattice_samples import C5G7, FUEL, ROOT, TWO_GROUPS
+from scalebridge.cli.case_file import load_case
+from scalebridge.core.errors import FileFormatError, InputError
+from scalebridge.reactor.lattice_table import lattice_from_table
+from scalebridge.reactor.materials import multigroup_material, read_materials
+from scalebridge.reactor.mgxs import read_mgxs, write_mgxs
+
+EDGES = [1e7, 0.625, 0.0]
+CASE = """task = "reactor"
+library = "fuel.toml"
+sensitivity = true
+[lattice]
+pitch = "1.2 cm"
+rows = ["F W", "W F"]
+pins.F = { radii = ["0.4 cm"], materials = ["fuel", "water"], sectors = 4 }
+pins.W = { material = "water", mesh = 2 }
+[transport]
+azimuths = 4
+spacing = "0.3 cm"
+[constants]
+regions = "pins"
+groups = [0]
+[output]
+json = "out.json"
+report = "out.html"
+"""
+
+
+def write(folder, text=CASE):
+    tables = []
+    for name, table in TWO_GROUPS.items():
+        lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+        tables.append("\n".join([f"[{name}]", *lines, f"group_edges = {EDGES}"]))
+    (folder / "fuel.toml").write_text("\n".join(tables))
+    (folder / "case.toml").write_text(text)
+    return folder / "case.toml"
+
+
+def test_a_case_is_solved_printed_and_written(tmp_path):
+    case = write(tmp_path, CASE + 'library = "few.h5"\n')
+    found = invoke("reactor", case)
+    assert found.exit_code == 0, found.output
+    assert "k = " in found.output
+    assert "rates: absorption" in found.output
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert told["schema"] == "scalebridge/lattice/1"
+    assert told["constants"]["conventions"]["scatter"].startswith("[from, to]")
+    assert len(told["derivatives of k"]["total"]["fuel"]) == 2
+    few = read_mgxs(tmp_path / "few.h5")
+    assert len(few) == 4
+    assert few["region-0"].groups == 1
+    assert few["region-0"].group_edges == pytest.approx([1e7, 0.0])
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    for words in ("Audit", "Flux by group", "Derivatives", "Convergence", "rates: fission"):
+        assert words in page
+
+
+def test_a_finished_case_is_left_alone_and_json_alone_is_json(tmp_path):
+    case = write(tmp_path)
+    assert invoke("run", case).exit_code == 0
+    assert "Nothing to do" in invoke("reactor", case).output
+    told = json.loads(invoke("reactor", case, "--force", "--json").stdout)
+    assert told["passed"] is True
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"fuel.toml"', '"fuel.csv"', "fuel.csv"),
+        ('"fuel.toml"', '"nowhere.toml"', "nowhere.toml"),
+        ('spacing = "0.3 cm"', 'spacing = "3 cm"', "spacing"),
+        ('rows = ["F W", "W F"]', "", "rows"),
+        ("azimuths = 4", "azimuth = 4", "azimuths"),
+        ('["0.4 cm"]', '["0.7 cm"]', "overlap"),
+        ('json = "out.json"', 'json = "case.toml"', "case.toml"),
+    ],
+)
+def test_bad_cases_are_refused(tmp_path, old, new, words):
+    assert old in CASE
+    found = invoke("reactor", write(tmp_path, CASE.replace(old, new)))
+    assert found.exit_code == 2, found.output
+    assert words in found.output + found.stderr
+
+
+def test_libraries_come_back_as_they_were(tmp_path):
+    first = [[0.1, 0.01], [0.0, 0.2]]
+    materials = {
+        "fuel": multigroup_material("fuel", **FUEL, group_edges=EDGES),
+        "water": multigroup_material(
+            "water", total=[0.6, 1.5], scatter=[[[0.55, 0.045], [0.0, 1.48]], first], group_edges=EDGES
+        ),
+    }
+    back = read_mgxs(write_mgxs(tmp_path / "two.h5", materials))
+    for name, material in materials.items():
+        for key in ("total", "absorption", "nu_fission", "fission", "chi", "scatter", "group_edges"):
+            assert np.allclose(getattr(back[name], key), getattr(material, key), rtol=1e-15), (name, key)
+    with h5py.File(tmp_path / "two.h5") as file:
+        assert file.attrs["filetype"] == b"mgxs"
+        assert np.all(np.diff(file.attrs["group structure"]) > 0)
+        assert "group 1 is the fastest" in file.attrs["conventions"]
+
+
+def test_libraries_that_cannot_be(tmp_path):
+    with pytest.raises(InputError, match="group_edges"):
+        write_mgxs(tmp_path / "no.h5", C5G7)  # the benchmark has no edges
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["filetype"] = b"statepoint"
+    with pytest.raises(FileFormatError, match="mgxs"):
+        read_mgxs(tmp_path / "other.h5")
+    (tmp_path / "text.h5").write_text("no library")
+    with pytest.raises(FileFormatError):
+        read_mgxs(tmp_path / "text.h5")
+    good = write_mgxs(tmp_path / "one.h5", {"fuel": multigroup_material("fuel", **FUEL, group_edges=EDGES)})
+    with pytest.raises(InputError, match="temperature"):
+        read_mgxs(good, temperature="900K")
+    (tmp_path / "bad.toml").write_text("[fuel\n")
+    with pytest.raises(FileFormatError):
+        read_materials(tmp_path / "bad.toml")
+
+
+def test_data_of_the_benchmark_are_sound():
+    for name, material in C5G7.items():
+        assert material.balance_gap < 4e-6, name  # rounding of the published tables
+        assert all(check.passed for check in material.checks())
+    # eigenvalue of the published tables, found by another program
+    assert C5G7["MOX-8.7%"].infinite_multiplication() == pytest.approx(1.147587763941253, rel=1e-9)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("c5g7.toml", (51, 51)), ("uo2_pin.toml", (1, 1))])
+def test_examples_are_cases_whose_materials_are_there(name, shape):
+    case = load_case(ROOT / "examples" / name)
+    found = lattice_from_table({k: v for k, v in case.lattice.model_dump().items() if v is not None})
+    assert found.shape == shape
+    assert set(found.materials) <= set(C5G7)

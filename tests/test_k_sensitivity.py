@@ -1,0 +1,135 @@
+"""Derivatives of k against central differences of the same discrete problem."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lattice_samples import C5G7, MIXED, TWO_GROUPS, small_lattice, two_group_table
+from scalebridge.core.errors import InputError
+from scalebridge.reactor.sensitivity import k_sensitivity
+from scalebridge.reactor.solve_transport import solve_transport
+
+TIGHT = {
+    "azimuths": 4,
+    "spacing": 0.3,
+    "rtol": 1e-10,
+    "k_tolerance": 1e-13,
+    "max_steps": 2000,
+    "polar_count": 2,
+}
+PIN = small_lattice(("U",))
+ASSEMBLY = small_lattice(("U U U", "U G U", "U 4 W"), MIXED)
+
+
+def solved(found, materials=C5G7):
+    return solve_transport(found, materials, **TIGHT)
+
+
+def difference(found, name, key, index, step=5e-4):
+    def k(change):
+        values = np.array(getattr(C5G7[name], key))
+        values[index] += change
+        return solved(found, {**C5G7, name: replace(C5G7[name], **{key: values})}).multiplication
+
+    change = step * max(abs(getattr(C5G7[name], key)[index]), 1e-3)
+    return (k(change) - k(-change)) / (2.0 * change)
+
+
+@pytest.fixture(scope="module")
+def pin():
+    solution = solved(PIN)
+    return solution, k_sensitivity(solution, rtol=1e-10)
+
+
+@pytest.fixture(scope="module")
+def assembly():
+    solution = solved(ASSEMBLY)
+    return solution, k_sensitivity(solution, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "index"),
+    [
+        ("UO2", "total", (0,)),
+        ("Moderator", "total", (6,)),
+        ("UO2", "nu_fission", (6,)),
+        ("UO2", "chi", (1,)),
+        ("Moderator", "scatter", (0, 0, 1)),
+    ],
+)
+def test_a_pin_cell(pin, name, key, index):
+    slope = getattr(pin[1], key)[name][index if key != "scatter" else index[1:]]
+    assert slope == pytest.approx(
+        difference(PIN, name, key, index), rel=1e-4
+    )  # the step's square leaves 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "index"),
+    [("UO2", "total", (5,)), ("GuideTube", "total", (6,)), ("MOX-4.3%", "nu_fission", (6,)),
+     ("Moderator", "scatter", (0, 5, 6))],
+)  # fmt: skip
+def test_an_assembly(assembly, name, key, index):
+    slope = getattr(assembly[1], key)[name][index if key != "scatter" else index[1:]]
+    assert slope == pytest.approx(difference(ASSEMBLY, name, key, index), rel=1e-4)
+
+
+def test_the_adjoint_problem_has_the_same_k_and_balances(pin, assembly):
+    for _, slopes in (pin, assembly):
+        assert all(check.passed for check in slopes.checks)
+        assert slopes.adjoint.min() > 0
+
+
+def test_k_goes_with_nu(pin):
+    # k is of degree one in all nu_fission together, an identity of the discrete problem
+    solution, slopes = pin
+    made = sum(float(slopes.nu_fission[n] @ m.nu_fission) for n, m in solution.materials.items())
+    assert made == pytest.approx(solution.multiplication, rel=1e-8)
+
+
+def test_a_closed_lattice_does_not_feel_all_densities_together():
+    # Twice the density is half the size; nothing leaves an infinite medium of one material
+    table = two_group_table(["F"])
+    solution = solve_transport(table, {"fuel": TWO_GROUPS["fuel"], "water": TWO_GROUPS["fuel"]}, **TIGHT)
+    total = sum(k_sensitivity(solution, rtol=1e-10).density(solution).values())
+    assert abs(total) < 1e-7 * solution.multiplication  # what iterations leave
+
+
+def test_a_spread_of_data_is_a_spread_of_k(pin):
+    slopes = pin[1]
+    one = np.zeros((7, 7))
+    one[6, 6] = 1e-4
+    assert slopes.spread({("UO2", "nu_fission"): one}) == pytest.approx(
+        1e-2 * abs(slopes.nu_fission["UO2"][6]), rel=1e-12
+    )
+    two = {("UO2", "nu_fission"): one, ("UO2", "total"): 4.0 * one}
+    both = np.hypot(1e-2 * slopes.nu_fission["UO2"][6], 2e-2 * slopes.total["UO2"][6])
+    assert slopes.spread(two) == pytest.approx(both, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("covariance", "words"),
+    [
+        ({("UO2", "kappa"): np.eye(7)}, "kappa"),
+        ({("lead", "total"): np.eye(7)}, "lead"),
+        ({("UO2", "total"): np.eye(6)}, "(6, 6)"),
+        ({("UO2", "total"): -np.eye(7)}, "positive semidefinite"),
+    ],
+)
+def test_covariances_that_cannot_be(pin, covariance, words):
+    with pytest.raises(InputError, match="covariance") as caught:
+        pin[1].spread(covariance)
+    assert words in str(caught.value)
+
+
+def test_a_given_source_has_no_k():
+    solution = solved_source()
+    with pytest.raises(InputError, match="eigenvalue"):
+        k_sensitivity(solution)
+
+
+def solved_source():
+    return solve_transport(
+        small_lattice(("W",)), C5G7, azimuths=4, spacing=0.3, source={"Moderator": [1.0] * 7}
+    )
