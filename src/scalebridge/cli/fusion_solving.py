@@ -70,7 +70,7 @@ def _told(case: FusionCase) -> dict[str, Any]:
 def _sensor(name: str, table: SensorTable, folder: Path) -> Sensor:
     file = folder / table.file
     told = table.model_dump(exclude={"file", "variable", "dates", "y", "x", "noise", "footprint"})
-    footprint = tuple(table.footprint) if isinstance(table.footprint, list) else table.footprint
+    footprint: Any = tuple(table.footprint) if isinstance(table.footprint, list) else table.footprint
     arrays = _arrays(file)
     told |= {"data": _named(arrays, table.variable, file, name)}
     if isinstance(arrays, dict):

@@ -28,7 +28,7 @@ class Rows(NamedTuple):
     """
 
     pointer: np.ndarray
-    index: np.ndarray
+    index: np.ndarray  # pyright: ignore[reportIncompatibleMethodOverride]
     weight: np.ndarray
 
 
@@ -243,7 +243,7 @@ def summed_parts(data: BlockData, systems: list[System]) -> tuple[np.ndarray, np
         return likelihood_parts(filter_forwards(data, group, systems[group.kind]), len(group.members))
 
     found = in_threads(work, data.groups)
-    return sum(f[0] for f in found), sum(f[1] for f in found)
+    return np.sum([f[0] for f in found], axis=0), np.sum([f[1] for f in found], axis=0)
 
 
 def combined(members: int, shared: Coefficients) -> np.ndarray:
@@ -275,9 +275,11 @@ def slopes(data: BlockData, systems: list[System]) -> tuple[list[Slopes], Coeffi
     by_kind = []
     for kind in range(len(systems)):
         mine = [f for f, g in zip(found, data.groups, strict=True) if g.kind == kind]
-        added = [sum(getattr(f, name) for f in mine) for name in Slopes._fields[1:5]]
-        counts = sum(f.counts for f in mine)
-        by_kind.append(Slopes(value if kind == 0 else 0.0, *added, prior if kind == 0 else 0 * prior, counts))
+        added: list[Any] = [sum(getattr(f, name) for f in mine) for name in Slopes._fields[1:5]]
+        counts: Any = sum(f.counts for f in mine)
+        first = kind == 0
+        parts: list[Any] = [value if first else 0.0, *added, prior if first else 0 * prior, counts]
+        by_kind.append(Slopes._make(parts))
     return by_kind, shared
 
 
@@ -369,12 +371,13 @@ def _smooth_group(
     members, places, pixels = len(group.members), int(wanted.max()) + 1, len(data.fields.pointer) - 1
     found = np.empty((places, pixels, kept.means.shape[2]))
     variance = np.empty((places, pixels))
-    given = (
+    given: tuple[Any, ...] = (
         group.seen, kept.starts, *data.observe, data.step, system.pattern, system.transition, kept.means,
         kept.covs, kept.gains, kept.variances, kept.errors, *data.fields, wanted, found, variance,
     )  # fmt: skip
     if lag is not None:
-        block_kernels.lagged_group(*given, lag)
+        delayed: tuple[Any, ...] = (*given, lag)
+        block_kernels.lagged_group(*delayed)
     dates = {int(place): t for t, place in enumerate(wanted) if place >= 0}
     means, variances = np.empty((members, places, pixels)), np.empty((members, places, pixels))
     if lag is None:

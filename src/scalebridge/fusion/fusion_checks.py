@@ -57,7 +57,7 @@ def check_innovations(problem: Problem, block: tuple[int, int], values: dict[str
         told.append(
             Check(
                 "innovations, whiteness",
-                float(np.abs(np.corrcoef(pairs.T)[0, 1])),
+                float(np.abs(np.asarray(np.corrcoef(pairs.T))[0, 1])),
                 0.2 + 2.0 / np.sqrt(len(pairs)),
                 meaning="correlation of an innovation with the next of the same row; zero where nothing is "
                 "left to be learnt from the past",

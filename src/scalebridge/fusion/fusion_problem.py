@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import scipy.sparse as sp
@@ -135,7 +135,7 @@ class Problem:
                 found += [(f"{o.name} offset {self.date_text(t)}", f"{o.name} offset") for t in dates]
         return found
 
-    def date_text(self, place: int) -> str:
+    def date_text(self, place: SupportsIndex) -> str:
         """Return a date as text."""
         return day_text(float(self.days[place]), self.dated)
 
@@ -178,7 +178,7 @@ def transfer_weights(footprint: Transfer) -> sp.csr_matrix:
 
 
 def gather(
-    sensors: Sequence[Sensor],
+    sensors: Sensor | Sequence[Sensor],
     model: FusionModel,
     dates: Any = None,
     covariates: Mapping[str, Any] | None = None,
@@ -371,7 +371,7 @@ def _own_transfer(sensor: Sensor, grid: Grid, values: np.ndarray) -> Transfer:
 
 def _stations(sensor: Sensor, grid: Grid) -> tuple[Transfer, None, np.ndarray]:
     at = np.floor(grid.places(np.asarray(sensor.points, dtype=float))).astype(int)
-    kept = ((at >= 0) & (at < np.array(grid.shape))).all(axis=1)
+    kept = np.asarray(((at >= 0) & (at < np.array(grid.shape))).all(axis=1))
     _refuse_outside(sensor, kept, sensor.values)
     pixel = at[kept, 0] * grid.shape[1] + at[kept, 1]
     rows = np.arange(len(pixel))

@@ -1,6 +1,6 @@
 """Scenes held out: predicted with parameters that were learnt without them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class HeldOut(NamedTuple):
 
     sensor: str
     date: str
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
     rmse: float
     bias: float
     coverage: float
@@ -113,7 +113,8 @@ def scenes_to_hold(problem: Problem, wanted: object) -> tuple[str, list[int]]:
         InputError: no such sensor on the fine grid, or it saw nothing on that date.
     """
     fine = [o.name for o in problem.observed if o.factor == (1, 1)]
-    name, dates = (fine[0] if fine else "", wanted)
+    name: str = fine[0] if fine else ""
+    dates: Any = wanted
     if (
         isinstance(wanted, tuple)
         and len(wanted) == 2
@@ -121,7 +122,7 @@ def scenes_to_hold(problem: Problem, wanted: object) -> tuple[str, list[int]]:
         and not isinstance(wanted[1], str)
     ):
         name, dates = wanted
-    listed = [dates] if isinstance(dates, str | int | float | np.datetime64) else list(dates)  # type: ignore[call-overload]
+    listed: list[Any] = [dates] if isinstance(dates, str | int | float | np.datetime64) else list(dates)  # type: ignore[call-overload]
     if name not in fine:
         raise InputError(
             "hold_out",

@@ -15,6 +15,7 @@ from scalebridge.fusion.block_estimate import Estimate, Search
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.joint_precision import Joint, make_joint
 from scalebridge.fusion.learning import Learnt
+from scalebridge.grids.footprints import Sparse
 
 
 class Factor(NamedTuple):
@@ -123,7 +124,7 @@ def estimate_sparse(problem: Problem, values: dict[str, float], wanted: np.ndarr
     log, shared, solved = joint_likelihood(joint, factor)
     selected = selected_inverse(precision, factor)
 
-    def variances(rows: sp.csr_matrix) -> np.ndarray:
+    def variances(rows: Sparse) -> np.ndarray:
         found = np.empty(rows.shape[0])
         sparse_kernels.row_variances(rows.indptr, rows.indices, rows.data, *selected, factor.place, found)
         return found
@@ -133,7 +134,7 @@ def estimate_sparse(problem: Problem, values: dict[str, float], wanted: np.ndarr
     )
 
 
-def _wanted_rows(problem: Problem, rows: sp.csr_matrix, wanted: np.ndarray) -> sp.csr_matrix:
+def _wanted_rows(problem: Problem, rows: Sparse, wanted: np.ndarray) -> Sparse:
     pixels = problem.grid.shape[0] * problem.grid.shape[1]
     return sp.csr_matrix(rows[(wanted[:, None] * pixels + np.arange(pixels)).ravel()])
 
@@ -141,7 +142,7 @@ def _wanted_rows(problem: Problem, rows: sp.csr_matrix, wanted: np.ndarray) -> s
 def _estimate(
     problem: Problem,
     joint: Joint,
-    field: sp.csr_matrix,
+    field: Sparse,
     wanted: np.ndarray,
     found: tuple[float, Coefficients, np.ndarray],
     variances: tuple[np.ndarray, np.ndarray],
@@ -269,7 +270,7 @@ def perturbation(joint: Joint, generator: np.random.Generator) -> np.ndarray:
     """Return a draw with the precision as its covariance: roots of prior and noise times white noise."""
     found = []
     for piece in joint.pieces:
-        root = sp.kron(piece.time_root, piece.space_root)
+        root: Sparse = sp.kron(piece.time_root, piece.space_root)
         found.append(root.T @ generator.standard_normal(root.shape[0]))
     data = joint.observe.T @ (generator.standard_normal(len(joint.noise)) / np.sqrt(joint.noise))
     return np.concatenate(found) + data
@@ -307,7 +308,7 @@ class Lines(NamedTuple):
         return np.concatenate(found)
 
 
-def time_lines(joint: Joint, precision: sp.csr_matrix) -> Lines:
+def time_lines(joint: Joint, precision: Sparse) -> Lines:
     """Return the lines in time of a precision."""
     sizes, diagonals, below, place = [], [], [], 0
     diagonal = precision.diagonal()
@@ -323,7 +324,7 @@ def time_lines(joint: Joint, precision: sp.csr_matrix) -> Lines:
     return Lines(tuple(sizes), tuple(diagonals), tuple(below))
 
 
-def solve_lines(precision: sp.csr_matrix, lines: Lines, side: np.ndarray, rtol: float) -> np.ndarray:
+def solve_lines(precision: Sparse, lines: Lines, side: np.ndarray, rtol: float) -> np.ndarray:
     """Return the solution by conjugate gradients, preconditioned by lines in time.
 
     Raises:

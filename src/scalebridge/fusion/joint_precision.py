@@ -14,6 +14,7 @@ from scalebridge.fusion.fusion_blocks import pixel_distance, step_classes
 from scalebridge.fusion.fusion_model import kind_of
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.system import Dynamics, correlation, dynamics
+from scalebridge.grids.footprints import Sparse
 
 
 class Piece(NamedTuple):
@@ -29,10 +30,10 @@ class Piece(NamedTuple):
         order: layers.
     """
 
-    time: sp.csr_matrix
-    time_root: sp.csr_matrix
-    space: sp.csr_matrix
-    space_root: sp.csr_matrix
+    time: Sparse
+    time_root: Sparse
+    space: Sparse
+    space_root: Sparse
     space_log: float
     dates: int
     order: int
@@ -65,12 +66,12 @@ class Joint(NamedTuple):
     """
 
     pieces: list[Piece]
-    observe: sp.csr_matrix
+    observe: Sparse
     values: np.ndarray
     noise: np.ndarray
     columns: np.ndarray
     prior: np.ndarray
-    field: sp.csr_matrix
+    field: Sparse
     field_columns: np.ndarray
     places: np.ndarray
 
@@ -115,9 +116,9 @@ def make_joint(problem: Problem, values: dict[str, float]) -> Joint:
     pixels = problem.grid.shape[0] * problem.grid.shape[1]
     for number, o in enumerate(problem.observed):
         at = np.argwhere(np.isfinite(o.values))
-        spread = sp.csr_matrix(sp.kron(sp.identity(len(problem.days)), o.weights))[
-            at[:, 0] * o.weights.shape[0] + at[:, 1]
-        ]
+        weights: Sparse = o.weights
+        rows: Sparse = sp.csr_matrix(sp.kron(sp.identity(len(problem.days)), weights))
+        spread = rows[at[:, 0] * weights.shape[0] + at[:, 1]]
         block = spread @ field
         if o.bias != "none":
             block = block + _bias_rows(problem, pieces, biased.index(o), at)
@@ -158,9 +159,7 @@ def _part(
     )  # fmt: skip
 
 
-def _piece(
-    motion: Dynamics, step: np.ndarray, space: sp.csr_matrix, root: sp.csr_matrix, log: float, kind: str
-) -> Piece:
+def _piece(motion: Dynamics, step: np.ndarray, space: Sparse, root: Sparse, log: float, kind: str) -> Piece:
     transition, innovation, start = (np.asarray(a) for a in motion)
     dates, order = (1 if kind == "static" else len(step)), len(start)
     white = sp.lil_matrix((dates * order, dates * order))
@@ -175,9 +174,7 @@ def _piece(
     return Piece(sp.csr_matrix(time_root.T @ time_root), time_root, space, root, log, dates, order)
 
 
-def _space(
-    problem: Problem, part: str, values: dict[str, float]
-) -> tuple[sp.csr_matrix, sp.csr_matrix, float]:
+def _space(problem: Problem, part: str, values: dict[str, float]) -> tuple[Sparse, Sparse, float]:
     kind, pixels = problem.model.space_of(part), len(problem.classes)
     if kind == "independent":
         identity = sp.identity(pixels, format="csr")
@@ -206,7 +203,7 @@ def _block_order(shape: tuple[int, int], block: tuple[int, int]) -> np.ndarray:
     return number.transpose(0, 2, 1, 3).ravel()
 
 
-def markov_precision(shape: tuple[int, int], length: float) -> tuple[sp.csr_matrix, sp.csr_matrix, float]:
+def markov_precision(shape: tuple[int, int], length: float) -> tuple[Sparse, Sparse, float]:
     """Return precision, root and log-determinant of a Matern field of smoothness 1 and variance 1 on a grid.
 
     C = (k^2 + L) s, W = C' C, with the grid's Laplacian L, mirrored at the edges, k = sqrt(8) / length, and s
@@ -233,15 +230,15 @@ def markov_precision(shape: tuple[int, int], length: float) -> tuple[sp.csr_matr
     return sp.csr_matrix(root.T @ root), root, 2.0 * float(np.log(scale * shifted).sum())
 
 
-def _laplacian(length: int) -> sp.csr_matrix:
+def _laplacian(length: int) -> Sparse:
     if length == 1:
         return sp.csr_matrix((1, 1))
     middle = np.full(length, 2.0)
     middle[[0, -1]] = 1.0
-    return sp.csr_matrix(sp.diags([-np.ones(length - 1), middle, -np.ones(length - 1)], [-1, 0, 1]))
+    return sp.csr_matrix(sp.diags([-np.ones(length - 1), middle, -np.ones(length - 1)], [-1, 0, 1]))  # type: ignore[arg-type]
 
 
-def _field(problem: Problem, pieces: list[Piece]) -> sp.csr_matrix:
+def _field(problem: Problem, pieces: list[Piece]) -> Sparse:
     """What is asked: the sum of the first layers of all parts, (dates * pixels, unknowns)."""
     dates, pixels = len(problem.days), problem.grid.shape[0] * problem.grid.shape[1]
     found = []
@@ -264,7 +261,7 @@ def _field_columns(problem: Problem, names: list[str]) -> np.ndarray:
     return whole
 
 
-def _bias_rows(problem: Problem, pieces: list[Piece], number: int, at: np.ndarray) -> sp.csr_matrix:
+def _bias_rows(problem: Problem, pieces: list[Piece], number: int, at: np.ndarray) -> Sparse:
     parts = len(problem.model.parts)
     place = sum(p.size for p in pieces[: parts + number])
     piece = pieces[parts + number]

@@ -91,7 +91,7 @@ class Kind(NamedTuple):
 
 
 def _trace_matrices(
-    kind: Kind, values: dict[str, Array], distance: Array, steps: Array, patterns: Array
+    kind: Kind, values: dict[str, Array], distance: Any, steps: Any, patterns: Array
 ) -> Traced:
     """Return all matrices of given parameters; see `system`."""
     parts = [
@@ -122,7 +122,7 @@ _pulled = jax.jit(_pull_back, static_argnums=0)
 
 
 def _part(
-    kind: Kind, part: str, space: str, values: dict[str, Array], distance: Array, steps: Array
+    kind: Kind, part: str, space: str, values: dict[str, Array], distance: Any, steps: Any
 ) -> tuple[Any, Array]:
     motion_kind, harmonic = kind_of(part)
     names = ("std", "time", "start", "slope")
@@ -250,21 +250,22 @@ class Objective:
         weights = Traced(*([jnp.asarray(getattr(f, name)) for f in found] for name in Traced._fields))
         by_name = _pulled(self.layout.kind, _arrays(values), *_shapes(self.layout), weights)
         slope = {name: float(by) * values[name] for name, by in by_name.items()}
-        for name, by in zip(self.layout.sensors, sum(f.noise for f in found), strict=True):
+        noise = np.sum([f.noise for f in found], axis=0)
+        for name, by in zip(self.layout.sensors, noise, strict=True):
             slope[f"{name} noise"] += 2.0 * values[f"{name} noise"] ** 2 * float(by)
         for prior, by in zip(self.layout.coefficients, found[0].prior, strict=True):
             if isinstance(prior, str):
                 slope[prior] += 2.0 * values[prior] ** 2 * float(by)
         by_log = np.array([slope[p.name] for p in self.free])
-        return found[0].value, by_log, sum(f.counts for f in found), shared
+        return found[0].value, by_log, np.sum([f.counts for f in found], axis=0), shared
 
     def __call__(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
         """Return minus the log-posterior and its slope, for a minimiser."""
         value, slope, _, _ = self.likelihood(logs)
-        away = (logs - self.start) / np.log([p.factor for p in self.free])
+        away = (logs - self.start) / np.log([p.factor or 1.0 for p in self.free])
         value -= 0.5 * float(away @ away)
         self.path.append(value)
-        return -value, -(slope - away / np.log([p.factor for p in self.free]))
+        return -value, -(slope - away / np.log([p.factor or 1.0 for p in self.free]))
 
 
 def learn(

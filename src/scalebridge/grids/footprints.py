@@ -1,6 +1,7 @@
 """Footprints of sensors on a fine grid: weighted means over pixels, from overlaps, blurs or points."""
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,6 +13,9 @@ from scipy.sparse.linalg import splu
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError
 from scalebridge.core.transfer import Transfer
+
+Sparse = Any
+"""A matrix by rows; SciPy's own types do not know that it has a shape."""
 
 
 class WeightedFootprint(Transfer):
@@ -40,7 +44,7 @@ class WeightedFootprint(Transfer):
         [2.0, 4.0]
     """
 
-    weights: sp.csr_matrix = eqx.field(static=True)
+    weights: Sparse = eqx.field(static=True)
     shape: tuple[int, ...] = eqx.field(static=True)
     coarse: tuple[int, ...] | None = eqx.field(static=True, default=None)
 
@@ -92,7 +96,7 @@ class WeightedFootprint(Transfer):
         return splu((self.weights @ self.weights.T).tocsc()).solve(np.ravel(np.asarray(coarse, dtype=float)))
 
 
-def overlap_weights(corners: np.ndarray, shape: tuple[int, int], covered: float = 0.999) -> sp.csr_matrix:
+def overlap_weights(corners: np.ndarray, shape: tuple[int, int], covered: float = 0.999) -> Sparse:
     """Return how much of each footprint lies in each pixel, as shares of the footprint.
 
     Args:
@@ -168,7 +172,7 @@ def polygon_area(polygon: np.ndarray) -> float:
     return 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
 
 
-def blur_weights(weights: sp.csr_matrix, shape: tuple[int, int], width: float) -> sp.csr_matrix:
+def blur_weights(weights: Sparse, shape: tuple[int, int], width: float) -> Sparse:
     """Spread footprints by a Gaussian point-spread function, cut at three deviations and the grid's edge.
 
     Args:
@@ -187,7 +191,8 @@ def blur_weights(weights: sp.csr_matrix, shape: tuple[int, int], width: float) -
     """
     offsets = np.arange(-math.ceil(3 * width), math.ceil(3 * width) + 1)
     line = np.exp(-0.5 * (offsets / width) ** 2)
-    matrices = [sp.diags(line, offsets, shape=(n, n)) for n in shape]
+    places: Any = offsets.tolist()
+    matrices = [sp.diags(list(line), places, shape=(n, n)) for n in shape]
     spread = (weights @ sp.kron(*matrices, format="csr")).tocsr()
     sums = np.asarray(spread.sum(axis=1)).ravel()
     return (sp.diags(1.0 / np.where(sums > 0, sums, 1.0)) @ spread).tocsr()

@@ -1,5 +1,7 @@
 """Pictures of a fusion: maps, series with their bands, innovations."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
@@ -44,7 +46,7 @@ def _row_of_maps(found: Fused, name: str, field: np.ndarray, colours: str, norm:
     places = shown_dates(found)
     figure = new_figure(230 * len(places) + 80, 270)
     grid = figure.subplots(1, len(places), squeeze=False)[0]
-    drawn = None
+    drawn: Any = None
     for axes, place in zip(grid, places, strict=True):
         drawn = axes.imshow(field[place], cmap=colours, norm=norm, interpolation="nearest")
         _bare(axes, found.dates[place])

@@ -1,5 +1,7 @@
 """Pictures of a registration: the images over each other, the grid, areas, errors, levels, starts."""
 
+from typing import cast
+
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
@@ -173,7 +175,7 @@ def _map_picture(values: np.ndarray, scale: ScalarMappable, label: str, alt: str
     figure = new_figure(_EDGE, round(_EDGE * values.shape[1] / values.shape[0]) + 70)
     axes = figure.add_subplot()
     axes.set_axis_off()
-    axes.imshow(_rows(values), norm=scale.norm, cmap=scale.cmap, interpolation="nearest")
+    axes.imshow(_rows(values), norm=cast("Normalize", scale.norm), cmap=scale.cmap, interpolation="nearest")
     bar = figure.colorbar(scale, ax=axes, orientation="horizontal", fraction=0.05, pad=0.02)
     bar.outline.set_edgecolor("#888888")
     bar.ax.tick_params(colors="#888888", labelsize=FONT_SIZE)
