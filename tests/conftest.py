@@ -6,7 +6,9 @@ from pathlib import Path
 
 _CACHE = Path(__file__).parent.parent / ".jax_cache"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault(
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0"
+)  # the workers share the small ones too
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest

@@ -26,8 +26,28 @@ from scalebridge.io.detect import FORMATS
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-LARGE = {"berea", "bone", "bone_yield", "error_budget", "notched_bone"}  # with smaller tests of their own
-LONG = {"elastic-formulas", "laws", "rve-study", "scales"}  # pages whose programs compile much
+LARGE = {
+    "berea",
+    "bone",
+    "bone_yield",
+    "error_budget",
+    "histology",
+    "notched_bone",
+    "salton_sea",
+}  # have smaller tests
+LONG = {
+    "accuracy",
+    "conductivity",
+    "elastic-formulas",
+    "fe2",
+    "fusion",
+    "laws",
+    "measurements",
+    "permeability",
+} | {
+    "rve-study",
+    "scales",
+}  # pages whose programs compile much
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in LARGE)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)

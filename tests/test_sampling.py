@@ -192,7 +192,7 @@ def test_interrupted_and_killed_chains_go_on_to_the_same_bits(tmp_path, monkeypa
 
     def stopped(by, blocks):
         """Start, wait for so many finished blocks, and stop by a signal."""
-        words = [sys.executable, str(script), str(store), "0.004", str(tmp_path / "stopped.npy")]
+        words = [sys.executable, str(script), str(store), "0.02", str(tmp_path / "stopped.npy")]
         run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         until = time.monotonic() + 90
         while len(list(store.glob("*.json"))) < blocks and time.monotonic() < until:

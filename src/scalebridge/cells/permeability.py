@@ -164,7 +164,8 @@ def permeability(
     else:
         settings = replace(settings, slip_length=parse_slip(slip_length, known))
     curve = curve_lengths(slip_curve, "1" if known.voxel is None else "m")
-    job = FlowJob(known, pores, replace(settings, slip_curve=curve))
+    settings = replace(settings, slip_curve=curve)
+    job = FlowJob(known, pores, settings)
     job.refuse_impossible(memory_limit)
     clock.lap("preparing")
     if walls == "smooth":

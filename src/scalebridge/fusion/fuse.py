@@ -99,7 +99,7 @@ def fuse(
         >>> coarse = Sensor("coarse", means, range(9), footprint=4, noise=0.1)
         >>> fine = Sensor("fine", truth[::4], range(0, 9, 4), noise=0.1)
         >>> found = fuse([coarse, fine])
-        >>> bool(np.abs(found.mean - truth).mean() < 1.0), found.std[0].max() < found.std[2].max()
+        >>> bool(np.abs(found.mean - truth).mean() < 1.0), bool(found.std[0].max() < found.std[2].max())
         (True, True)
     """
     watch = Stopwatch()

@@ -148,7 +148,7 @@ def clip_polygon(polygon: np.ndarray, axis: int, limit: float, sign: float) -> n
 
     Example:
         >>> clip_polygon(np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0]]), 0, 1.0, 1.0).tolist()
-        [[1.0, 1.0], [2.0, 0.0], [1.0, 0.0]]
+        [[1.0, 0.0], [1.0, 1.0], [2.0, 0.0]]
     """
     found = []
     for k in range(len(polygon)):
@@ -189,10 +189,13 @@ def blur_weights(weights: Sparse, shape: tuple[int, int], width: float) -> Spars
         >>> [round(float(x), 4) for x in blurred]
         [0.1065, 0.787, 0.1065]
     """
-    offsets = np.arange(-math.ceil(3 * width), math.ceil(3 * width) + 1)
-    line = np.exp(-0.5 * (offsets / width) ** 2)
-    places: Any = offsets.tolist()
-    matrices = [sp.diags(list(line), places, shape=(n, n)) for n in shape]
+    matrices = []
+    for count in shape:
+        reach = min(math.ceil(3 * width), count - 1)
+        offsets = np.arange(-reach, reach + 1)
+        places: Any = offsets.tolist()
+        line = np.exp(-0.5 * (offsets / width) ** 2)
+        matrices.append(sp.diags(list(line), places, shape=(count, count)))
     spread = (weights @ sp.kron(*matrices, format="csr")).tocsr()
     sums = np.asarray(spread.sum(axis=1)).ravel()
     return (sp.diags(1.0 / np.where(sums > 0, sums, 1.0)) @ spread).tocsr()

@@ -51,7 +51,7 @@ def descend(
     Example:
         >>> found = descend(lambda x: (float(x @ x), 2 * x), np.ones(3), lambda g: g / 2)
         >>> found.cost < 1e-20, found.evaluations
-        (True, 3)
+        (True, 2)
     """
     x, (value, slope) = start.copy(), cost(start)
     slope = slope.copy()
