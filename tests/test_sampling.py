@@ -164,9 +164,12 @@ def test_processes_that_are_asked_ahead_give_the_same_bits():
 
 
 SCRIPT = """
+import signal
 import sys
 import numpy as np
 import scalebridge as sb
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin deaf to it
 
 MATRIX = np.array([[1.0, 0.5], [0.3, -1.0], [0.2, 0.8]])
 
@@ -192,7 +195,7 @@ def test_interrupted_and_killed_chains_go_on_to_the_same_bits(tmp_path, monkeypa
 
     def stopped(by, blocks):
         """Start, wait for so many finished blocks, and stop by a signal."""
-        words = [sys.executable, str(script), str(store), "0.02", str(tmp_path / "stopped.npy")]
+        words = [sys.executable, str(script), str(store), "0.01", str(tmp_path / "stopped.npy")]
         run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         until = time.monotonic() + 90
         while len(list(store.glob("*.json"))) < blocks and time.monotonic() < until:
