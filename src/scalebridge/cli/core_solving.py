@@ -1,7 +1,5 @@
 """From a case of a coarse core to its study: read, look for finished work, ask, print, write."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +9,8 @@ from rich.text import Text
 from scalebridge.cli.answering import conclude_study
 from scalebridge.cli.core_case import CoreCase, map_of
 from scalebridge.cli.printing import check_rows
-from scalebridge.cli.solving import outputs_of
+from scalebridge.cli.solving import digest_of, outputs_of
 from scalebridge.cli.terminal import plain_table, show_written
-from scalebridge.core.provenance import installed_versions
 from scalebridge.reactor.core_study import CoreStudy, largest_and_smallest
 from scalebridge.reactor.solve_core import solve_core
 from scalebridge.report.typeset import typeset_number
@@ -55,13 +52,11 @@ def answer_core_case(
     outputs = outputs_of(case.output, folder, case.title)
     outputs.check(inputs)
     told = case.model_dump(exclude={"output", "title"})
-    request = json.dumps(told | {"versions": installed_versions()}, sort_keys=True, default=str)
 
     def ask() -> CoreStudy:
         return core_case(told["core"], told["materials"])
 
-    digest = hashlib.sha256(request.encode()).hexdigest()
-    conclude_study(ask, show_core, outputs, digest, as_json=as_json, resume=resume)
+    conclude_study(ask, show_core, outputs, digest_of(told), as_json=as_json, resume=resume)
 
 
 def show_core(out: Console, study: CoreStudy, written: dict[str, Path]) -> None:

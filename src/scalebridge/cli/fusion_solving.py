@@ -1,7 +1,5 @@
 """From a case of a fusion to its answer: read the sensors, look for finished work, fuse, print, write."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,9 @@ from scalebridge.cli.answering import conclude_study
 from scalebridge.cli.fusion_case import FusionCase, SensorTable
 from scalebridge.cli.places import check_place
 from scalebridge.cli.printing import check_rows
-from scalebridge.cli.solving import outputs_of
+from scalebridge.cli.solving import digest_of_files, outputs_of
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import FileFormatError, InputError
-from scalebridge.core.files import sha256_of
-from scalebridge.core.provenance import installed_versions
 from scalebridge.fusion.fuse import fuse
 from scalebridge.fusion.fused import Fused, findings, need_package
 from scalebridge.fusion.fusion_model import FusionModel
@@ -53,9 +49,8 @@ def answer_fusion_case(
             found.write(field)
         return found
 
-    conclude_study(
-        ask, show_fusion, outputs, _request(case, files), as_json=as_json, resume=resume and field is None
-    )
+    request = digest_of_files(case, files)
+    conclude_study(ask, show_fusion, outputs, request, as_json=as_json, resume=resume and field is None)
 
 
 def _told(case: FusionCase) -> dict[str, Any]:
@@ -112,14 +107,6 @@ def _named(arrays: Any, key: str, file: Path, sensor: str) -> Any:
         where = f"sensor '{sensor}', {file.name}"
         raise InputError(where, got=repr(key), wanted="the name of an array", cure=nearest(key, known))
     return arrays[key]
-
-
-def _request(case: FusionCase, files: tuple[Path, ...]) -> str:
-    """Return the SHA-256 of all that decides the numbers."""
-    told = case.model_dump(exclude={"output", "title"})
-    content = [sha256_of(file) if file.is_file() else None for file in files]
-    told |= {"content": content, "versions": installed_versions()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def show_fusion(out: Console, found: Fused, written: dict[str, Path]) -> None:

@@ -1,7 +1,5 @@
 """From a case of an interface to its result: read, ask, print, write, leave."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,8 @@ from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.interface_texts import across_rows, show_number
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import show_result
-from scalebridge.cli.solving import finished, read_image
+from scalebridge.cli.solving import digest_of, finished, read_image
 from scalebridge.core.errors import InputError
-from scalebridge.core.provenance import installed_versions
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.grids.image import VoxelImage
@@ -148,9 +145,8 @@ def _request(case: InterfaceCase, medium: Any, values: dict[str, Any], settings:
         "voxel": None if case.image is None else case.image.voxel,
         "values": values,
         "solve": settings,
-        "versions": installed_versions(),
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    return digest_of(told)
 
 
 def _ask(prepared: InterfacePrepared, progress: bool | None) -> Upscaled:

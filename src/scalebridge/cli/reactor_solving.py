@@ -1,7 +1,5 @@
 """From a case of a lattice to its constants: read, solve, hand up, print, write, leave."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,9 @@ from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.places import check_place
 from scalebridge.cli.printing import check_rows
 from scalebridge.cli.reactor_case import ReactorCase
+from scalebridge.cli.solving import digest_of_files
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import FileFormatError
-from scalebridge.core.files import sha256_of
-from scalebridge.core.provenance import installed_versions
 from scalebridge.reactor.homogenize_lattice import homogenize_lattice
 from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.reactor.lattice_table import lattice_from_table
@@ -50,7 +47,7 @@ def solve_reactor_case(
     materials = materials_of(case, folder)
     told = {key: value for key, value in case.lattice.model_dump().items() if value is not None}
     found = lattice_from_table(told)
-    request = _request(case, read)
+    request = digest_of_files(case, read)
 
     def ask() -> LatticeStudy:
         solution = solve_transport(
@@ -69,13 +66,6 @@ def solve_reactor_case(
         show_study(out, study, written | library)
 
     conclude_study(ask, show, outputs, request, as_json=as_json, resume=resume and places["library"] is None)
-
-
-def _request(case: ReactorCase, read: list[Path]) -> str:
-    """Return the SHA-256 of all that decides the numbers."""
-    told = case.model_dump(exclude={"output", "title"})
-    told |= {"content": [sha256_of(path) for path in read], "versions": installed_versions()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _named(case: ReactorCase) -> dict[str, str | None]:

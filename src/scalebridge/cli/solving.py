@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from scalebridge.cli.flow_case import FlowOutputTable, PermeabilityCase, Permeab
 from scalebridge.cli.fusion_case import FusionOutputTable
 from scalebridge.cli.outputs import Outputs
 from scalebridge.core.errors import InputError
+from scalebridge.core.files import sha256_of
 from scalebridge.core.provenance import installed_versions
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.grids.image import VoxelImage
@@ -193,7 +195,22 @@ def request_of(
         "voxel": case.image.voxel if image.voxel is None else None,
         "phases": {_label(label): phase for label, phase in phases.items()},
         "solve": settings,
-        "versions": installed_versions(),
     }
-    text = json.dumps(told, sort_keys=True, default=str)
+    return digest_of(told)
+
+
+def digest_of(told: dict[str, Any]) -> str:
+    """Return the SHA-256 of plain data that decide a case's numbers, and of the versions that do."""
+    text = json.dumps(told | {"versions": installed_versions()}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_of_files(case: Any, files: Iterable[Path]) -> str:
+    """Return the SHA-256 of all that decides the numbers of a case that reads tables or arrays.
+
+    Args:
+        case: the case; its title and its output decide nothing.
+        files: what it reads; one that is not a file is left to the reader to refuse.
+    """
+    content = [sha256_of(file) if file.is_file() else None for file in files]
+    return digest_of(case.model_dump(exclude={"output", "title"}) | {"content": content})

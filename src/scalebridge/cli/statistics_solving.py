@@ -1,7 +1,5 @@
 """From a case of measurements or of scales to its answer: read, look for finished work, ask, print, write."""
 
-import hashlib
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +11,10 @@ from rich.text import Text
 
 from scalebridge.cli.answering import conclude_study
 from scalebridge.cli.printing import check_rows
-from scalebridge.cli.solving import outputs_of
+from scalebridge.cli.solving import digest_of_files, outputs_of
 from scalebridge.cli.statistics_case import InferCase, ScalesCase
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import InputError
-from scalebridge.core.files import sha256_of
-from scalebridge.core.provenance import installed_versions
 from scalebridge.inference.hierarchy_result import MeasurementStudy, findings
 from scalebridge.inference.scale_result import TITLES, ScaleSelection, scale_words
 from scalebridge.inference.select_scales import select_scales
@@ -129,15 +125,8 @@ def _conclude(
     outputs = outputs_of(case.output, folder, case.title)
     table = folder / case.table
     outputs.check((table, *inputs))
-    request = _request(case, table)
+    request = digest_of_files(case, [table])
     conclude_study(ask, show, outputs, request, as_json=as_json, resume=resume)
-
-
-def _request(case: InferCase | ScalesCase, table: Path) -> str:
-    """Return the SHA-256 of all that decides the numbers."""
-    told = case.model_dump(exclude={"output", "title"})
-    told |= {"content": sha256_of(table) if table.is_file() else None, "versions": installed_versions()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def show_measurements(out: Console, study: MeasurementStudy, written: dict[str, Path]) -> None:

@@ -13,9 +13,9 @@ from jaxtyping import Array
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import FileFormatError
 from scalebridge.core.estimate import Estimate
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.results import Outcome
+from scalebridge.core.saved import Saved
 from scalebridge.core.spec import Spec
 
 _NEGLIGIBLE = 1e-3  # of the largest part of an uncertainty
@@ -56,7 +56,7 @@ class Contribution:
 
 
 @dataclass(frozen=True)
-class Upscaled:
+class Upscaled(Saved):
     """A number that was handed up, with its unit, uncertainty, derivatives, proof and origin.
 
     Args:
@@ -141,14 +141,6 @@ class Upscaled:
             "inputs": plain(self.inputs),
             "provenance": plain(self.provenance.to_dict()),
         }
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the result as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the result as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
 
 def load_result(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What a fusion found: the field with its deviation, what was learnt and left out, skill, checks."""
 
 import importlib
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,9 @@ import numpy as np
 
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError, MissingExtraError
-from scalebridge.core.files import atomic_path, write_text
+from scalebridge.core.files import atomic_path
 from scalebridge.core.provenance import Provenance
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.fusion.block_estimate import Estimate, Gated
 from scalebridge.fusion.fusion_problem import Problem, day_text
@@ -24,7 +24,7 @@ _SUFFIXES = (".nc", ".zarr", ".tif")
 
 
 @dataclass(frozen=True)
-class Fused:
+class Fused(Saved):
     """A field at the finest resolution, on every date, with its standard deviation.
 
     Args:
@@ -144,14 +144,6 @@ class Fused:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: everything but the fields."""
         return _as_dict(self)
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the result as JSON text, without the fields; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the result as JSON, without the fields, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
 
 def need_package(name: str, purpose: str) -> Any:

@@ -1,9 +1,6 @@
 """What upscaling measurements found, and how it is told: text, tables, JSON, results for coarse models."""
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,8 +9,8 @@ import numpy as np
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
 from scalebridge.core.estimate import Samples
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
+from scalebridge.core.saved import Saved
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Contribution, Upscaled, plain
 from scalebridge.inference.hierarchy import Hierarchy
@@ -56,7 +53,7 @@ class GroupSummary:
 
 
 @dataclass(frozen=True)
-class MeasurementStudy:
+class MeasurementStudy(Saved):
     """A hierarchy inferred from measurements, and the upscaled property of its groups.
 
     Args:
@@ -199,14 +196,6 @@ class MeasurementStudy:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: everything but draws and model."""
         return _as_dict(self)
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the study as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the study as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
 
 def findings(study: MeasurementStudy) -> list[str]:

@@ -1,6 +1,5 @@
 """What a sampling found, and how it is told: draws, summary, checks with their cures, cost."""
 
-import json
 import math
 import os
 from collections.abc import Callable
@@ -13,8 +12,8 @@ import numpy as np
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
 from scalebridge.core.estimate import Samples
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
+from scalebridge.core.saved import Saved
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled, plain
 from scalebridge.inference.diagnostics import ess_bulk, ess_tail, r_hat, standard_error
@@ -89,7 +88,7 @@ class LevelWork:
 
 
 @dataclass(frozen=True)
-class Sampled:
+class Sampled(Saved):
     """Draws from a posterior, with what proves them and what they cost.
 
     Args:
@@ -243,14 +242,6 @@ class Sampled:
                 "provenance": self.provenance.to_dict(),
             }
         )
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the summary as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the summary as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
     def save_draws(self, path: str | os.PathLike[str]) -> Path:
         """Write all draws as NetCDF, which ArviZ and xarray open, and return the path."""

@@ -1,16 +1,13 @@
 """What choosing scales found, and how it is told: text, tables of numbers, JSON."""
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.inference.scale_criteria import INFORMATION, Validation
 from scalebridge.inference.scale_search import Subsets
@@ -49,7 +46,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class ScaleSelection:
+class ScaleSelection(Saved):
     """Which scales (or which models of a ladder) belong in the model, by several criteria.
 
     Args:
@@ -140,14 +137,6 @@ class ScaleSelection:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: everything but the subsets."""
         return _as_dict(self)
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the selection as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the selection as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
 
 def scale_words(scales: tuple[str, ...]) -> str:

@@ -1,17 +1,14 @@
 """What was found of a coarse core, and how it is told: text and JSON."""
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.results import Outcome
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.reactor.core_inputs import CoreInput
 from scalebridge.reactor.core_problem import CoreMethod, CoreProblem, CoreSolution
@@ -20,7 +17,7 @@ SCHEMA = "scalebridge/core-study/1"
 
 
 @dataclass(frozen=True, eq=False)
-class CoreStudy:
+class CoreStudy(Saved):
     """A coarse core: multiplication, flux and power of its nodes, derivatives and proof. Lengths in cm.
 
     Args:
@@ -98,14 +95,6 @@ class CoreStudy:
             "inputs": plain(self.inputs),
             "provenance": plain(self.provenance.to_dict()),
         }
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the study as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the study as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))

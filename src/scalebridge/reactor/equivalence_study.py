@@ -1,17 +1,14 @@
 """What equivalence handed up, and how it is told."""
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.results import Outcome
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.reactor.core_constants import CoreConstants
 
@@ -20,7 +17,7 @@ SCHEMA = "scalebridge/equivalence/1"
 
 
 @dataclass(frozen=True, eq=False)
-class EquivalenceStudy:
+class EquivalenceStudy(Saved):
     """Constants of homogenised regions with what makes the coarse core keep the reference.
 
     Args:
@@ -110,14 +107,6 @@ class EquivalenceStudy:
             "outcome": {"code": self.outcome.name, "sentence": self.outcome.sentence},
             "provenance": plain(self.provenance.to_dict()),
         }
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the study as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the study as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
     def __str__(self) -> str:
         errors = 100 * self.power_errors[np.isfinite(self.power_errors)]

@@ -1,15 +1,12 @@
 """Constants of homogenised regions, the audit of their rates, and how they are told."""
 
-import json
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.files import write_text
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.reactor.condensation import FluxCondensation
 from scalebridge.reactor.materials import MultigroupMaterial
@@ -21,7 +18,7 @@ _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class HomogenizedLattice:
+class HomogenizedLattice(Saved):
     """Few-group constants of regions, 1/cm, group 0 the fastest.
 
     Args:
@@ -138,14 +135,6 @@ class HomogenizedLattice:
                 "provenance": self.solution.provenance.to_dict(),
             }
         )
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the constants as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the constants as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
 
 @dataclass(frozen=True, eq=False)

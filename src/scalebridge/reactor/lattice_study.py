@@ -1,17 +1,14 @@
 """A lattice solved and handed up: transport, constants and derivatives as one result."""
 
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.results import Outcome
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.sensitivity import KEYS, Sensitivity
@@ -21,7 +18,7 @@ SCHEMA = "scalebridge/lattice/1"
 
 
 @dataclass(frozen=True, eq=False)
-class LatticeStudy:
+class LatticeStudy(Saved):
     """Transport in a lattice, and what is handed up.
 
     Args:
@@ -109,11 +106,3 @@ class LatticeStudy:
                 "provenance": self.provenance.to_dict(),
             }
         )
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the study as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the study as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")

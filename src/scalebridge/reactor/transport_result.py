@@ -1,17 +1,14 @@
 """What a transport solution is, and how it is told: k, fluxes of regions, pins, checks, JSON."""
 
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.results import Outcome
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.reactor.lattice import Lattice
 from scalebridge.reactor.materials import MultigroupMaterial
@@ -25,7 +22,7 @@ _ROUNDING = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
-class TransportSolution:
+class TransportSolution(Saved):
     """Neutrons in a lattice.
 
     Args:
@@ -105,14 +102,6 @@ class TransportSolution:
                 "provenance": self.provenance.to_dict(),
             }
         )
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the solution as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the solution as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
 
 def transport_solution(

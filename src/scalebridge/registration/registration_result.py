@@ -1,17 +1,14 @@
 """What a registration found: the map, how sure it is, what each level did, and how it is told."""
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.registration.confidence import Confidence
 from scalebridge.registration.frame import Frame
@@ -70,7 +67,7 @@ RADIUS_95 = float(np.sqrt(-2.0 * np.log(0.05) / 2.0))
 
 
 @dataclass(frozen=True)
-class Registration:
+class Registration(Saved):
     """A map from fixed to moving points, with its standard error and its proof.
 
     Points are (x, y) in millimetres (LPS where the image says more), always from the fixed image to the
@@ -161,14 +158,6 @@ class Registration:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: the map with its coefficients, levels, checks and origin, without images."""
         return _as_dict(self)
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the registration as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the registration as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
 
 def _points(points: Any, axes: int) -> np.ndarray:

@@ -2,18 +2,15 @@
 
 import csv
 import io
-import json
-import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.results import Outcome
+from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.structures.equilibrium import Iteration
 from scalebridge.structures.march import Record
@@ -24,7 +21,7 @@ _SHOWN = 12  # lines of the load-displacement table in print
 
 
 @dataclass(frozen=True)
-class StructureStudy:
+class StructureStudy(Saved):
     """A structure along its path: reactions, displacements, stresses, energies, proof and memory, in SI.
 
     In the plane, forces and energies are those of a unit thickness.
@@ -150,14 +147,6 @@ class StructureStudy:
             "inputs": plain(self.inputs),
             "provenance": plain(self.provenance.to_dict()),
         }
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the study as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the study as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))

@@ -1,18 +1,15 @@
 """What a study of a representative volume found, and how it is told: text, tables of numbers, JSON."""
 
-import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.files import write_text
 from scalebridge.core.provenance import Provenance
+from scalebridge.core.saved import Saved
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Contribution, Upscaled, plain
 from scalebridge.upscaling.rve_statistics import Drift, Sample, Spread, VarianceLaw
@@ -75,7 +72,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class RveStudy:
+class RveStudy(Saved):
     """Apparent answers by size, the law of their variance, and what both say of the image and of larger ones.
 
     The number that stands for a tensor is the mean of its principal values, for a stiffness in Mandel
@@ -209,14 +206,6 @@ class RveStudy:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: everything but the subject."""
         return _as_dict(self)
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return the study as JSON text; a number that is not finite becomes null."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the study as JSON, whole or not at all, and return the path."""
-        return write_text(path, self.to_json() + "\n")
 
 
 def _checks(study: RveStudy) -> list[Check]:
