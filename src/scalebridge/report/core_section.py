@@ -1,7 +1,5 @@
 """A coarse core made ready for the page."""
 
-import base64
-
 import numpy as np
 
 from scalebridge.core.spec import Spec
@@ -14,7 +12,7 @@ from scalebridge.report.figures_core import (
     draw_profile,
     draw_spectrum,
 )
-from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, check_table, origin_items, plain_text
 from scalebridge.report.typeset import typeset_number
 from scalebridge.report.wording import outcome_of, verdict_sentence
@@ -55,8 +53,7 @@ def make_core_section(study: CoreStudy, number: int) -> Section:
         blocks=[block for block in _blocks(study, key, shown) if block.pictures or block.table],
         notes=study.notes,
         origin=origin_items(shown),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 

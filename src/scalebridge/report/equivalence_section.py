@@ -1,7 +1,5 @@
 """What equivalence kept, made ready for the page: the audit first, and k last."""
 
-import base64
-
 import numpy as np
 
 from scalebridge.core.spec import Spec
@@ -17,7 +15,7 @@ from scalebridge.report.canvas import (
     plain_ticks,
 )
 from scalebridge.report.figures_core import draw_map
-from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, check_table, origin_items, plain_text
 from scalebridge.report.typeset import typeset_number
 from scalebridge.report.wording import outcome_of, verdict_sentence
@@ -65,8 +63,7 @@ def make_equivalence_section(study: EquivalenceStudy, number: int) -> Section:
         blocks=[block for block in _blocks(study, key, shown) if block.pictures or block.table],
         notes=study.notes,
         origin=origin_items(shown),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 

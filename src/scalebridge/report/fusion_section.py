@@ -1,14 +1,12 @@
 """A fusion, made ready for the page."""
 
-import base64
-
 import numpy as np
 
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.fusion.fused import Fused, findings
 from scalebridge.report.figures_fusion import draw_innovation_maps, draw_maps, draw_series
-from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items
 from scalebridge.report.typeset import MISSING, typeset_number, typeset_unit
 from scalebridge.report.wording import verdict_sentence
@@ -48,8 +46,7 @@ def make_fusion_section(found: Fused, number: int) -> Section:
         blocks=[block for block in _blocks(found, told, key) if block.pictures or block.table],
         notes=found.notes,
         origin=origin_items(told),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 

@@ -1,6 +1,5 @@
 """The page of an image: what is in it, slices, grey values, phases, and the statistics of their geometry."""
 
-import base64
 import json
 import os
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from scalebridge.report.figures_statistics import draw_chords, draw_covariance, 
 from scalebridge.report.image_tables import phases_table, statistics_table
 from scalebridge.report.looks import Look
 from scalebridge.report.page import page_environment
-from scalebridge.report.sections import Block, escape_json
+from scalebridge.report.sections import Block, data_url, escape_json
 from scalebridge.report.tables import Table
 
 _KEY = "image"
@@ -72,7 +71,7 @@ def write_image_report(
         "legend": list(looks.values()),
         "phases": phases_table(told["phases"], looks) if image is not None else None,
         "blocks": _blocks(told, looks, statistics, flat if volumes else [], shades[image is None :]),
-        "json_url": "data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
+        "json_url": data_url(text),
         "json_text": escape_json(text),
         "json_name": f"{Path(name).stem}.json",
     }

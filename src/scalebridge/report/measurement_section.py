@@ -1,7 +1,5 @@
 """Measurements upscaled, made ready for the page."""
 
-import base64
-
 import numpy as np
 
 from scalebridge.inference.hierarchy_result import GroupSummary, MeasurementStudy
@@ -15,7 +13,7 @@ from scalebridge.report.figures_measurements import (
     shown_unit,
     with_unit,
 )
-from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items
 from scalebridge.report.typeset import MISSING, typeset_number, typeset_unit
 from scalebridge.report.wording import verdict_sentence
@@ -51,8 +49,7 @@ def make_measurement_section(study: MeasurementStudy, number: int) -> Section:
         blocks=[block for block in _blocks(study, key) if block.pictures or block.table],
         notes=study.notes,
         origin=origin_items(result),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 

@@ -1,7 +1,5 @@
 """A lattice solved and handed up, made ready for the page."""
 
-import base64
-
 import numpy as np
 
 from scalebridge.core.spec import Spec
@@ -17,7 +15,7 @@ from scalebridge.report.figures_reactor import (
     draw_spectra,
     draw_sweeps,
 )
-from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items
 from scalebridge.report.typeset import typeset_number
 from scalebridge.report.wording import verdict_sentence
@@ -59,8 +57,7 @@ def make_reactor_section(study: LatticeStudy, number: int) -> Section:
         blocks=[block for block in _blocks(study, told, key) if block.pictures or block.table],
         notes=study.notes,
         origin=origin_items(told),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 

@@ -1,7 +1,5 @@
 """A sampled posterior made ready for the page."""
 
-import base64
-
 from scalebridge.inference.sampled import LevelWork, Sampled, findings
 from scalebridge.report.figures_sampling import (
     draw_answers_and_data,
@@ -9,7 +7,7 @@ from scalebridge.report.figures_sampling import (
     draw_marginals,
     draw_traces,
 )
-from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items
 from scalebridge.report.typeset import MISSING, typeset_number, typeset_unit
 from scalebridge.report.wording import verdict_sentence
@@ -45,8 +43,7 @@ def make_sampling_section(found: Sampled, number: int) -> Section:
         blocks=_blocks(found, key),
         notes=(*found.notes, *found.advice),
         origin=origin_items(result),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 

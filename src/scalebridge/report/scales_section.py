@@ -1,14 +1,12 @@
 """Scales chosen, made ready for the page."""
 
-import base64
-
 import numpy as np
 
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.inference.scale_result import TITLES, ScaleSelection, scale_words
 from scalebridge.report.figures_scales import draw_criteria, draw_errors, draw_scales
-from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items
 from scalebridge.report.typeset import typeset_number
 from scalebridge.report.wording import verdict_sentence
@@ -46,8 +44,7 @@ def make_scales_section(found: ScaleSelection, number: int) -> Section:
         blocks=[block for block in _blocks(found, told, key) if block.pictures or block.table],
         notes=found.notes,
         origin=origin_items(told),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 

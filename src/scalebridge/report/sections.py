@@ -83,8 +83,7 @@ class Section:
         blocks: all that follows.
         notes: what a reader has to know.
         origin: where the result comes from, as pairs.
-        json_url: the result as JSON, to save.
-        json_text: the result as JSON, safe inside a script element.
+        json: the result as JSON text.
     """
 
     key: str
@@ -104,8 +103,17 @@ class Section:
     blocks: list[Block]
     notes: tuple[str, ...]
     origin: list[tuple[str, str]]
-    json_url: str
-    json_text: str
+    json: str
+
+    @property
+    def json_url(self) -> str:
+        """The result as JSON, to save."""
+        return data_url(self.json)
+
+    @property
+    def json_text(self) -> str:
+        """The result as JSON, safe inside a script element."""
+        return escape_json(self.json)
 
 
 def make_section(result: Upscaled, number: int) -> Section:
@@ -180,9 +188,13 @@ def base_section(
         blocks=blocks,
         notes=result.notes,
         origin=origin_items(result),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
+
+
+def data_url(text: str) -> str:
+    """Return an address that holds JSON text itself."""
+    return "data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii")
 
 
 def escape_json(text: str) -> str:

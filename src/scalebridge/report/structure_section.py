@@ -1,6 +1,5 @@
 """A structure along its path made ready for the page."""
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.figures_structure import draw_micro, draw_path, draw_residuals, draw_stresses
-from scalebridge.report.sections import Block, Section, escape_json
+from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, check_table, origin_items, plain_text
 from scalebridge.report.typeset import typeset_number
 from scalebridge.report.wording import outcome_of, verdict_sentence
@@ -47,8 +46,7 @@ def make_structure_section(study: StructureStudy, number: int) -> Section:
         blocks=_blocks(study, key, shown, [] if stresses is None else [stresses]),
         notes=study.notes,
         origin=origin_items(shown),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 

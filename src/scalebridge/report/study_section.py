@@ -1,12 +1,11 @@
 """A study of subvolumes made ready for the page."""
 
-import base64
 import math
 
 from scalebridge.report.figures_rve import draw_answers, draw_law
 from scalebridge.report.looks import looks_of, subject_name
 from scalebridge.report.permeability_section import flow_looks, is_permeability, pore_table
-from scalebridge.report.sections import Block, Section, escape_json, subject_pictures
+from scalebridge.report.sections import Block, Section, subject_pictures
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items, phase_table
 from scalebridge.report.typeset import MISSING, typeset_length, typeset_number, typeset_unit
 from scalebridge.report.wording import verdict_sentence
@@ -45,8 +44,7 @@ def make_study_section(study: RveStudy, number: int) -> Section:
         blocks=[block for block in _blocks(study, key) if block.pictures or block.table],
         notes=study.notes,
         origin=origin_items(result),
-        json_url="data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii"),
-        json_text=escape_json(text),
+        json=text,
     )
 
 
