@@ -120,18 +120,18 @@ def equivalent_constants(
         )
         gamma = gamma if passage.mu is None else passage.mu.gamma
     else:
-        passage = _Passage(constants)
+        passage = Passage(constants)
     by_cell = None if passage.factors is None else passage.factors.reshape(mesh.cells, 4, -1)
     factor = face_factors(mesh, by_cell, constants.groups)
     problem = CoreProblem(mesh, label.ravel(), passage.constants, gamma, factor)
-    study = _study(method, reference, problem, solve_volumes(problem, rtol), passage, watch)
+    study = study_of(method, reference, problem, solve_volumes(problem, rtol), passage, watch)
     if throw:
         require_converged(study.outcome, f"equivalent_constants ({method})")
     return study
 
 
 @dataclass(frozen=True, eq=False)
-class _Passage:
+class Passage:
     """Constants of regions and what makes them equivalent."""
 
     constants: CoreConstants
@@ -140,16 +140,28 @@ class _Passage:
     notes: tuple[str, ...] = ()
 
 
-def _study(
+def study_of(
     method: EquivalenceMethod,
     reference: PinTally,
     problem: CoreProblem,
     found: CoreSolution,
-    passage: _Passage,
+    passage: Passage,
     watch: Stopwatch,
+    lap: str = "equivalence",
 ) -> EquivalenceStudy:
+    """Hold a coarse solution against the fine one, and gather what was found.
+
+    Args:
+        method: how the constants were made equivalent.
+        reference: what the fine solution tells of its nodes.
+        problem: the coarse one.
+        found: its solution.
+        passage: the constants, and what makes them equivalent.
+        watch: wall time by part.
+        lap: the part that ends here.
+    """
     seen, mu = audit(reference, problem, found), passage.mu
-    watch.lap("equivalence")
+    watch.lap(lap)
     return EquivalenceStudy(
         method=method,
         constants=problem.constants,
@@ -181,7 +193,7 @@ def _study(
 
 def _discontinuous(
     reference: PinTally, mesh: CoreMesh, constants: CoreConstants, gamma: np.ndarray
-) -> _Passage:
+) -> Passage:
     shape = reference.flux.shape
     jump = face_discontinuity(reference, constants.diffusion.reshape(shape), mesh, gamma)
     note = (
@@ -189,7 +201,7 @@ def _discontinuous(
         "generalised equivalence does not depend on them."
     )
     raised = replace(constants, diffusion=jump.diffusion.reshape(mesh.cells, -1))
-    return _Passage(raised, jump.factors, notes=(note,) if jump.raised else ())
+    return Passage(raised, jump.factors, notes=(note,) if jump.raised else ())
 
 
 def _superhomogenized(
@@ -202,7 +214,7 @@ def _superhomogenized(
     max_steps: int,
     *,
     current: np.ndarray | None,
-) -> _Passage:
+) -> Passage:
     flat = (mesh.cells, constants.groups)
     mu = superhomogenization_factors(
         mesh,
@@ -222,7 +234,7 @@ def _superhomogenized(
         notes.append(f"Groups {np.flatnonzero(mu.normalised).tolist()} leak nothing and were normalised.")
     if mu.outcome is not Outcome.converged:
         notes.append("No superhomogenization factors were found for some groups; see the checks.")
-    return _Passage(corrected_constants(constants, mu.factors), mu=mu, notes=tuple(notes))
+    return Passage(corrected_constants(constants, mu.factors), mu=mu, notes=tuple(notes))
 
 
 def _gamma(boundary: Any, reference: PinTally, mesh: CoreMesh) -> np.ndarray:

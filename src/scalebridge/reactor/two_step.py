@@ -8,7 +8,7 @@ corner.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,9 +21,8 @@ from scalebridge.reactor.core_mesh import SIDES
 from scalebridge.reactor.core_methods import solve_volumes
 from scalebridge.reactor.core_problem import CoreProblem
 from scalebridge.reactor.diffusion_faces import face_factors
-from scalebridge.reactor.equivalence_audit import audit, audit_checks
 from scalebridge.reactor.equivalence_study import EquivalenceMethod, EquivalenceStudy
-from scalebridge.reactor.equivalent_constants import equivalent_constants, outer_gamma
+from scalebridge.reactor.equivalent_constants import Passage, equivalent_constants, study_of
 from scalebridge.reactor.pin_regions import PinDiffusion, tally_mesh
 from scalebridge.reactor.pin_tally import PinTally
 
@@ -107,28 +106,16 @@ def two_step_core(
     watch.lap("windows")
     problem, factors = _pasted(names, parts, studies, coarse, boundary)
     found = solve_volumes(problem, rtol)
-    seen = audit(coarse, problem, found)
-    watch.lap("core")
-    return EquivalenceStudy(
-        method=method,
-        constants=problem.constants,
-        regions=problem.regions.reshape(coarse.volume.shape),
-        factors=factors,
-        superhomogenization=None,
-        gamma=outer_gamma(problem, coarse.volume.shape),
-        k=coarse.multiplication,
-        k_coarse=found.k,
-        power=coarse.power,
-        power_coarse=seen.power,
-        rate_error=seen.rate_error,
-        leakage_error=seen.leakage_error,
-        history=(),
-        checks=tuple(audit_checks(coarse, seen, None)),
-        outcome=found.outcome,
-        stats={"windows": len(studies)},
+    passage = Passage(
+        problem.constants,
+        factors,
         notes=(
             "Two steps: constants of parts in the whole core; what is not kept is the environment error.",
         ),
+    )
+    return replace(
+        study_of(method, coarse, problem, found, passage, watch, lap="core"),
+        stats={"windows": len(studies)},
         provenance=Provenance(
             {"core": [list(row) for row in names]},
             {"method": method, "surroundings": surroundings, "diffusion": diffusion},
