@@ -64,6 +64,14 @@ def test_a_contaminated_scene_is_left_out_and_listed():
     assert [(g.sensor, g.date) for g in found.gated] == [("fine", f"{sensors[1].days[2]:g}")]
 
 
+def test_a_field_that_never_changes_has_no_innovations_to_judge():
+    found = sb.fuse([sb.Sensor("a", np.zeros((5, 4, 4)), range(5))], MODEL, footprints=4)
+    checks = {check.name: check for check in found.checks}
+    assert not checks["innovations, variance"].passed
+    assert "innovations, whiteness" not in checks
+    assert json.loads(found.to_json())["passed"] is False
+
+
 def test_weighted_footprints_keep_the_contract_of_transfers():
     grid = np.kron(np.eye(4), np.full((1, 4), 0.25))
     check_transfer(WeightedFootprint(csr_matrix(grid), (16,)))

@@ -43,6 +43,7 @@ MISTAKES = {
         lambda: fuse([fine(), coarse(dates=["2020-10-01", "2020-10-02", "2020-10-03"])]),
         "one of both",
     ),
+    "complex data": (lambda: fine(data=FINE + 1j), "real ones"),
     "negative noise": (lambda: fine(noise=-0.1), "positive standard deviations"),
     "noise without a value": (lambda: fine(noise=np.full((4, 4), np.nan)), "positive standard deviations"),
     "noise of another shape": (lambda: fine(noise=np.ones((3, 3))), "an array that fits"),

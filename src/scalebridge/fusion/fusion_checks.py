@@ -1,5 +1,7 @@
 """What has to hold after a fusion, as measured numbers."""
 
+import math
+
 import numpy as np
 
 from scalebridge.core.checks import Check
@@ -44,16 +46,17 @@ def check_innovations(problem: Problem, block: tuple[int, int], values: dict[str
     pairs = np.concatenate(
         [np.stack([s[:-1], s[1:]], axis=1) for s in along if len(s) > 1] or [np.zeros((0, 2))]
     )
+    square = float(np.mean(seen**2)) if len(seen) else 1.0
     told = [
         Check(
             "innovations, variance",
-            float(np.abs(np.log(np.mean(seen**2)))) if len(seen) else 0.0,
+            abs(math.log(square)) if square > 0 else math.inf,
             float(np.log(1.5)),
             meaning="absolute logarithm of the mean square of the standardised innovations; zero where the "
             "model says how far each observation is from what was expected of it",
         )
     ]
-    if len(pairs) > 2:
+    if len(pairs) > 2 and pairs.std(axis=0).min() > 0:
         told.append(
             Check(
                 "innovations, whiteness",

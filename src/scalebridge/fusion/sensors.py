@@ -134,6 +134,8 @@ def _values(sensor: Sensor) -> np.ndarray:
         if None in order or len(dims) != 3:
             raise sensor.refusal("data", f"dimensions {', '.join(dims)}", "time, y and x", "rename or select")
         data = data.transpose(*order).values
+    if np.iscomplexobj(data):
+        raise sensor.refusal("data", "complex numbers", "real ones", "pass their size, or parts as sensors")
     try:
         return np.array(data, dtype=float)
     except (TypeError, ValueError) as error:
