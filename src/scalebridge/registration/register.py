@@ -15,6 +15,7 @@ from scalebridge.registration.matching import Step
 from scalebridge.registration.pyramid import Layer, build_pyramid
 from scalebridge.registration.registration_checks import check_registration
 from scalebridge.registration.registration_inputs import (
+    Options,
     check_options,
     given_start,
     read_given,
@@ -28,6 +29,7 @@ from scalebridge.registration.tissue import around, find_tissue, grey_of, stretc
 
 _COARSEST = 36.0  # samples along an edge of tissue at the coarsest level, about
 _STIFFNESS = 0.11  # of the size of tissue: the length within which the displacement is nearly linear
+_STIFFER = {"information": 1.0, "gradients": 4.0, "mind": 20.0}  # channels say the same thing more than once
 _MARGIN = 0.05  # of the size of tissue: surroundings that are compared too
 
 
@@ -47,6 +49,7 @@ def register(
     grid: Any = None,
     stiffness: float = 1.0,
     bins: int = 32,
+    similarity: Literal["information", "gradients", "mind"] = "information",
     even: bool = True,
     damage: Literal["detect", "given"] = "detect",
     landmarks: Any = None,
@@ -73,6 +76,9 @@ def register(
         grid: distance of control points at the last level, "10 mm"; a fourteenth of the tissue unless given.
         stiffness: factor on the stiffness that is chosen by the size of the tissue.
         bins: of the histogram along each axis.
+        similarity: what the displacement maximises: "information", mutual; "gradients" compares directions
+            of slopes, "mind" how alike neighbours are: for stain to stain, and stains that change from place
+            to place.
         even: whether slow changes of the moving image's brightness (stain) are divided out on the way.
         damage: "detect" also leaves out what fits nothing, "given" only what masks say.
         landmarks: pairs of points (fixed, moving) in mm, which are not used but compared.
@@ -91,7 +97,8 @@ def register(
         face; `margin` says by how much the other answer was worse.
     Cost: 512 x 512 about 6 s of processor time and 0.3 GB, a third of it the search for a start; time grows
         with the tissue's samples up to 0.2 million, beyond which a coarser layer is compared.
-    Source: P. Viola and W. M. Wells 1997; D. Rueckert et al. 1999 (splines); P. Thevenaz and M. Unser 2000.
+    Source: P. Viola and W. M. Wells 1997; D. Rueckert et al. 1999 (splines); P. Thevenaz and M. Unser 2000;
+        E. Haber and J. Modersitzki 2006 (gradients); M. Heinrich et al. 2013 (mind).
 
     Example:
         >>> from scalebridge.registration.problems import histology_task, phantom_anatomy
@@ -109,7 +116,7 @@ def register(
     watch = Stopwatch()
     options = check_options(
         angles=angles, flip=flip, deform=deform, stiffness=stiffness, bins=bins, even=even, damage=damage,
-        finest=finest, grid=grid,
+        finest=finest, grid=grid, similarity=similarity,
     )  # fmt: skip
     pair = (read_given(fixed, fixed_pixel, "fixed"), read_given(moving, moving_pixel, "moving"))
     _refuse_volumes(pair)
@@ -124,7 +131,7 @@ def register(
     watch.lap("start")
     fitted = _fit(ready, begun.map, options, deform, lambda step: say(_told(step)))
     watch.lap("levels")
-    confidence = measure_confidence(fitted, options.stiffness * (_STIFFNESS * ready.size) ** 2)
+    confidence = measure_confidence(fitted, _stiffness(options, ready.size))
     watch.lap("uncertainty")
     overlap = fitted.pairing(fitted.map(fitted.pairing.points), slope=False)
     found = Registration(
@@ -221,7 +228,9 @@ def _begin(ready: _Ready, first: SpatialMap | None, angles: int, flips: tuple[bo
     return replace(found, map=replace(found.map, frame=ready.fixed[0].frame))  # not the coarse layer's
 
 
-def _fit(ready: _Ready, start: SpatialMap, options: Any, deform: bool, say: Callable[[Step], None]) -> Fitted:
+def _fit(
+    ready: _Ready, start: SpatialMap, options: Options, deform: bool, say: Callable[[Step], None]
+) -> Fitted:
     plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid) if deform else []
     return fit_levels(
         ready.fixed,
@@ -229,12 +238,17 @@ def _fit(ready: _Ready, start: SpatialMap, options: Any, deform: bool, say: Call
         start,
         ready.size,
         plans,
-        stiffness=options.stiffness * (_STIFFNESS * ready.size) ** 2,
+        stiffness=_stiffness(options, ready.size),
         bins=options.bins,
+        similarity=options.similarity,
         even=options.even,
         detect=options.damage == "detect",
         say=say,
     )
+
+
+def _stiffness(options: Options, size: float) -> float:
+    return options.stiffness * _STIFFER[options.similarity] * (_STIFFNESS * size) ** 2
 
 
 def _shown(fitted: Fitted) -> Shown:

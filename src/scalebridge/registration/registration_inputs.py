@@ -8,10 +8,13 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.core.units import positive_quantity
+from scalebridge.registration.descriptors import DESCRIPTORS
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.reading import read_spatial_image
 from scalebridge.registration.spatial_image import SpatialImage, check_values
 from scalebridge.registration.spatial_map import SpatialMap
+
+SIMILARITIES = ("information", *DESCRIPTORS)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Options:
     damage: str
     finest: float | None
     grid: float | None
+    similarity: str = "information"
 
     def told(self) -> dict[str, Any]:
         """As settings of the result."""
@@ -44,6 +48,7 @@ def check_options(
     damage: Any,
     finest: Any,
     grid: Any,
+    similarity: Any = "information",
 ) -> Options:
     """Refuse options that cannot be right."""
     rows = (
@@ -51,6 +56,12 @@ def check_options(
         ("bins", bins, _whole(bins, 8, 128), "a whole number from 8 to 128"),
         ("stiffness", stiffness, _positive(stiffness), "a positive number, 1 for what the size suggests"),
         ("damage", damage, damage in ("detect", "given"), "'detect' or 'given'"),
+        (
+            "similarity",
+            similarity,
+            isinstance(similarity, str) and similarity in SIMILARITIES,
+            f"one of {', '.join(SIMILARITIES)}",
+        ),
         ("flip", flip, isinstance(flip, bool), "True or False"),
         ("deform", deform, isinstance(deform, bool), "True or False"),
         ("even", even, isinstance(even, bool), "True or False"),
@@ -68,6 +79,7 @@ def check_options(
         damage,
         _length(finest, "finest"),
         _length(grid, "grid"),
+        similarity,
     )
 
 
