@@ -83,7 +83,7 @@ def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
     known = scaled.known(factor)
     bent = float(np.sum(scaled.bending.apply(found.coefficients) * found.coefficients))
     samples = min(fitted.points, known / max(2.0 * stiffness * bent, 1e-300))
-    local = local_steps(fitted.judged, found, share)
+    local = local_steps(fitted.sharp, found, shared_slope(fitted.sharp, found))
     confidence = Confidence(scaled, factor, samples, known, share, local=local)
     weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
     chosen = fitted.pairing.points[weights > 0.5]
@@ -92,7 +92,7 @@ def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
     return replace(confidence, typical=typical)
 
 
-def local_steps(pairing: Pairing | DescriptorPairing, found: SpatialMap, share: float) -> float:
+def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
     """Root mean square of F_b^-1 s_b over blocks of half a control spacing with enough information, mm.
 
     What the map is too stiff to follow, together with the noise of a block. A step is bounded by half a

@@ -19,6 +19,7 @@ from scalebridge.registration.spline import SplineGrid, subdivide
 _MOST_POINTS = 220_000  # of tissue that the finest level compares
 _STEPS = 40
 _FINE = 1.5e-5  # nats: gain of three steps below which a level ends
+_FINER_BINS = 1.25  # at the last level, whose samples are most
 _CHANCE = 1.0  # nats an unknown: what a level has to gain to be more than chance
 _BLUR = (
     0.5,
@@ -47,6 +48,7 @@ class Fitted:
         points: number of samples' worth of weight at the last level.
         pairing: of the last level.
         judged: the same, or with descriptors, where their difference was what counted.
+        sharp: as `pairing`, without the last level's blur.
         moving: pyramid of the moving image, as the last level saw it.
         damaged: share of the fixed samples that were left out as damage.
         before: the map of the level before the last, to compare with.
@@ -60,6 +62,7 @@ class Fitted:
     points: float
     pairing: Pairing
     judged: Pairing | DescriptorPairing
+    sharp: Pairing
     moving: list[Layer]
     damaged: float
     before: SpatialMap
@@ -135,13 +138,27 @@ def fit_levels(
                 fixed, damaged = without_damage(pairing, found, fixed, size)
         if even:
             moving = evened(pairing, found, moving, 0.2 * size)
-        pairing = _pair(fixed, moving, found, plan.spacing, bins, _BLUR if plan is plans[-1] else (0.0, 0.0))
+        last = plan is plans[-1]
+        bins = round(_FINER_BINS * bins) if last else bins
+        pairing = _pair(fixed, moving, found, plan.spacing, bins, _BLUR if last else (0.0, 0.0))
         judged = pairing if similarity == "information" else _described(pairing, found, similarity)
         found, step, curvature, factor, points = fit_spline(judged, found, stiffness)
         steps.append(replace(step, seconds=time.thread_time() - clock))
         say(steps[-1])
+    sharp = _pair(fixed, moving, found, plans[-1].spacing, bins) if plans else pairing
     return Fitted(
-        found, linear, tuple(steps), curvature, factor, points, pairing, judged, moving, damaged, before
+        found,
+        linear,
+        tuple(steps),
+        curvature,
+        factor,
+        points,
+        pairing,
+        judged,
+        sharp,
+        moving,
+        damaged,
+        before,
     )
 
 

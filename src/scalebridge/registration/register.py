@@ -28,8 +28,8 @@ from scalebridge.registration.start import Start, search_start
 from scalebridge.registration.tissue import around, find_tissue, grey_of, stretched
 
 _COARSEST = 36.0  # samples along an edge of tissue at the coarsest level, about
-_STIFFNESS = 0.11  # of the size of tissue: the length within which the displacement is nearly linear
-_STIFFER = {"information": 1.0, "gradients": 4.0, "mind": 20.0}  # channels say the same thing more than once
+_STIFFNESS = 0.085  # of the size of tissue: the length within which the displacement is nearly linear
+_STIFFER = {"information": 1.0, "gradients": 7.0, "mind": 33.0}  # channels say the same thing more than once
 _MARGIN = 0.05  # of the size of tissue: surroundings that are compared too
 
 
@@ -75,7 +75,7 @@ def register(
         finest: distance of samples at the last level, "0.4 mm"; chosen by the number of samples unless given.
         grid: distance of control points at the last level, "10 mm"; a fourteenth of the tissue unless given.
         stiffness: factor on the stiffness that is chosen by the size of the tissue.
-        bins: of the histogram along each axis.
+        bins: of the histogram along each axis; a quarter more at the last level.
         similarity: what the displacement maximises: "information", mutual; "gradients" compares directions
             of slopes, "mind" how alike neighbours are: for stain to stain, and stains that change from place
             to place.
