@@ -1,10 +1,9 @@
-"""What contenders of the benchmarks measure of themselves, with the floor's transforms beside them and without."""
+"""What contenders of the benchmarks measure of themselves, with the floor beside them and without."""
 
 import json
 
 import numpy as np
 import pytest
-
 from benchmarks.measure import Answer, compete
 
 
