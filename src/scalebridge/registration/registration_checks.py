@@ -5,6 +5,8 @@ import numpy as np
 from scalebridge.core.checks import Check
 from scalebridge.registration.levels import Fitted
 from scalebridge.registration.registration_result import RADIUS_95, Registration
+from scalebridge.registration.section_confidence import SectionConfidence
+from scalebridge.registration.spatial_map import lifted
 
 _LEAST_OVERLAP = 0.5
 _LEAST_MARGIN = 0.01  # nats
@@ -58,7 +60,9 @@ def _chance(found: Registration, fitted: Fitted) -> Check:
     pairing = fitted.pairing
     mapped = fitted.map(pairing.points)
     reach = 0.25 * np.ptp(mapped, axis=0)
-    shifts = [np.array([1.0, 0.3]), np.array([-0.4, 1.0]), np.array([-0.8, -0.7])]
+    shifts = np.array([[1.0, 0.3, 0.6], [-0.4, 1.0, -0.8], [-0.8, -0.7, 0.2]])[:, : len(reach)]
+    if len(reach) == 3:
+        reach = 0.25 * np.full(3, np.ptp(mapped, axis=0).max())  # a section is flat: out of its plane as well
     elsewhere = max(pairing(mapped + reach * shift, slope=False).value for shift in shifts)
     gain, sure = found.similarity - elsewhere, found.confidence
     if sure.known <= 0:
@@ -85,7 +89,8 @@ def _folding(found: Registration, points: np.ndarray) -> Check:
 def _round_trip(found: Registration, points: np.ndarray) -> Check:
     some = points[:: max(1, len(points) // 2000)]
     back = found.map.inverse(found.map(some))
-    error = float(np.max(np.linalg.norm(back - some, axis=1))) / min(found.fixed_frame.spacing)
+    away = back - lifted(some, found.map.axes)
+    error = float(np.max(np.linalg.norm(away, axis=1))) / min(found.fixed_frame.spacing)
     meaning = "largest distance of a point from itself after there and back, in fixed samples"
     return Check("round trip", error, _LEAST_RETURN, "at most", meaning)
 
@@ -105,6 +110,11 @@ def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
     if fitted.damaged > 0:
         said.append(
             f"{fitted.damaged:.1%} of the compared samples fitted nothing and were left out as damage."
+        )
+    if isinstance(sure, SectionConfidence):
+        said.append(
+            f"Across the section the standard error is {sure.across:.3g} mm (median over tissue): position, tilt "
+            "and bow together."
         )
     rejected = [step for step in found.steps if not step.accepted]
     if rejected:
