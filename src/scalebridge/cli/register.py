@@ -41,7 +41,8 @@ def register(
         typer.Option("--start", metavar="FILE.json", help="QuickNII's or DeepSlice's anchoring of FIXED."),
     ] = None,
     plane: Annotated[
-        Plane | None, typer.Option("--plane", help="Of a volume, to which FIXED is nearest; all are searched.")
+        Plane | None,
+        typer.Option("--plane", help="Of a volume, to which FIXED is nearest; all are searched."),
     ] = None,
     angles: Annotated[
         int, typer.Option("--angles", metavar="N", help="Starting angles of the full turn.")
@@ -81,8 +82,8 @@ def register(
 ) -> None:
     """Find the map from points of FIXED to points of MOVING, coarse to fine, with its standard error.
 
-    Rotation, flip, shrinkage and overlap are searched; then an affine map and a smooth displacement. MOVING may
-    be a volume: then the plane of FIXED in it is searched first.
+    Rotation, flip, shrinkage and overlap are searched; then an affine map and a smooth displacement. MOVING
+    may be a volume: then the plane of FIXED in it is searched first.
     """
     with refusals(debug):
         from scalebridge.cli.registration_solving import answer_registration

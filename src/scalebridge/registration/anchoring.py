@@ -1,8 +1,8 @@
 """QuickNII's and DeepSlice's anchorings: where the corners of a section lie in the voxels of a volume.
 
-o is the upper left corner of the section, u its upper edge, v its left one: a point at the shares (s, t) of width
-and height is o + s u + t v. Coordinates count voxels of the volume from its corner (a voxel's centre is at a
-half) to the right, to the front and up (RAS), whatever the order of its samples in the file.
+o is the upper left corner of the section, u its upper edge, v its left one: a point at the shares (s, t) of
+width and height is o + s u + t v. Coordinates count voxels of the volume from its corner (a voxel's centre
+is at a half) to the right, to the front and up (RAS), whatever the order of its samples in the file.
 
 Source: M. A. Puchades et al. 2019, PLoS ONE 14, e0216796 (QuickNII); H. Carey et al. 2023 (DeepSlice).
 """
@@ -36,7 +36,9 @@ def voxel_axes(volume: Frame) -> tuple[np.ndarray, np.ndarray]:
     order = [int(np.argmax(np.abs(directions[k]))) for k in range(3)]
     if sorted(order) != [0, 1, 2]:
         raise InputError(
-            "start", got="a volume whose axes lie between those of space", wanted="axes near left, front and up",
+            "start",
+            got="a volume whose axes lie between those of space",
+            wanted="axes near left, front and up",
             cure="resample the volume along them first",
         )  # fmt: skip
     matrix, corner = np.zeros((3, 3)), np.full(3, -0.5)
@@ -88,7 +90,9 @@ def anchoring_of(found: SpatialMap, volume: Frame) -> list[float]:
     section = found.frame
     matrix, corner = voxel_axes(volume)
     back = np.linalg.inv(matrix)
-    corners = section.points(np.array([[-0.5, -0.5], [section.shape[0] - 0.5, -0.5], [-0.5, section.shape[1] - 0.5]]))
+    corners = section.points(
+        np.array([[-0.5, -0.5], [section.shape[0] - 0.5, -0.5], [-0.5, section.shape[1] - 0.5]])
+    )
     o, right, down = ((columns @ p + shift - corner) @ back.T for p in corners)
     return [float(n) for n in (*o, *(right - o), *(down - o))]
 
@@ -113,7 +117,9 @@ def read_anchoring(path: str | os.PathLike[str], section: str, volume: Frame) ->
     chosen = wanted if wanted else (slices if len(slices) == 1 else [])
     if len(chosen) != 1:
         raise FileFormatError(
-            "start", got=f"'{file.name}' with sections {', '.join(names)[:80]}", wanted=f"one for '{section}'",
+            "start",
+            got=f"'{file.name}' with sections {', '.join(names)[:80]}",
+            wanted=f"one for '{section}'",
             cure="name the section's file as it is named there, or pass the nine numbers",
         )  # fmt: skip
     with reading(file, "anchoring"):
@@ -133,7 +139,8 @@ def _scaled(numbers: np.ndarray, resolution: Any, volume: Frame, file: Path) -> 
     if ratio.max() / ratio.min() > 1.05:
         raise FileFormatError(
             "start", got=f"'{file.name}' for a volume of {tuple(resolution)} voxels (RAS)",
-            wanted=f"one of {ras_shape(volume)}, or of the same proportions", cure="pass the volume it was made for",
+            wanted=f"one of {ras_shape(volume)}, or of the same proportions",
+            cure="pass the volume it was made for",
         )  # fmt: skip
     return (numbers.reshape(3, 3) * ratio).ravel()
 

@@ -2,8 +2,8 @@
 
 All of these take fixed points to moving points in millimetres and LPS, as the map does. ITK's B-spline is the
 same cubic spline on the same control points, so nothing is resampled; dense fields are sampled on the fixed
-grid. A map from a section into a volume is written as one of space onto space: what is off the section goes along
-its normal.
+grid. A map from a section into a volume is written as one of space onto space: what is off the section goes
+along its normal.
 """
 
 import json
@@ -63,9 +63,7 @@ def check_kind(file: Path, in_volume: bool = False) -> str:
     kinds = [kind for kind in _KINDS if not (in_volume and kind in _PLANES_ONLY)]
     kind = next((k for k in kinds if file.name.endswith(k)), None)
     if kind is None:
-        raise InputError(
-            "map", got=file.name, wanted=" ".join(kinds), cure="choose the format by the ending"
-        )
+        raise InputError("map", got=file.name, wanted=" ".join(kinds), cure="choose the format by the ending")
     return kind
 
 
@@ -111,7 +109,7 @@ def _spline(found: SpatialMap, grid: SplineGrid, coefficients: np.ndarray, sitk:
 
 
 def in_space(frame: Frame) -> Frame:
-    """A section's grid as one of space, two samples deep from z = 0: NIfTI would take a single one for a plane."""
+    """A section's grid as one of space, two samples deep from z = 0, since NIfTI takes one for a plane."""
     turn = np.eye(3)
     turn[:2, :2] = np.array(frame.directions)
     directions = tuple(tuple(map(float, row)) for row in turn)

@@ -63,7 +63,8 @@ def register(
     T(x) = A (x + u(x)) + b maximises the mutual information of the two images, less stiffness times the
     bending energy of u. Starts from all angles and both faces on the coarsest level; then an affine map;
     then a cubic B-spline whose control points double from level to level. In a volume the pose comes first
-    (every plane, position, angle and face), and u also bows out of the plane, by a polynomial of second degree.
+    (every plane, position, angle and face), and u also bows out of the plane, by a polynomial of second
+    degree.
 
     Args:
         fixed: an image file, an array (x first; grey or RGB), or a `SpatialImage`.
@@ -72,8 +73,8 @@ def register(
         moving_pixel: likewise.
         fixed_mask: weights in 0..1 on the fixed samples; 0 leaves out what has no counterpart.
         moving_mask: likewise: tears, folds, missing pieces are 0.
-        start: a matrix (2, 3) or (3, 3) in mm, fixed to moving, in place of the search. Into a volume: (3, 3),
-            two columns and a shift; QuickNII's nine numbers o, u, v; or the JSON of QuickNII or DeepSlice.
+        start: a matrix (2, 3) or (3, 3) in mm, fixed to moving, in place of the search. Into a volume:
+            (3, 3), two columns and a shift; QuickNII's nine numbers o, u, v; or its JSON or DeepSlice's.
         plane: of a volume, to which the section is nearest; all are searched unless given.
         angles: starting angles of the full turn.
         flip: whether the moving image may lie on its face.
@@ -188,7 +189,9 @@ def _refuse_places(pair: tuple[SpatialImage, SpatialImage], plane: str | None) -
     if pair[1].axes == 3:
         return  # in space, axes of samples may be left-handed: points are what counts
     if plane is not None:
-        raise InputError("plane", got=repr(plane), wanted="nothing: both images are planes", cure="leave it out")
+        raise InputError(
+            "plane", got=repr(plane), wanted="nothing: both images are planes", cure="leave it out"
+        )
     mirrored = [image.frame.mirrored for image in pair]
     if mirrored[0] != mirrored[1]:
         raise ImageError(

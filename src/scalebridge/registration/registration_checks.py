@@ -113,8 +113,8 @@ def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
         )
     if isinstance(sure, SectionConfidence):
         said.append(
-            f"Across the section the standard error is {sure.across:.3g} mm (median over tissue): position, tilt "
-            "and bow together."
+            f"Across the section the standard error is {sure.across:.3g} mm (median over tissue): "
+            "position, tilt and bow together."
         )
     rejected = [step for step in found.steps if not step.accepted]
     if rejected:

@@ -1,9 +1,9 @@
 """Standard errors of a section in a volume: of the in-plane spline, and of how its plane lies and bows.
 
-With c the in-plane coefficients and q the six numbers of the bow, which contain the plane's position and tilt,
-Fisher's information and the bending energy make one matrix of both. Its Schur complement S = H_qq - H_qc H_cc^-1
-H_cq is what the data say of q whatever c is; the covariance of a mapped point is that of the spline at given
-q plus J S^-1 J', J how the point moves with q when c follows.
+With c the in-plane coefficients and q the six numbers of the bow, which contain the plane's position and
+tilt, Fisher's information and the bending energy make one matrix of both. Its Schur complement S = H_qq -
+H_qc H_cc^-1 H_cq is what the data say of q whatever c is; the covariance of a mapped point is that of the
+spline at given q plus J S^-1 J', J how the point moves with q when c follows.
 """
 
 from dataclasses import dataclass, replace
@@ -62,7 +62,9 @@ class SectionConfidence:
     def at(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         """Root mean square error of mapped points, mm, (n,)."""
         moved = self._moved(found, points)
-        return np.sqrt(self._within(found, points) ** 2 + np.einsum("nij,jk,nik->n", moved, self.spread, moved))
+        return np.sqrt(
+            self._within(found, points) ** 2 + np.einsum("nij,jk,nik->n", moved, self.spread, moved)
+        )
 
     def along_normal(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         """Standard error along the section's normal, mm, (n,)."""
@@ -70,7 +72,7 @@ class SectionConfidence:
         return np.sqrt(np.einsum("nj,jk,nk->n", terms, self.spread, terms))
 
     def _within(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
-        """Error of the spline alone, as in a plane: its axes are turned so that the matrix lies in the plane."""
+        """Error of the spline alone, as in a plane: turned so that the matrix is one of the plane."""
         _, sizes, turn = np.linalg.svd(found.matrix[:, :2], full_matrices=False)
         flat = replace(found, matrix=np.diag(sizes) @ turn, shift=np.zeros(2))
         return self.inside.at(flat, points)
@@ -79,7 +81,8 @@ class SectionConfidence:
         """How mapped points move with the bow's numbers, (n, 3, 6)."""
         terms = self.bow.at(found.along(points))
         slid = [
-            replace(found, coefficients=_lifted(self.follow[..., j])).displacement(points) for j in range(TERMS)
+            replace(found, coefficients=_lifted(self.follow[..., j])).displacement(points)
+            for j in range(TERMS)
         ]
         own = np.stack(slid, axis=-1)
         own[:, 2] = terms
@@ -100,7 +103,7 @@ def measure_section_confidence(fitted: Fitted, stiffness: float) -> Confidence |
         raise ValueError("a spline has a curvature")
     cost, bow = SplineCost(fitted.pairing, found, stiffness), Bow.over(found)
     cost(found.coefficients)
-    inside = replace(inside, local=local_excess(cost, inside.share, inside.samples))
+    inside = replace(inside, local=local_excess(cost, inside.share))
     mixed = inside.share * mixed_information(cost, bow)
     solved = inside.curvature.solve(inside.factor, mixed)
     own = inside.share * bow_information(cost, bow) + bow_stiffness(cost, bow, stiffness)
@@ -131,11 +134,12 @@ def mixed_information(cost: SplineCost, bow: Bow) -> np.ndarray:
     return np.stack(found, axis=-1)
 
 
-def local_excess(cost: SplineCost, share: float, samples: float) -> float:
+def local_excess(cost: SplineCost, share: float) -> float:
     """What small regions would still move on their own beyond what noise moves them, root mean square, mm.
 
-    Each block of half a control spacing, left alone, would take the step F_b^-1 s_b, of which tr F_b^-1 / n is
-    noise. A section's texture is noise of every pixel, so that it must not count as error of the map.
+    Each block of half a control spacing, left alone, would take the step F_b^-1 s_b. Of its square the part
+    tr F_b^-1 (sum s_i s_i') F_b^-1 is the noise of points one by one (P. Huber 1967): a section's texture
+    must not count as error of the map.
     """
     matched, grid, start = cost.matched, cost.start.grid, cost.start
     if matched is None or grid is None:
@@ -144,14 +148,20 @@ def local_excess(cost: SplineCost, share: float, samples: float) -> float:
     scores = (matched.forces @ (cost.pairing.inverse @ start.matrix))[:, :2]
     at = (start.along(cost.pairing.points) // (0.5 * grid.step[0])).astype(int)
     number = np.unique(at, axis=0, return_inverse=True)[1].ravel()
-    outer = np.einsum("n,ni,nj->nij", share * heavy, slopes[:, :2], slopes[:, :2]).reshape(-1, 4)
-    fisher = np.stack([np.bincount(number, part) for part in outer.T], axis=-1).reshape(-1, 2, 2)
-    right = np.stack([np.bincount(number, part) for part in scores.T], axis=-1)
+    fisher = _block_sums(number, np.einsum("n,ni,nj->nij", share * heavy, slopes[:, :2], slopes[:, :2]))
+    noise = _block_sums(number, np.einsum("ni,nj->nij", scores, scores))
+    right = _block_sums(number, scores)
     size = np.trace(fisher, axis1=1, axis2=2)
     enough = size > _ENOUGH * np.median(size[size > 0])
     if not np.any(enough):
         return 0.0
     inverse = np.linalg.inv(fisher[enough] + 1e-2 * np.median(size[enough]) * np.eye(2))
     steps = np.einsum("bij,bj->bi", inverse, right[enough])
-    beyond = np.sum(steps**2, axis=1) - np.trace(inverse, axis1=1, axis2=2) / samples
-    return float(np.sqrt(max(np.mean(beyond), 0.0)))
+    beyond = np.sum(steps**2, axis=1) - np.einsum("bij,bjk,bki->b", inverse, noise[enough], inverse)
+    return float(np.sqrt(max(np.average(beyond, weights=size[enough]), 0.0)))
+
+
+def _block_sums(number: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums of values over the points of each block, (blocks, ...)."""
+    parts = [np.bincount(number, part) for part in values.reshape(len(values), -1).T]
+    return np.stack(parts, axis=-1).reshape(-1, *values.shape[1:])

@@ -1,8 +1,8 @@
 """The levels of a section in a volume: its plane, an in-plane spline, and a low-order bow out of the plane.
 
-Displacements are x + u(x) along the section and w(x) along its normal. u is a cubic spline whose control points
-double; w is a polynomial of second degree, six numbers, which the spline's grid carries exactly. A section is
-cut flat, and what mounting bends is slow; a free w would follow whatever the next plane shows.
+Displacements are x + u(x) along the section and w(x) along its normal. u is a cubic spline whose control
+points double; w is a polynomial of second degree, six numbers, which the spline's grid carries exactly. A
+section is cut flat, and what mounting bends is slow; a free w would follow whatever the next plane shows.
 """
 
 import time
@@ -120,9 +120,7 @@ def fit_section(
     return Fitted(found, linear, tuple(steps), curvature, factor, points, pairing, moving, damaged, before)
 
 
-def pair_at(
-    fixed: list[Layer], moving: list[Layer], found: SpatialMap, spacing: float, bins: int
-) -> Pairing:
+def pair_at(fixed: list[Layer], moving: list[Layer], found: SpatialMap, spacing: float, bins: int) -> Pairing:
     """The layers whose samples are about so many mm apart in the section."""
     scale = float(abs(np.linalg.det(found.matrix)) ** (1.0 / 3.0))
     return Pairing(nearest_layer(fixed, spacing), nearest_layer(moving, spacing * scale), bins=bins)
@@ -131,7 +129,7 @@ def pair_at(
 def fit_bowed_spline(
     pairing: Pairing, start: SpatialMap, stiffness: float
 ) -> tuple[SpatialMap, Step, Curvature, float]:
-    """Minimise the cost of a level over the in-plane spline and the bow, twice with the metric of where it is.
+    """Minimise the cost of a level over the in-plane spline and the bow, with two metrics in turn.
 
     Returns:
         the map, what was done, the in-plane curvature at the end, and the weight that took part.

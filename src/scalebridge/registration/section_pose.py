@@ -6,7 +6,11 @@ import numpy as np
 
 from scalebridge.registration.spatial_map import SpatialMap
 
-_AXES = {"sagittal": ((0, 1, 0), (0, 0, -1)), "coronal": ((1, 0, 0), (0, 0, -1)), "axial": ((1, 0, 0), (0, 1, 0))}
+_AXES = {
+    "sagittal": ((0, 1, 0), (0, 0, -1)),
+    "coronal": ((1, 0, 0), (0, 0, -1)),
+    "axial": ((1, 0, 0), (0, 1, 0)),
+}
 PLANES = tuple(_AXES)
 """Planes of LPS space, by the axis that their normal is nearest to: x, y, z."""
 
@@ -83,7 +87,7 @@ def pose_of(found: SpatialMap) -> Pose:
 
 
 def nearest_plane(found: SpatialMap) -> tuple[np.ndarray, np.ndarray]:
-    """Columns (3, 2) and shift of the plane x -> columns · x + shift nearest to a map over its fixed image."""
+    """Columns (3, 2) and shift of the plane columns · x + shift nearest to a map over its fixed image."""
     if found.coefficients is None:
         return found.matrix[:, :2], found.shift
     shape = np.array(found.frame.shape)

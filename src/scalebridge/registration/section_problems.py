@@ -51,10 +51,12 @@ def phantom_volume() -> SpatialImage:
     image = np.where(radius < 1.0 + 0.35 * folds, 0.72 + 0.03 * np.sin(5 * along + 3 * up), 0.0)
     image[radius < 0.84 + 1.6 * folds - 0.05 * np.cos(2 * along)] = 0.95
     for middle, axes, value in (
-        ((-18, 6, 6), (9, 20, 13), 0.74), ((21, 2, 10), (8, 17, 15), 0.74), ((-8, -18, 14), (5, 22, 9), 0.42),
-        ((10, -12, 18), (5, 19, 8), 0.42), ((3, 40, -22), (15, 12, 17), 0.7), ((34, -32, -10), (8, 8, 14), 0.73),
-        ((-37, -28, 8), (6, 11, 19), 0.72), ((-24, 45, 22), (9, 7, 6), 0.5), ((28, 38, 30), (7, 12, 6), 0.55),
-        ((0, -50, -18), (12, 6, 10), 0.74), ((-30, 20, -28), (7, 16, 6), 0.42),
+        ((-18, 6, 6), (9, 20, 13), 0.74), ((21, 2, 10), (8, 17, 15), 0.74),
+        ((-8, -18, 14), (5, 22, 9), 0.42), ((10, -12, 18), (5, 19, 8), 0.42),
+        ((3, 40, -22), (15, 12, 17), 0.7), ((28, 38, 30), (7, 12, 6), 0.55),
+        ((-37, -28, 8), (6, 11, 19), 0.72), ((-24, 45, 22), (9, 7, 6), 0.5),
+        ((0, -50, -18), (12, 6, 10), 0.74), ((34, -32, -10), (8, 8, 14), 0.73),
+        ((-30, 20, -28), (7, 16, 6), 0.42),
     ):  # fmt: skip
         away = sum(((p - m) / a) ** 2 for p, m, a in zip((x, y, z), middle, axes, strict=True))
         image[away < 1.0] = value
@@ -73,8 +75,8 @@ def section_task(
 ) -> SectionTask:
     """Cut a section across the volume's third axis of space and stain it.
 
-    A point q of the section, in mm from its middle, is displaced by a smooth field, shifted by up to 6 mm, turned
-    by any angle, grown by what the section shrank, tilted, and put at its position.
+    A point q of the section, in mm from its middle, is displaced by a smooth field, shifted by up to 6 mm,
+    turned by any angle, grown by what the section shrank, tilted, and put at its position.
 
     Args:
         volume: relative intensities, white matter near 0.95 and grey matter near 0.72.
@@ -91,7 +93,8 @@ def section_task(
         (2, 3)
     """
     rng = np.random.default_rng(seed)
-    position, angles, turn = rng.uniform(-offset, offset), rng.uniform(-tilt, tilt, 2), rng.uniform(0, 2 * np.pi)
+    position, angles = rng.uniform(-offset, offset), rng.uniform(-tilt, tilt, 2)
+    turn = rng.uniform(0, 2 * np.pi)
     shrunk = np.array([rng.uniform(0.82, 0.92), rng.uniform(0.85, 0.95)])
     shift = rng.uniform(-6, 6, 2)
     edge = pitch * (pixels - 1)

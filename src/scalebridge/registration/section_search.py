@@ -1,4 +1,4 @@
-"""The start of a section in a volume: every plane, position, angle and face on the coarsest level, then refined.
+"""The start of a section in a volume: every plane, position, angle and face, coarsely, then refined.
 
 Each candidate plane has its own centroid and area of tissue in the volume: the section's are laid upon them.
 """
@@ -56,7 +56,7 @@ def cuts_of(volume: Layer, tissue: np.ndarray, plane: str, count: int = _POSITIO
     axis = int(np.argmin(np.abs(plane_axes(plane)).sum(axis=1)))
     points = volume.frame.grid()[tissue.ravel()]
     along = points[:, axis]
-    step = max(float(np.ptp(along)) / count, max(volume.frame.spacing))
+    step = max(float(np.ptp(along)) / count, *volume.frame.spacing)
     cuts = []
     for place in np.arange(along.min() + step / 2, along.max(), step):
         weight = np.maximum(1.0 - np.abs(along - place) / step, 0.0)  # a tent: no sample counts twice
@@ -260,9 +260,7 @@ def _left_jacobian(w: np.ndarray) -> np.ndarray:
     return np.eye(3) + first * skew + second * skew @ skew
 
 
-def fit_pose(
-    pairing: Pairing | SmallPairing, start: SpatialMap, steps: int = 60
-) -> tuple[SpatialMap, Step]:
+def fit_pose(pairing: Pairing | SmallPairing, start: SpatialMap, steps: int = 60) -> tuple[SpatialMap, Step]:
     """Maximise the similarity over affine maps of the plane into space: pose, two scales and a shear."""
     middle = pairing.points.mean(axis=0)
     centred = pairing.points - middle

@@ -70,7 +70,8 @@ def warp(
             axes than the map's.
         ResourceError: the answer does not fit into memory; pass `out`.
 
-    Limits: onto planes; a volume is read whole. Where the new samples are much further apart than the moving ones, a coarser level of a
+    Limits: onto planes; a volume is read whole. Where the new samples are much further apart than the moving
+    ones, a coarser level of a
         pyramid is read if there is one.
     Cost: about 0.1 us a sample and channel, twice that with compression; in memory one tile of 1024 x 1024
         and what it needs of the moving image.
@@ -90,7 +91,9 @@ def warp(
     if slide.frame.size != spatial.axes:
         kinds = {2: "a plane", 3: "a volume"}
         raise InputError(
-            "moving", got=f"'{slide.name}', {kinds[slide.frame.size]}", wanted=f"{kinds[spatial.axes]}, as the map",
+            "moving",
+            got=f"'{slide.name}', {kinds[slide.frame.size]}",
+            wanted=f"{kinds[spatial.axes]}, as the map",
             cure="pass the image that was registered as the moving one, or one on its grid",
         )  # fmt: skip
     frame = finer(spatial.frame, pixel)

@@ -10,13 +10,14 @@ from scalebridge.registration.section_pose import PLANES, plane_axes
 from scalebridge.registration.spatial_image import SpatialImage
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.warp import warp
-from scalebridge.report.canvas import BAD, Picture, as_png, label_axes, new_plot
+from scalebridge.report.canvas import Picture, as_png, label_axes, new_plot
 from scalebridge.report.figures_registration import map_picture, tissue_of, view_frame
 from scalebridge.report.typeset import typeset_number
 
 _EDGE = 300  # pixels of a picture's longer edge
 _POINTS = 96  # of a map along the longer edge
-_DIRECTIONS = ("left", "back", "up")
+_LINE = "#ff6b3d"  # on a grey picture in either scheme
+_DIRECTIONS = (("left", "right"), ("back", "front"), ("head", "feet"))
 
 
 def draw_position(found: Registration, key: str) -> list[Picture]:
@@ -45,11 +46,10 @@ def _cut(found: Registration, plane: str, key: str) -> Picture:
         seen.values.T, cmap="gray", vmin=0, vmax=1, extent=(low[0], high[0], high[1], low[1]), aspect="equal"
     )
     for line in _lines(found, laid):
-        drawn.plot(*line.T, color=BAD, linewidth=1.4)
+        drawn.plot(*line.T, color=_LINE, linewidth=1.6)
     drawn.set_xlim(low[0], high[0])
     drawn.set_ylim(high[1], low[1])
-    across, down = (_told(axes[:, k]) for k in range(2))
-    label_axes(drawn, f"{across}, mm", f"{down}, mm")
+    label_axes(drawn, *(f"to the {_told(axes[:, k])}, mm" for k in range(2)))
     lines = "a line where the section cuts it" if plane != pose.plane else "which is near the section itself"
     name = f"{plane.capitalize()} plane through the section's middle, {lines}"
     return as_png(figure, f"{name}.", f"{name}.")
@@ -57,7 +57,7 @@ def _cut(found: Registration, plane: str, key: str) -> Picture:
 
 def _told(direction: np.ndarray) -> str:
     axis = int(np.argmax(np.abs(direction)))
-    return _DIRECTIONS[axis] if direction[axis] > 0 else {"up": "down"}.get(_DIRECTIONS[axis], "right")
+    return _DIRECTIONS[axis][0 if direction[axis] > 0 else 1]
 
 
 def _corners(frame: Frame) -> np.ndarray:
