@@ -281,7 +281,7 @@ def test_on_the_command_line(tmp_path):
         tmp_path / "s.tif", np.round(100 * task.section.values.T).astype(np.uint8), metadata=None
     )
     start = write_anchoring(tmp_path / "start.json", small_pose().map, task.volume.frame, "s.tif")
-    names = {"--out": "o.json", "--anchoring": "a.json", "--warped": "w.tif", "--report": "r.html"}
+    names = {"--out": "o.json", "--anchoring": "a.json", "--warped": "w.tif"}
     given = [part for option, name in names.items() for part in (option, tmp_path / name)]
     pair = (tmp_path / "s.tif", tmp_path / "v.nii.gz", "--fixed-pixel", f"{PITCH} mm")
     done = invoke("register", *pair, "--start", start, "--affine", *given)
@@ -289,7 +289,6 @@ def test_on_the_command_line(tmp_path):
     assert "axial section through" in done.output
     again = read_anchoring(tmp_path / "a.json", "s", task.volume.frame)
     assert np.abs(again - anchoring_of(small_pose().map, task.volume.frame)).max() < 1.0  # voxels
-    assert "Position in the volume" in (tmp_path / "r.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))["pose"]["plane"] == "axial"
     carried = invoke(
         "warp", tmp_path / "o.json", tmp_path / "v.nii.gz", tmp_path / "x.tif", "--interpolation", "nearest"
@@ -298,6 +297,13 @@ def test_on_the_command_line(tmp_path):
     assert tifffile.imread(tmp_path / "x.tif").shape == (96, 96)
     refused = invoke("register", *pair, "--map", tmp_path / "m.txt")
     assert refused.exit_code == 2
+
+
+@pytest.mark.slow
+def test_the_page_shows_where_it_lies(tmp_path):
+    text = sb.report(small_pose(), tmp_path / "page.html").read_text(encoding="utf-8")
+    for wanted in ("Position in the volume", "Sagittal plane", "how the section bows", "nearest plane"):
+        assert wanted in text
 
 
 def test_pose_names():

@@ -109,6 +109,13 @@ def read_anchoring(path: str | os.PathLike[str], section: str, volume: Frame) ->
         FileFormatError: not such a file, no such section, one without anchoring, or a volume of other shape.
     """
     file = Path(path)
+    if not file.is_file():
+        raise FileFormatError(
+            "start",
+            got=f"'{file}', which does not exist",
+            wanted="a JSON with an anchoring",
+            cure="check the path",
+        )
     with reading(file, "anchoring"):
         told = json.loads(file.read_text(encoding="utf-8"))
         slices = told["slices"] if isinstance(told, dict) else told

@@ -17,8 +17,10 @@ import numpy as np
 from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.core.files import atomic_path, write_text
 from scalebridge.io.stored import need, reading
+from scalebridge.registration.composition import Chain
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.registration_result import map_as_dict
+from scalebridge.registration.section_pose import upright
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.spline import SplineGrid
 
@@ -27,11 +29,11 @@ _KINDS = (".tfm", ".h5", ".txt", ".nii.gz", ".nii", ".json", ".mat")
 _PLANES_ONLY = (".txt", ".mat")
 
 
-def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
+def write_map(found: SpatialMap | Chain, path: str | os.PathLike[str]) -> list[Path]:
     """Write a map in the format that the name says, and return the files.
 
     Args:
-        found: the map.
+        found: the map, or several one after the other: .tfm, .h5 and .nii.gz.
         path: .tfm or .h5: ITK composite; .txt: elastix (a second file `*.spline.txt` beside it); .nii.gz:
             ITK's displacement field on the fixed grid; .mat: ANTs' affine, with its warp in
             `*1Warp.nii.gz`; .json. Of a section in a volume .txt and .mat are not written.
@@ -41,6 +43,8 @@ def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
         MissingExtraError: SimpleITK is not installed, for .tfm, .h5, .mat and fields.
     """
     file = Path(path)
+    if isinstance(found, Chain):
+        return [_write_chain(found, file)]
     kind = check_kind(file, found.axes > found.frame.size)
     if kind == ".json":
         return [write_text(file, json.dumps(_jsonable(map_as_dict(found)), indent=1) + "\n")]
@@ -56,6 +60,20 @@ def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
         )
         return [_write_transform(sitk, _affine(found, sitk), file), _write_field(sitk, straight, warp)]
     return [_write_field(sitk, found, file)]
+
+
+def _write_chain(found: Chain, file: Path) -> Path:
+    if not file.name.endswith((".tfm", ".h5", ".nii.gz")):
+        raise InputError(
+            "map", got=file.name, wanted=".tfm .h5 .nii.gz", cure="choose a format for several maps in order"
+        )
+    sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
+    if file.name.endswith(".nii.gz"):
+        return _write_field(sitk, found, file)
+    parts = [itk_transform(p, sitk) if isinstance(p, SpatialMap) else p.transform for p in found.links]
+    whole = sitk.CompositeTransform(parts[::-1])  # the last one is applied first
+    whole.FlattenTransform()
+    return _write_transform(sitk, whole, file)
 
 
 def check_kind(file: Path, in_volume: bool = False) -> str:
@@ -122,11 +140,12 @@ def _write_transform(sitk: Any, transform: Any, file: Path) -> Path:
     return file
 
 
-def _write_field(sitk: Any, found: SpatialMap, file: Path) -> Path:
+def _write_field(sitk: Any, found: SpatialMap | Chain, file: Path) -> Path:
     frame = found.frame if found.axes == found.frame.size else in_space(found.frame)
     mapped = found.on_grid(found.frame)
     if frame.size > found.frame.size:
-        mapped = np.stack([mapped, mapped + found.matrix[:, 2] * frame.spacing[2]], axis=2)
+        beside = mapped + upright(found.matrix[:, :2])[:, 2] * frame.spacing[2]
+        mapped = np.stack([mapped, beside], axis=2)
     field = mapped - frame.grid().reshape(*frame.shape, -1)
     order = (*range(frame.size - 1, -1, -1), frame.size)
     image = sitk.GetImageFromArray(np.ascontiguousarray(np.transpose(field, order)), isVector=True)

@@ -212,7 +212,8 @@ def _weights(mask: Any, image: SpatialImage, argument: str) -> np.ndarray:
 def _prepare(pair: tuple[SpatialImage, SpatialImage], masks: tuple[np.ndarray, np.ndarray]) -> _Ready:
     pyramids, tissues, sizes = [], [], []
     for image, mask, argument in zip(pair, masks, ("fixed", "moving"), strict=True):
-        grey = grey_of(image.values) if image.axes == 2 else np.asarray(image.values, dtype=np.float32)
+        plain = image.values.ndim == image.axes
+        grey = np.asarray(image.values, dtype=np.float32) if plain else grey_of(image.values)
         if np.ptp(grey[mask > 0]) <= 0:
             raise ImageError(
                 argument,

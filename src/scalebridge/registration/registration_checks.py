@@ -14,6 +14,7 @@ _LEAST_RETURN = 0.05  # of a sample
 _LEAST_COVERAGE = 0.8
 _STRETCH = 3.0
 _LEAST_GAIN = 0.05  # nats
+_MOST_ERROR = 0.05
 _LEAST_EVIDENCE = 5.0  # nats a coefficient
 
 
@@ -34,6 +35,8 @@ def check_registration(
     ]
     if searched:
         checks.insert(1, _margin(found))
+    if np.isfinite(found.confidence.typical):
+        checks.append(_known(found, fitted))
     if found.landmarks is not None:
         meaning = "share of landmarks within the stated 95 % radius; 0.95 is expected of honest errors"
         checks.append(
@@ -99,6 +102,18 @@ def _shape(found: Registration) -> Check:
     large, small = found.stretches
     meaning = "ratio of the principal stretches of the affine part: tissue does not shrink so unevenly"
     return Check("anisotropy", large / max(small, 1e-12), _STRETCH, "at most", meaning)
+
+
+def _known(found: Registration, fitted: Fitted) -> Check:
+    """Noise fits itself wherever it is laid on itself, but tells no direction to go from anywhere else."""
+    layer = fitted.pairing.fixed
+    size = float(np.sqrt(np.sum(layer.weights > 0.5) * np.prod(layer.frame.spacing)))
+    meaning = (
+        "median standard error over the square root of the area compared: beyond that the map is not known"
+    )
+    return Check(
+        "standard error", found.confidence.typical / max(size, 1e-12), _MOST_ERROR, "at most", meaning
+    )
 
 
 def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:

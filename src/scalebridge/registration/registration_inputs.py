@@ -11,7 +11,7 @@ from scalebridge.core.units import positive_quantity
 from scalebridge.registration.anchoring import map_of_anchoring, read_anchoring
 from scalebridge.registration.reading import read_spatial_image
 from scalebridge.registration.section_pose import PLANES, upright
-from scalebridge.registration.spatial_image import SpatialImage, check_values
+from scalebridge.registration.spatial_image import SpatialImage, check_finite, check_values
 from scalebridge.registration.spatial_map import SpatialMap
 
 
@@ -91,7 +91,9 @@ def _length(value: Any, argument: str) -> float | None:
 def read_given(given: Any, pixel: Any, argument: str) -> SpatialImage:
     """Turn a path, an array or an image into an image with its place."""
     if isinstance(given, str | os.PathLike):
-        return read_spatial_image(given, pixel=pixel, argument=argument)
+        image = read_spatial_image(given, pixel=pixel, argument=argument)
+        check_finite(image.values, argument)
+        return image
     if isinstance(given, SpatialImage):
         check_values(given.values, argument)
         if pixel is not None:

@@ -94,18 +94,19 @@ def _lifted(plane: np.ndarray) -> np.ndarray:
 
 
 def measure_section_confidence(fitted: Fitted, stiffness: float) -> Confidence | SectionConfidence:
-    """Measure what counts as a sample and as a slope at the answer, in the plane and out of it."""
+    """Measure what counts as a sample and as a slope at the answer, in the plane and, of volumes, out of it."""
     found = fitted.map
-    if found.coefficients is None or fitted.curvature is None:
+    if found.axes == 2 or found.coefficients is None or fitted.curvature is None:
         return measure_confidence(fitted, stiffness)
     inside = measure_confidence(fitted, stiffness)
-    if inside.curvature is None or inside.factor is None:
+    curvature, factor = inside.curvature, inside.factor
+    if curvature is None or factor is None:
         raise ValueError("a spline has a curvature")
     cost, bow = SplineCost(fitted.pairing, found, stiffness), Bow.over(found)
     cost(found.coefficients)
     inside = replace(inside, local=local_excess(cost, inside.share))
     mixed = inside.share * mixed_information(cost, bow)
-    solved = inside.curvature.solve(inside.factor, mixed)
+    solved = curvature.solve(factor, mixed)
     own = inside.share * bow_information(cost, bow) + bow_stiffness(cost, bow, stiffness)
     spread = np.linalg.inv(own - mixed.T @ solved) / inside.samples
     follow = -solved.reshape(*found.coefficients.shape[:2], 2, TERMS)

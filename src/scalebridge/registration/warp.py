@@ -13,6 +13,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.files import atomic_path
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.engine.memory import refuse_too_large
+from scalebridge.registration.composition import Chain
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.reading import in_memory, open_slide
 from scalebridge.registration.registration_inputs import read_given
@@ -38,7 +39,7 @@ _KERNELS = {
 
 
 def warp(
-    found: Registration | SpatialMap,
+    found: Registration | SpatialMap | Chain,
     moving: Any,
     *,
     moving_pixel: Any = None,
@@ -53,7 +54,7 @@ def warp(
     Of a volume that is the section's plane: grey values, or with "nearest" an atlas's labels.
 
     Args:
-        found: a registration, or its map.
+        found: a registration, its map, or several maps in order (`compose`).
         moving: file, array or `SpatialImage`; any channel or label image on the moving image's frame.
         moving_pixel: distance of its samples where it does not say.
         pixel: distance of the new samples, "0.5 um"; those of the fixed image unless given.
@@ -123,7 +124,7 @@ def finer(frame: Frame, pixel: Any) -> Frame:
 
 @dataclass(frozen=True)
 class _Job:
-    spatial: SpatialMap
+    spatial: SpatialMap | Chain
     slide: Slide
     frame: Frame
     ground: np.ndarray
@@ -158,8 +159,8 @@ class _Job:
         if np.any(high <= low):
             out[:] = ground
         else:
-            box = tuple((int(a), int(b)) for a, b in zip(low, high, strict=True))
-            part = self.slide.read(self.level, box)
+            needed = tuple((int(a), int(b)) for a, b in zip(low, high, strict=True))
+            part = self.slide.read(self.level, needed)
             part = np.ascontiguousarray(part.reshape(*part.shape[: stored.size], len(ground)))
             shifted = places - low
             in_slabs(kernel, len(places), shifted, part, ground, out, threads=threads_for(len(places)))
@@ -186,7 +187,7 @@ def _ground(slide: Slide, background: float | None) -> np.ndarray:
     return np.array([border_value(values[..., c]) for c in range(count)])
 
 
-def _level(slide: Slide, spatial: SpatialMap, frame: Frame) -> int:
+def _level(slide: Slide, spatial: SpatialMap | Chain, frame: Frame) -> int:
     """The coarsest level whose samples are no further apart than the new ones."""
     reach = min(frame.spacing) * float(np.linalg.svd(spatial.matrix[:, :2], compute_uv=False).min())
     fits = [k for k in range(len(slide.levels)) if max(slide.frame_of(k).spacing) <= 1.01 * reach]
@@ -206,8 +207,11 @@ def _write(job: _Job, path: Path, progress: Callable[[float], None] | None) -> P
             yield full if channels else full[..., 0]
 
     metadata: dict[str, Any] = {"axes": "YXS" if channels else "YX"}
-    for axis, length in zip("XY", job.frame.spacing, strict=True):
+    plane: dict[str, Any] = {}
+    for axis, length, place in zip("XY", job.frame.spacing, job.frame.origin, strict=True):
         metadata |= {f"PhysicalSize{axis}": 1e3 * length, f"PhysicalSize{axis}Unit": "µm"}
+        plane |= {f"Position{axis}": [1e3 * place], f"Position{axis}Unit": ["µm"]}
+    metadata["Plane"] = plane
     large = nx * ny * max(channels, 1) * job.slide.dtype.itemsize > 3 * 2**30
     with atomic_path(path) as part, tifffile.TiffWriter(part, bigtiff=large, ome=True) as writer:
         writer.write(
