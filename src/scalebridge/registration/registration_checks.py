@@ -4,6 +4,7 @@ import numpy as np
 
 from scalebridge.core.checks import Check
 from scalebridge.registration.levels import Fitted
+from scalebridge.registration.pyramid import Layer
 from scalebridge.registration.registration_result import RADIUS_95, Registration
 from scalebridge.registration.section_confidence import SectionConfidence
 from scalebridge.registration.spatial_map import lifted
@@ -15,6 +16,9 @@ _LEAST_COVERAGE = 0.8
 _STRETCH = 3.0
 _LEAST_GAIN = 0.05  # nats
 _MOST_ERROR = 0.05
+_LEAST_LIKENESS = 0.3
+_FEWEST = 12  # samples along an edge
+_MOST_SAMPLES = 4_000_000
 _LEAST_EVIDENCE = 5.0  # nats a coefficient
 
 
@@ -32,6 +36,7 @@ def check_registration(
         _folding(found, inside),
         _round_trip(found, inside),
         _shape(found),
+        _structure(fitted),
     ]
     if searched:
         checks.insert(1, _margin(found))
@@ -104,8 +109,45 @@ def _shape(found: Registration) -> Check:
     return Check("anisotropy", large / max(small, 1e-12), _STRETCH, "at most", meaning)
 
 
+def _structure(fitted: Fitted) -> Check:
+    coarser, layers = fitted.pairing.fixed, []
+    while min(coarser.frame.shape) >= _FEWEST:
+        layers.append(coarser)
+        coarser = coarser.coarser((2,) * coarser.frame.size)
+    found = min(likeness(layers), likeness(fitted.moving))
+    meaning = (
+        "correlation of neighbouring samples, at the level where it is largest, of the image where it is less: "
+        "pure noise has none, and fits itself wherever it is laid on itself"
+    )
+    return Check("structure", found, _LEAST_LIKENESS, "at least", meaning)
+
+
+def likeness(layers: list[Layer]) -> float:
+    """Correlation of neighbours in the level where it is largest; near zero at every level of white noise.
+
+    Example:
+        >>> from scalebridge.registration.frame import Frame
+        >>> noise = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+        >>> likeness([Layer(noise, np.ones_like(noise), Frame((64, 64), (0.0, 0.0), (1.0, 1.0)))]) < 0.1
+        True
+    """
+    return max((_correlation(q) for q in layers if q.values.size <= _MOST_SAMPLES), default=1.0)
+
+
+def _correlation(layer: Layer) -> float:
+    values = layer.values - np.average(layer.values, weights=layer.weights + 1e-12)
+    sums = np.zeros(2)
+    for axis in range(values.ndim):
+        one, other = (np.moveaxis(values, axis, 0)[part] for part in (slice(1, None), slice(None, -1)))
+        left, right = (
+            np.moveaxis(layer.weights, axis, 0)[part] for part in (slice(1, None), slice(None, -1))
+        )
+        both = np.minimum(left, right)
+        sums += float(np.sum(both * one * other)), float(np.sum(both * (one * one + other * other))) / 2
+    return float(sums[0] / max(sums[1], 1e-30))
+
+
 def _known(found: Registration, fitted: Fitted) -> Check:
-    """Noise fits itself wherever it is laid on itself, but tells no direction to go from anywhere else."""
     layer = fitted.pairing.fixed
     size = float(np.sqrt(np.sum(layer.weights > 0.5) * np.prod(layer.frame.spacing)))
     meaning = (

@@ -94,7 +94,7 @@ def _lifted(plane: np.ndarray) -> np.ndarray:
 
 
 def measure_section_confidence(fitted: Fitted, stiffness: float) -> Confidence | SectionConfidence:
-    """Measure what counts as a sample and as a slope at the answer, in the plane and, of volumes, out of it."""
+    """Measure what counts as a sample and as a slope at the answer, and of a section out of its plane."""
     found = fitted.map
     if found.axes == 2 or found.coefficients is None or fitted.curvature is None:
         return measure_confidence(fitted, stiffness)

@@ -117,7 +117,10 @@ def fit_section(
         factor = curvature.factor(stiffness)
         steps.append(replace(step, seconds=time.thread_time() - clock))
         say(steps[-1])
-    return Fitted(found, linear, tuple(steps), curvature, factor, points, pairing, moving, damaged, before)
+    return Fitted(
+        map=found, linear=linear, steps=tuple(steps), curvature=curvature, factor=factor, points=points,
+        pairing=pairing, moving=moving, damaged=damaged, before=before,
+    )  # fmt: skip
 
 
 def pair_at(fixed: list[Layer], moving: list[Layer], found: SpatialMap, spacing: float, bins: int) -> Pairing:
