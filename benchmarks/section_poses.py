@@ -10,6 +10,7 @@ else the phantom.
 import argparse
 import time
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from scalebridge.registration.registration_result import RADIUS_95
 from scalebridge.registration.section_problems import phantom_volume, section_task
 from scalebridge.registration.spatial_image import SpatialImage
 
+Plane = Literal["axial", "coronal", "sagittal"]
+
 
 def volume_of(path: str | None) -> SpatialImage:
     """The volume in relative intensities."""
@@ -29,7 +32,7 @@ def volume_of(path: str | None) -> SpatialImage:
     return replace(image, values=np.asarray(image.values, dtype=np.float32) / 120.0)
 
 
-def row_of(volume: SpatialImage, seed: int, plane: str | None) -> tuple[float, ...]:
+def row_of(volume: SpatialImage, seed: int, plane: Plane | None) -> tuple[float, ...]:
     """Errors of one pose: median and 95 %, of the plane alone, coverage, margin, processor seconds."""
     task = section_task(volume, seed=seed)
     started = time.process_time()

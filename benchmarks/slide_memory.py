@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -52,11 +53,18 @@ def tiles(pixels: int, factor: int) -> Iterator[np.ndarray]:
 def write_slide(path: Path, pixels: int, levels: int) -> None:
     """Write the slide and its smaller levels."""
     resolution = {"resolution": (1 / (PITCH / 10), 1 / (PITCH / 10)), "resolutionunit": "CENTIMETER"}
-    options = {"tile": (TILE, TILE), "photometric": "rgb", "compression": "jpeg", "dtype": np.uint8}
+    options: dict[str, Any] = {
+        "tile": (TILE, TILE),
+        "photometric": "rgb",
+        "compression": "jpeg",
+        "dtype": np.uint8,
+    }
     with tifffile.TiffWriter(path, bigtiff=True) as writer:
         for level in range(levels):
             size = pixels // 2**level
-            extra = {"subifds": levels - 1, **resolution} if level == 0 else {"subfiletype": 1}
+            extra: dict[str, Any] = (
+                {"subifds": levels - 1, **resolution} if level == 0 else {"subfiletype": 1}
+            )
             shape = (size, size, 3)
             writer.write(tiles(size, 2**level), shape=shape, metadata=None, maxworkers=1, **options, **extra)
 

@@ -150,12 +150,13 @@ def tiff_origin(tiff: tifffile.TiffFile) -> tuple[tuple[float, float], tuple[str
             plane.get(f"Position{letter}"),
             str(plane.get(f"Position{letter}Unit", "reference frame")),
         )
-        known = place is not None and is_length(unit)
-        if place is not None and not known:
-            remarks.append(
-                f"its plane's Position{letter} is in '{unit}', which is no length, and was left out"
-            )
-        found.append(1e3 * metres_per(unit, f"Position{letter}Unit") * float(place) if known else 0.0)
+        if place is None:
+            found.append(0.0)
+        elif is_length(unit):
+            found.append(1e3 * metres_per(unit, f"Position{letter}Unit") * float(place))
+        else:
+            found.append(0.0)
+            remarks.append(f"Position{letter} of its plane is in '{unit}', no length, and was left out")
     return (found[0], found[1]), tuple(remarks)
 
 

@@ -116,7 +116,7 @@ def _structure(fitted: Fitted) -> Check:
         coarser = coarser.coarser((2,) * coarser.frame.size)
     found = min(likeness(layers), likeness(fitted.moving))
     meaning = (
-        "correlation of neighbouring samples, at the level where it is largest, of the image where it is less: "
+        "correlation of neighbours at the level where it is largest, of the image where it is less: "
         "pure noise has none, and fits itself wherever it is laid on itself"
     )
     return Check("structure", found, _LEAST_LIKENESS, "at least", meaning)
