@@ -95,7 +95,8 @@ def test_elastix_maps_points_as_we_do(tmp_path):
     rows = "\n".join(f"{x:.15g} {y:.15g}" for x, y in points)
     (tmp_path / "points.txt").write_text(f"point\n{len(points)}\n{rows}\n", encoding="utf-8")
     parameters = itk.ParameterObject.New()
-    parameters.ReadParameterFile([str(tmp_path / "m.spline.txt"), str(tmp_path / "m.txt")])
+    for name in ("m.spline.txt", "m.txt"):
+        parameters.AddParameterFile(str(tmp_path / name))
     moving = itk.image_from_array(np.zeros((40, 50), np.float32))
     itk.transformix_filter(
         moving, parameters, fixed_point_set_file_name=str(tmp_path / "points.txt"),

@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 import tifffile
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 import scalebridge as sb
 from cli_helpers import invoke
@@ -21,6 +23,7 @@ from scalebridge.registration.section_search import climb_pose, fit_pose
 from scalebridge.registration.spatial_image import SpatialImage
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.spline import SplineGrid
+from scalebridge.registration.start import Attempt
 
 PITCH = 2.4
 
@@ -105,10 +108,15 @@ def test_a_given_anchoring_is_enough_and_again_is_the_same():
 
 
 @pytest.mark.slow
-def test_noise_is_in_no_volume():
-    rng = np.random.default_rng(0)
-    noise = SpatialImage(rng.standard_normal((48, 48)), Frame((48, 48), (0.0, 0.0), (3.0, 3.0)))
-    assert not sb.register(noise, phantom_volume(), plane="axial", angles=8, flip=False, grid="40 mm").passed
+@pytest.mark.parametrize("width", [0.0, 4.0])
+def test_a_pattern_is_no_section_of_the_volume(width):
+    values = ndimage.gaussian_filter(np.random.default_rng(2).standard_normal((96, 96)), width)
+    frame = Frame((96, 96), (0.0, 0.0), (2.4, 2.4))
+    if width:  # a disc of the section's size, as smooth as tissue
+        away = np.linalg.norm(frame.grid() - frame.centre, axis=1).reshape(96, 96)
+        values = np.where(away < 72.0, values / values.std() + 3.0, 0.0)
+    found = sb.register(SpatialImage(values, frame), phantom_volume(), grid="36 mm")
+    assert not found.passed
 
 
 def quadratic_pairing(target):
@@ -134,10 +142,6 @@ def quadratic_pairing(target):
 
 def test_the_search_s_slopes_lead_to_the_pose():
     frame = Frame((8, 8), (0.0, 0.0), (1.0, 1.0))
-    from scipy.spatial.transform import Rotation
-
-    from scalebridge.registration.start import Attempt
-
     start = SpatialMap(upright(plane_axes("axial")), np.zeros(3), frame)
     columns = 1.1 * Rotation.from_rotvec([0.2, -0.1, 0.25]).as_matrix() @ start.matrix[:, :2]
     truth = SpatialMap(upright(columns), np.array([4.0, -3.0, 6.0]), frame)

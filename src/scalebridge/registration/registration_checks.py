@@ -11,6 +11,7 @@ from scalebridge.registration.spatial_map import lifted
 
 _LEAST_OVERLAP = 0.5
 _LEAST_MARGIN = 0.01  # nats
+_LEAST_MARGIN_IN_VOLUME = 0.05  # nats: patterns that are no section of it reach 0.02 among so many poses
 _LEAST_RETURN = 0.05  # of a sample
 _LEAST_COVERAGE = 0.8
 _STRETCH = 3.0
@@ -59,8 +60,8 @@ def _margin(found: Registration) -> Check:
     meaning = (
         "similarity of the start less that of the best different one, nats; near zero the tissue is symmetric"
     )
-    value = min(found.margin, 99.0)
-    return Check("margin of the start", value, _LEAST_MARGIN, "at least", meaning)
+    value, least = min(found.margin, 99.0), _LEAST_MARGIN_IN_VOLUME if found.in_volume else _LEAST_MARGIN
+    return Check("margin of the start", value, least, "at least", meaning)
 
 
 def _chance(found: Registration, fitted: Fitted) -> Check:
