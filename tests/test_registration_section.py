@@ -292,7 +292,8 @@ def test_on_the_command_line(tmp_path):
     assert done.exit_code == 0, done.output
     assert "axial section through" in done.output
     again = read_anchoring(tmp_path / "a.json", "s", task.volume.frame)
-    assert np.abs(again - anchoring_of(small_pose().map, task.volume.frame)).max() < 1.0  # voxels
+    wanted = anchoring_of(small_pose().map, task.volume.frame, small_pose().tissue_points())
+    assert np.abs(again - wanted).max() < 1.5  # voxels: the affine stage alone, beside a bowed spline
     assert json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))["pose"]["plane"] == "axial"
     carried = invoke(
         "warp", tmp_path / "o.json", tmp_path / "v.nii.gz", tmp_path / "x.tif", "--interpolation", "nearest"

@@ -62,7 +62,9 @@ def answer_registration(
             written[f"map {len(written)}" if "map" in written else "map"] = file
     if anchoring is not None:
         names = (Path(fixed).name, Path(moving).name)
-        written["anchoring"] = write_anchoring(anchoring, found.map, found.moving_frame, *names)
+        written["anchoring"] = write_anchoring(
+            anchoring, found.map, found.moving_frame, *names, points=found.tissue_points()
+        )
     if warped is not None:
         warp(found, moving, moving_pixel=settings["moving_pixel"], out=warped)
         written["warped"] = Path(warped)

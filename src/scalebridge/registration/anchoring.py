@@ -76,8 +76,8 @@ def map_of_anchoring(numbers: Any, section: Frame, volume: Frame) -> SpatialMap:
     return SpatialMap(upright(columns), first - columns @ np.array(section.origin), section)
 
 
-def anchoring_of(found: SpatialMap, volume: Frame) -> list[float]:
-    """O, u and v of the plane nearest to a map, nine voxel coordinates.
+def anchoring_of(found: SpatialMap, volume: Frame, points: np.ndarray | None = None) -> list[float]:
+    """O, u and v of the plane nearest to a map, nine voxel coordinates; of points of tissue where given.
 
     Example:
         >>> section, volume = Frame((4, 4), (0.0, 0.0), (1.0, 1.0)), Frame((9,) * 3, (0.0,) * 3, (1.0,) * 3)
@@ -86,7 +86,7 @@ def anchoring_of(found: SpatialMap, volume: Frame) -> list[float]:
         >>> bool(np.allclose(back, anchoring))
         True
     """
-    columns, shift = nearest_plane(found)
+    columns, shift = nearest_plane(found, points)
     section = found.frame
     matrix, corner = voxel_axes(volume)
     back = np.linalg.inv(matrix)
@@ -153,7 +153,12 @@ def _scaled(numbers: np.ndarray, resolution: Any, volume: Frame, file: Path) -> 
 
 
 def write_anchoring(
-    path: str | os.PathLike[str], found: SpatialMap, volume: Frame, section: str, target: str = "volume"
+    path: str | os.PathLike[str],
+    found: SpatialMap,
+    volume: Frame,
+    section: str,
+    target: str = "volume",
+    points: np.ndarray | None = None,
 ) -> Path:
     """Write the plane nearest to a map as QuickNII's JSON of one section.
 
@@ -163,6 +168,7 @@ def write_anchoring(
         volume: grid of the volume.
         section: file name of the section.
         target: name of the volume.
+        points: of tissue, (n, 2), mm, over which the plane is taken; all of the section unless given.
     """
     width, height = found.frame.shape
     told = {
@@ -172,7 +178,7 @@ def write_anchoring(
         "slices": [
             {
                 "filename": section, "nr": 1, "width": width, "height": height,
-                "anchoring": anchoring_of(found, volume),
+                "anchoring": anchoring_of(found, volume, points),
             }
         ],
     }  # fmt: skip

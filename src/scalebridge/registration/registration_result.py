@@ -122,7 +122,13 @@ class Registration(Saved):
     @property
     def pose(self) -> Pose | None:
         """Where the section lies in the volume; None between planes."""
-        return pose_of(self.map) if self.in_volume else None
+        return pose_of(self.map, self.tissue_points()) if self.in_volume else None
+
+    def tissue_points(self, most: int = 3000) -> np.ndarray:
+        """Points of the fixed image's tissue that were compared, about so many, (n, 2), mm."""
+        inside = self.shown.weights.ravel() > 0.5
+        points = self.shown.fixed_frame.grid()[inside]
+        return points[:: max(1, len(points) // most)]
 
     def map_points(self, points: Any) -> np.ndarray:
         """Points of the moving image that correspond to points of the fixed one, mm.

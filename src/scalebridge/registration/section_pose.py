@@ -60,8 +60,12 @@ class Pose:
     normal: np.ndarray
 
 
-def pose_of(found: SpatialMap) -> Pose:
-    """The pose of the plane that is nearest to where a map takes its fixed image.
+def pose_of(found: SpatialMap, points: np.ndarray | None = None) -> Pose:
+    """The pose of the plane that is nearest to where a map takes points of its fixed image.
+
+    Args:
+        found: the map.
+        points: of tissue, (n, 2), mm; a grid over the fixed image unless given.
 
     Example:
         >>> from scalebridge.registration.frame import Frame
@@ -70,7 +74,7 @@ def pose_of(found: SpatialMap) -> Pose:
         >>> pose.plane, pose.position, round(pose.tilt, 6), pose.flipped
         ('coronal', 7.0, 0.0, False)
     """
-    columns, shift = nearest_plane(found)
+    columns, shift = nearest_plane(found, points)
     middle = columns @ found.frame.centre + shift
     normal = np.cross(columns[:, 0], columns[:, 1])
     normal = normal / np.linalg.norm(normal)
@@ -86,13 +90,14 @@ def pose_of(found: SpatialMap) -> Pose:
     )  # fmt: skip
 
 
-def nearest_plane(found: SpatialMap) -> tuple[np.ndarray, np.ndarray]:
-    """Columns (3, 2) and shift of the plane columns · x + shift nearest to a map over its fixed image."""
+def nearest_plane(found: SpatialMap, points: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Columns (3, 2) and shift of the plane columns · x + shift nearest to a map, over points of it."""
     if found.coefficients is None:
         return found.matrix[:, :2], found.shift
-    shape = np.array(found.frame.shape)
-    indices = np.stack(np.meshgrid(*(np.linspace(0, n - 1, 24) for n in shape), indexing="ij"), axis=-1)
-    points = found.frame.points(indices.reshape(-1, 2))
+    if points is None:
+        ends = [np.linspace(0, n - 1, 24) for n in found.frame.shape]
+        indices = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1)
+        points = found.frame.points(indices.reshape(-1, 2))
     design = np.column_stack([points, np.ones(len(points))])
     solved = np.linalg.lstsq(design, found(points), rcond=None)[0]
     return solved[:2].T, solved[2]
