@@ -25,12 +25,12 @@ def fused():
 
 def test_the_result_has_everything(fused):
     assert fused.mean.shape == fused.std.shape == (9, 8, 8)
-    assert fused.engine == "blocks"
+    assert fused.method == "blocks"
     assert fused.passed, [str(c) for c in fused.checks]
     told = json.loads(fused.to_json())
     assert told["schema"] == "scalebridge/fusion/1"
     assert "random-walk std" in told["parameters"]
-    assert "engine 'blocks'" in str(fused)
+    assert "method 'blocks'" in str(fused)
 
 
 def test_files_and_dataset(fused, tmp_path):
@@ -99,7 +99,7 @@ def test_misaligned_and_rotated_footprints_recover_a_known_field(turn):
         ],
         sb.FusionModel(space="independent", parameters=known),
     )
-    assert found.engine == "sparse"
+    assert found.method == "sparse"
     score = np.mean(((found.mean - truth) / found.std) ** 2)
     assert 0.85 < score < 1.15  # 864 numbers, of which some 400 are independent: two and a half deviations
 
@@ -128,7 +128,7 @@ def test_three_sensors_at_one_three_and_twenty_one():
         ],
         sb.FusionModel(space="independent", parameters=known),
     )
-    assert found.engine == "blocks"
+    assert found.method == "blocks"
     score = np.mean(((found.mean - truth) / found.std) ** 2)
     assert 0.85 < score < 1.15  # 441 pixels, correlated over four dates: two deviations
 

@@ -42,7 +42,7 @@ class FusionSolveTable(Table):
     """How to fuse. What is not said takes the default of `fuse`."""
 
     dates: list[float | str] | None = Field(default=None, description="further dates, for a forecast")
-    engine: Literal["auto", "blocks", "sparse", "iterative"] = "auto"
+    method: Literal["auto", "blocks", "sparse", "iterative"] = "auto"
     learn: Literal["gradient", "em"] = "gradient"
     footprints: int = 40
     gate: float | None = 3.0

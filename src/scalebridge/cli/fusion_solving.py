@@ -14,8 +14,9 @@ from scalebridge.cli.printing import check_rows
 from scalebridge.cli.solving import digest_of_files, outputs_of
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import FileFormatError, InputError
+from scalebridge.fusion.field_files import need_package
 from scalebridge.fusion.fuse import fuse
-from scalebridge.fusion.fused import Fused, findings, need_package
+from scalebridge.fusion.fused import Fused, findings
 from scalebridge.fusion.fusion_model import FusionModel
 from scalebridge.fusion.sensors import Sensor
 from scalebridge.io.stored import nearest
@@ -111,7 +112,7 @@ def _named(arrays: Any, key: str, file: Path, sensor: str) -> Any:
 
 def show_fusion(out: Console, found: Fused, written: dict[str, Path]) -> None:
     """Print what was fused: parameters, skill, scenes left out, checks, notes, files."""
-    rows, columns = found.problem.grid.shape
+    _, rows, columns = found.shape
     sensors = ", ".join(o.name for o in found.problem.observed)
     title = f"Field of {rows} x {columns} pixels on {len(found.days)} dates from {sensors}"
     out.print(Text(title, style="bold"))

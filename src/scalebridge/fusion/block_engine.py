@@ -334,8 +334,30 @@ def smooth(
     Cost: that of the likelihood and, for each wanted date and group, s^2 times the number of pixels.
     """
     logs, products = summed_parts(data, systems)
-    shared, quadratic = solve_coefficients(products.sum(axis=0), systems[0].prior)
-    by_date = _coefficients_by_date(products, systems[0].prior, lag) if lag is not None else None
+    prior = systems[0].prior
+    shared, quadratic = solve_coefficients(products.sum(axis=0), prior)
+    by_date = coefficients_by_date(products, prior, lag) if lag is not None else None
+    return smooth_given(data, systems, wanted, shared, lag, by_date), float(logs.sum()) + quadratic
+
+
+def smooth_given(
+    data: BlockData,
+    systems: list[System],
+    wanted: np.ndarray,
+    shared: Coefficients,
+    lag: int | None = None,
+    by_date: list[Coefficients] | None = None,
+) -> Smoothed:
+    """Return the smoothed field of some footprints, where the coefficients that all share are known already.
+
+    Args:
+        data: what was seen of these footprints.
+        systems: the models.
+        wanted: see `smooth`.
+        shared: from all footprints there are.
+        lag: see `smooth`.
+        by_date: with a lag, the coefficients as they were known at each date.
+    """
 
     def work(group: Group) -> tuple[np.ndarray, ...]:
         return _smooth_group(data, group, systems[group.kind], wanted, lag, shared, by_date)
@@ -348,10 +370,10 @@ def smooth(
     for group, found in zip(data.groups, in_threads(work, data.groups), strict=True):
         for target, part in zip((mean, variance, residual, spread), found, strict=True):
             target[group.members] = part
-    return Smoothed(mean, variance, residual, spread, shared), float(logs.sum()) + quadratic
+    return Smoothed(mean, variance, residual, spread, shared)
 
 
-def _coefficients_by_date(products: np.ndarray, prior: np.ndarray, lag: int) -> list[Coefficients]:
+def coefficients_by_date(products: np.ndarray, prior: np.ndarray, lag: int) -> list[Coefficients]:
     """What is known of the coefficients up to `lag` dates after each date."""
     grown = np.cumsum(products, axis=0)
     last = len(grown) - 1

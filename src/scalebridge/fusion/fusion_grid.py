@@ -58,6 +58,12 @@ class Grid:
             < _TOLERANCE
         )
 
+    def part(self, rows: slice, columns: slice) -> "Grid":
+        """Return a window of whole pixels."""
+        corner = self.affine[:, :2] @ np.array([rows.start, columns.start]) + self.affine[:, 2]
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        return Grid(shape, np.column_stack([self.affine[:, :2], corner]), self.crs)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return {"shape": list(self.shape), "affine": self.affine.tolist(), "crs": self.crs}
@@ -133,18 +139,34 @@ def footprint_corners(fine: Grid, coarse: Grid) -> np.ndarray:
         MissingExtraError: that needs pyproj.
     """
     corners = coarse.corners
-    if fine.crs is not None and coarse.crs is not None and fine.crs != coarse.crs:
+    if fine.crs is not None and coarse.crs is not None and not same_system(fine.crs, coarse.crs):
         corners = reproject(corners, coarse.crs, fine.crs)
     return fine.places(corners)
 
 
-def reproject(points: np.ndarray, source: str, target: str) -> np.ndarray:
-    """Return points (..., 2), given as (y, x), in another coordinate reference system."""
+def same_system(first: str | None, second: str | None) -> bool:
+    """Whether two coordinate reference systems are one, whatever text they are written as.
+
+    Example:
+        >>> same_system(None, None), same_system("EPSG:32611", None)
+        (True, False)
+    """
+    if first == second or first is None or second is None:
+        return first == second
+    crs = _pyproj().CRS
+    return bool(crs.from_user_input(first) == crs.from_user_input(second))
+
+
+def _pyproj() -> Any:
     try:
-        pyproj = importlib.import_module("pyproj")
+        return importlib.import_module("pyproj")
     except ImportError as error:
         purpose = "bringing a sensor to another coordinate reference system"
         raise MissingExtraError("pyproj", extra="fusion", purpose=purpose) from error
-    change = pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+def reproject(points: np.ndarray, source: str, target: str) -> np.ndarray:
+    """Return points (..., 2), given as (y, x), in another coordinate reference system."""
+    change = _pyproj().Transformer.from_crs(source, target, always_xy=True)
     x, y = change.transform(points[..., 1], points[..., 0])
     return np.stack([y, x], axis=-1)
