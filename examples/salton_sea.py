@@ -53,7 +53,7 @@ def main() -> None:
     seen, held = (part(), list(HELD)) if asked.data is None else whole(asked.data)
     footprints = 16 if asked.data is None else 40
     model = sb.FusionModel(space="matern-3/2")
-    found = sb.fuse(seen, model, hold_out=held, footprints=footprints, store=asked.store)
+    found = sb.fuse(seen, model, hold_out=held, footprints=footprints, calibrate=True, store=asked.store)
     print(found)
     skill = found.skill
     print(f"RMSE {skill['rmse']:.4f}, interpolated {skill['linear interpolation']:.4f}")

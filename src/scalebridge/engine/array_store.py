@@ -5,6 +5,7 @@ import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class ArrayStore:
         if self._own is not None and key not in self._own:
             return MISSING
         try:
-            with np.load(self._path(key), allow_pickle=False) as held:
+            with self._path(key).open("rb") as stream, np.load(stream, allow_pickle=False) as held:
                 return {name: held[name] for name in held.files}
         except FileNotFoundError:
             return MISSING
@@ -61,5 +62,5 @@ class ArrayStore:
         finally:
             part.unlink(missing_ok=True)
 
-    def _path(self, key: str) -> Any:
+    def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npz"

@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -177,7 +178,9 @@ def _tiffs(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
         "bigtiff": "if_safer",
     }  # fmt: skip
     try:
-        made = {name: rasterio.open(plain[name], "w", **told) for name in NAMES}
+        with warnings.catch_warnings():  # a grid without coordinates is one of pixels, and may be
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            made = {name: rasterio.open(plain[name], "w", **told) for name in NAMES}
         try:
             for file in made.values():
                 for band, day in enumerate(frame.days, start=1):
@@ -217,8 +220,12 @@ def write_field(path: str | os.PathLike[str], frame: Frame, mean: np.ndarray, st
     return Path(path)
 
 
-def read_field(path: Path) -> Any:
+def read_field(path: Path, frame: Frame) -> Any:
     """Open a written field as an xarray Dataset that reads what it is asked for.
+
+    Args:
+        path: as it was written.
+        frame: where the field lies.
 
     Raises:
         MissingExtraError: a package is not installed.
@@ -230,7 +237,14 @@ def read_field(path: Path) -> Any:
         return xarray.open_dataset(path, engine="h5netcdf")
     tiffs = need_package("rioxarray", "GeoTIFF")
     found = {name: tiffs.open_rasterio(_with_name(path, name)) for name in NAMES}
-    return xarray.Dataset({name: values.rename(band="time") for name, values in found.items()})
+    time = coordinates(frame)["time"]
+    told = {n: v.rename(band="time").assign_coords(time=time.values) for n, v in found.items()}
+    return xarray.Dataset(told, attrs=dict(frame.attributes))
+
+
+def field_paths(path: Path) -> list[Path]:
+    """Return the files that a field is written to."""
+    return [_with_name(path, name) for name in NAMES] if path.suffix == ".tif" else [path]
 
 
 def _chunks(frame: Frame, piece: tuple[int, int]) -> tuple[int, int, int]:

@@ -31,6 +31,7 @@ from scalebridge.fusion.joint_estimate import estimate_iterative, estimate_spars
 from scalebridge.fusion.learning import Learnt
 from scalebridge.fusion.scene import Scene, make_scene
 from scalebridge.fusion.sensors import Sensor
+from scalebridge.fusion.simulation import draw_blocks, draw_joint
 from scalebridge.fusion.tiled import estimate_tiles, learn_sample, work_folder
 
 Method = Literal["auto", "blocks", "sparse", "iterative"]
@@ -47,6 +48,7 @@ class Settings:
     search: Search
     lag: int | None
     seed: int
+    draws: int
     farm: Farm
 
 
@@ -61,8 +63,10 @@ def fuse(
     learn: Learning = "gradient",
     footprints: int = 40,
     gate: float | None = 3.0,
+    calibrate: bool = False,
     lag: int | None = None,
     hold_out: Any = None,
+    draws: int = 0,
     seed: int = 0,
     engine: Engine = "serial",
     workers: int | None = None,
@@ -90,11 +94,15 @@ def fuse(
         footprints: number of footprints that parameters are learnt from.
         gate: scenes whose differences to the interpolation of their sensor's others are so many times the
             usual are left out, and listed; None keeps all.
+        calibrate: whether all standard deviations are multiplied so that 95 % of the pixels of scenes, each
+            predicted without itself, lie inside their interval; the estimate stays what it is.
         lag: number of dates after each that may be looked at: None for all (the smoother), 0 for the past
             alone (the filter).
         hold_out: dates of the finest sensor, or (sensor, dates): each is predicted with parameters that were
             learnt without it.
-        seed: of the samples of the iterative method.
+        draws: number of fields that are drawn from the posterior, each of which all data agree with: for what
+            depends on several pixels or dates at once.
+        seed: of the draws, and of the samples of the iterative method.
         engine: who does tiles and scenes held out: "serial" (this process), "local" (worker processes),
             "dask", a scheduler's address, or an object with `submit`.
         workers: number of worker processes.
@@ -135,11 +143,15 @@ def fuse(
         (True, True)
     """
     watch = Stopwatch()
-    settings = _settings(method, learn, footprints, gate, lag, seed, Farm(engine, workers, store, progress))
+    settings = _settings(
+        method, Search(learn, footprints, gate, calibrate=calibrate), lag, seed, draws,
+        Farm(engine, workers, store, progress),
+    )  # fmt: skip
     asked = (sensors, model or FusionModel(), dates, covariates, classes)
     if output is None:
         answer = _in_memory(gather(*asked), hold_out, settings, watch)
     else:
+        _refuse_draws(draws)
         place = _output(output, tile, settings)
         answer = _in_tiles(make_scene(*asked), hold_out, settings, place, tile, watch)
     checks = answer.checks
@@ -149,17 +161,19 @@ def fuse(
         "learn": learn,
         "footprints": footprints,
         "gate": gate,
+        "calibrate": calibrate,
         "lag": lag,
     } | ({} if output is None else {"tile": tile})
     estimate, problem = answer.estimate, answer.problem
+    seeded = seed if answer.method == "iterative" or draws else None
     return Fused(
         estimate.mean, estimate.std, problem.days, problem, answer.method, answer.why, answer.learnt,
         estimate, answer.gated, answer.held, tuple(checks), (*answer.notes, *_notes(answer, settings)),
         Provenance(
             answer.described, told | {"model": problem.model.to_dict()}, installed_versions(),
-            this_machine(), watch.started, watch.elapsed, seed if answer.method == "iterative" else None,
+            this_machine(), watch.started, watch.elapsed, seeded,
         ),
-        answer.written,
+        answer.written, answer.drawn,
     )  # fmt: skip
 
 
@@ -177,6 +191,7 @@ class Answer(NamedTuple):
     described: dict[str, Any]
     notes: tuple[str, ...] = ()
     written: Written | None = None
+    drawn: np.ndarray | None = None
 
 
 def _in_memory(problem: Problem, hold_out: Any, settings: Settings, watch: Stopwatch) -> Answer:
@@ -191,7 +206,23 @@ def _in_memory(problem: Problem, hold_out: Any, settings: Settings, watch: Stopw
     watch.lap("holding out")
     checks = _checks(clean, method, estimate, learnt, rows)
     described = {"grid": problem.grid.to_dict(), "dates": len(problem.days)} | _described(problem)
-    return Answer(clean, method, why, learnt, estimate, gated, rows, checks, described)
+    drawn = _draws(clean, method, settings, learnt)
+    watch.lap("drawing")
+    return Answer(clean, method, why, learnt, estimate, gated, rows, checks, described, drawn=drawn)
+
+
+def _draws(problem: Problem, method: str, settings: Settings, learnt: Learnt) -> np.ndarray | None:
+    if not settings.draws:
+        return None
+    if method == "blocks":
+        return draw_blocks(problem, _block(problem), learnt.values, settings.draws, settings.seed)
+    return draw_joint(problem, learnt.values, method, settings.draws, settings.seed)
+
+
+def _refuse_draws(draws: int) -> None:
+    if draws:
+        wanted, cure = "none where a field is written tile by tile", "fuse a window of it in memory"
+        raise InputError("draws", got=draws, wanted=wanted, cure=cure)
 
 
 def _in_tiles(
@@ -287,6 +318,12 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
 def _learn(problem: Problem, method: str, settings: Settings) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
     if method == "blocks":
         return learn_blocks(problem, _block(problem), settings.search)
+    if settings.search.calibrate:
+        wanted, cure = (
+            "False, because scenes are predicted without themselves by 'blocks' alone",
+            "leave it out",
+        )
+        raise InputError("calibrate", got=f"True with the method '{method}'", wanted=wanted, cure=cure)
     unknown = [p.name for p in problem.parameters if p.factor is not None]
     if method == "iterative" and unknown:
         raise InputError(
@@ -352,6 +389,8 @@ def _notes(answer: Answer, settings: Settings) -> tuple[str, ...]:
         said.append(
             f"the search for parameters stopped after {learnt.steps} evaluations; it may not have ended"
         )
+    if settings.search.calibrate:
+        said.append(f"all standard deviations are {learnt.stretch:.3g} times the learnt ones, from scenes")
     if gated:
         said.append(f"{len(gated)} scenes were left out because they contradict all others; see gated")
     if settings.lag == 0:
@@ -376,22 +415,26 @@ def _described(problem: Problem) -> dict[str, Any]:
     return told
 
 
-def _settings(
-    method: Any, learn: Any, footprints: Any, gate: Any, lag: Any, seed: Any, farm: Farm
-) -> Settings:
+def _settings(method: Any, search: Search, lag: Any, seed: Any, draws: Any, farm: Farm) -> Settings:
     check_engine(farm.engine, farm.workers)
-    for argument, got, known in (("method", method, _METHODS), ("learn", learn, ("gradient", "em"))):
+    chosen = (("method", method, _METHODS), ("learn", search.method, ("gradient", "em")))
+    for argument, got, known in chosen:
         if got not in known:
             cure = "choose one of them"
             raise InputError(argument, got=repr(got), wanted=" or ".join(map(repr, known)), cure=cure)
-    _check_whole("footprints", footprints, 1)
+    _check_whole("footprints", search.footprints, 1)
     _check_whole("seed", seed, 0)
+    _check_whole("draws", draws, 0)
     if lag is not None:
         _check_whole("lag", lag, 0)
+    gate = search.gate
     if gate is not None and (isinstance(gate, bool) or not isinstance(gate, int | float) or not gate > 1):
         cure = "pass None to keep all scenes"
         raise InputError("gate", got=repr(gate), wanted="a number above 1, or None", cure=cure)
-    return Settings(method, Search(learn, footprints, gate), lag, seed, farm)
+    if draws and lag is not None:
+        cure = "leave lag out"
+        raise InputError("draws", got=f"{draws} with a lag", wanted="none, or all data", cure=cure)
+    return Settings(method, search, lag, seed, draws, farm)
 
 
 def _check_whole(argument: str, value: Any, least: int) -> None:

@@ -70,6 +70,7 @@ class Fused(Saved):
         provenance: where it all came from.
         written: where the field is, if it was written tile by tile: `mean`, `std` and `problem` are then an
             overview, every so-many-th pixel.
+        draws: (draws, dates, rows, columns), fields drawn from the posterior, where they were asked for.
 
     Example:
         >>> import scalebridge as sb
@@ -92,6 +93,7 @@ class Fused(Saved):
     notes: tuple[str, ...]
     provenance: Provenance = field(default_factory=lambda: Provenance({}, {}))
     written: Written | None = None
+    draws: np.ndarray | None = None
 
     @property
     def unit(self) -> str:
@@ -119,16 +121,17 @@ class Fused(Saved):
         return self.learnt.values
 
     def to_dataset(self) -> Any:
-        """Return an xarray Dataset with `mean`, `std`, coordinates, times and CRS.
+        """Return an xarray Dataset with `mean`, `std` (and `draws`), coordinates, times and CRS.
 
         Raises:
             MissingExtraError: xarray is not installed.
         """
         if self.written is not None:
-            return read_field(self.written.file)
+            return read_field(self.written.file, self.frame)
         found = coordinates(self.frame)
         told = described(self.frame)
-        return found.assign(mean=(_DIMS, self.mean, told), std=(_DIMS, self.std, told))
+        found = found.assign(mean=(_DIMS, self.mean, told), std=(_DIMS, self.std, told))
+        return found if self.draws is None else found.assign(draws=(("draw", *_DIMS), self.draws, told))
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the field: .nc (NetCDF), .zarr, or .tif (two COGs, `NAME-mean.tif` and `NAME-std.tif`).
@@ -149,7 +152,8 @@ class Fused(Saved):
     def frame(self) -> Frame:
         """Where the field lies."""
         told = {"method": self.method, "title": "fused field", "schema": SCHEMA}
-        return Frame(self.problem.grid, self.days, self.problem.dated, self.unit, told)
+        grid = self.problem.grid if self.written is None else self.written.grid
+        return Frame(grid, self.days, self.problem.dated, self.unit, told)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -228,6 +232,7 @@ def _as_dict(found: Fused) -> dict[str, Any]:
         "coefficients": {
             name: {"mean": mean, "std": std} for name, (mean, std) in found.estimate.coefficients.items()
         },
+        "stretch": found.learnt.stretch,
         "log likelihood": found.estimate.log_likelihood,
         "gated": [g._asdict() for g in found.gated],
         "held out": [h._asdict() for h in found.held_out],

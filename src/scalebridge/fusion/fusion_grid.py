@@ -30,6 +30,15 @@ class Grid:
         """Edge of a pixel: the root of its area, in the unit of the coordinates."""
         return float(np.sqrt(abs(np.linalg.det(self.affine[:, :2]))))
 
+    def edge_in(self, crs: str | None) -> float:
+        """Return the edge of a pixel in the middle in another coordinate reference system's unit."""
+        if crs is None or self.crs is None or same_system(self.crs, crs):
+            return self.edge
+        corner = np.array(self.shape) // 2
+        turn = corner + np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
+        y, x = reproject(turn @ self.affine[:, :2].T + self.affine[:, 2], self.crs, crs).T
+        return float(np.sqrt(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2))
+
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
         """Y of the rows' and x of the columns' centres, of a grid that is not rotated."""

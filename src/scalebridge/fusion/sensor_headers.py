@@ -49,8 +49,11 @@ def finest_sensor(sensors: Sequence[Sensor]) -> Sensor:
             "sensors", got="footprints for all", wanted="one sensor on the fine grid itself", cure=cure
         )
 
+    system = next((s.grid.crs for s in fine if s.grid is not None and s.grid.crs is not None), None)
+
     def edge(sensor: Sensor) -> float:
-        return sensor.grid.edge if sensor.grid is not None else -float(np.prod(sensor.shape[1:]))
+        grid = sensor.grid
+        return -float(np.prod(sensor.shape[1:])) if grid is None else grid.edge_in(system)
 
     return min(fine, key=edge)
 

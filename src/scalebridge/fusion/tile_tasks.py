@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.fusion.block_engine import Coefficients, smooth_given, summed_parts
+from scalebridge.fusion.block_engine import smooth_given, summed_parts
 from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
 from scalebridge.fusion.learning import systems_of
 from scalebridge.fusion.problem_tables import problem_from
+from scalebridge.fusion.shared_coefficients import Coefficients
 
 
 def sum_tile(

@@ -9,17 +9,16 @@ import numpy as np
 
 from scalebridge.engine.array_store import ArrayStore
 from scalebridge.engine.farm import Task, run_tasks, stream_tasks
-from scalebridge.fusion.block_engine import Coefficients, coefficients_by_date, solve_coefficients
-from scalebridge.fusion.block_estimate import Estimate, Gated, Search, gate_scenes
+from scalebridge.fusion.block_estimate import Estimate, Gated, Search, gate_scenes, learn_blocks
 from scalebridge.fusion.field_files import Frame, Put, open_field
-from scalebridge.fusion.fusion_blocks import cut_blocks
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.held_out import Farm
 from scalebridge.fusion.lazy_arrays import Window
-from scalebridge.fusion.learning import Learnt, learn
+from scalebridge.fusion.learning import Learnt
 from scalebridge.fusion.overview import Overview
 from scalebridge.fusion.problem_tables import problem_from, problem_tables
 from scalebridge.fusion.scene import Scene
+from scalebridge.fusion.shared_coefficients import Coefficients, coefficients_by_date, solve_coefficients
 from scalebridge.fusion.tile_tasks import smooth_tile, sum_tile
 
 _VERSION = "1"  # of the answers of tiles
@@ -79,7 +78,7 @@ def learn_sample(scene: Scene, search: Search, farm: Farm) -> Sample:
     whole = scene.part(scene.footprints(search.footprints))
     clean, gated = (whole, ()) if search.gate is None else gate_scenes(whole, search.gate)
     left_out = tuple((g.sensor, _place(whole, g)) for g in gated)
-    how = {k: v for k, v in asdict(search).items() if k in ("method", "steps", "tolerance")}
+    how = asdict(replace(search, gate=None))
     inputs = {"problem": problem_tables(clean), "block": tuple(scene.block), "search": how}
     harvest = run_tasks(
         [Task("parameters", learn_tables, inputs, _VERSION)],
@@ -93,8 +92,7 @@ def learn_tables(
     problem: Mapping[str, Any], block: tuple[int, int], search: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Learn from all footprints of a problem; the fields of `Learnt` by name."""
-    layout, data = cut_blocks(problem_from(problem), block)
-    return learn(layout, data, **search)._asdict()
+    return learn_blocks(problem_from(problem), block, Search(**search))[0]._asdict()
 
 
 def _place(problem: Problem, gated: Gated) -> int:
