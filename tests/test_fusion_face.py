@@ -164,3 +164,26 @@ def test_the_command(tmp_path):
     case.write_text(case.read_text().replace('"fine"\n', '"fin"\n'), encoding="utf-8")
     wrong = CliRunner().invoke(app, ["fuse", str(case)])
     assert wrong.exit_code == 2
+
+
+def test_noise_with_heavy_tails_lets_single_values_count_for_less():
+    coarse, fine = small_sensors(gaps=0.0, dates=9, noise=0.1)
+    values = fine.values.copy()
+    values[1, [1, 5], [2, 6]] += 8.0  # eighty deviations, as of a cloud's edge
+    known = sb.FusionModel(
+        space="independent",
+        parameters={
+            "random-walk std": 0.2, "random-walk start": 1.0, "coarse noise": 0.1, "coarse bias std": 0.3,
+            "coarse bias time": 5.0,
+        },
+    )  # fmt: skip
+
+    def ask(values, **told):
+        return sb.fuse([coarse, sb.Sensor("fine", values, fine.days, noise=0.1, **told)], known, footprints=4)
+
+    clean, spoilt, robust = ask(fine.values), ask(values), ask(values, tails=4.0)
+    off = [np.abs(found.mean - clean.mean)[3, [1, 5], [2, 6]].max() for found in (spoilt, robust)]
+    assert off[0] > 5.0
+    assert off[1] < 1.0
+    assert "2 values of 'fine' count for less" in " ".join(robust.notes)
+    assert robust.passed or not spoilt.passed

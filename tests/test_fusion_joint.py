@@ -52,11 +52,11 @@ def test_iterative_equals_sparse_within_its_stated_error():
     assert off < 1.5 * found.errors
 
 
-@pytest.mark.parametrize("name", ["two parts", "matern"])
+@pytest.mark.parametrize("name", ["two parts", pytest.param("matern", marks=pytest.mark.slow)])
 def test_draws_have_the_mean_and_the_covariance_of_the_posterior(name):
     model, options = KINDS[name]
     problem, values = known_problem(model, **options)
-    exact, count = estimate_sparse(problem, values, np.arange(6)), 120
+    exact, count = estimate_sparse(problem, values, np.arange(6)), 60
     found = {
         "blocks": draw_blocks(problem, (4, 4), values, count, 3),
         "sparse": draw_joint(problem, values, "sparse", count, 4),
@@ -65,10 +65,10 @@ def test_draws_have_the_mean_and_the_covariance_of_the_posterior(name):
         score = (drawn.mean(axis=0) - exact.mean) / (exact.std / np.sqrt(count))
         # 384 numbers of which some 40 are independent: a scatter of sqrt(2 / 40) about one
         assert np.mean(score**2) == pytest.approx(1.0, abs=0.6)
-        assert np.mean(drawn.var(axis=0, ddof=1) / exact.std**2) == pytest.approx(1.0, abs=0.1)
+        assert np.mean(drawn.var(axis=0, ddof=1) / exact.std**2) == pytest.approx(1.0, abs=0.15)
     # the mean of a footprint, which knows the covariance: two deviations of sqrt(2 / count) each
     whole = [drawn[:, 3, :4, :4].mean(axis=(1, 2)).std() for drawn in found.values()]
-    assert whole[0] == pytest.approx(whole[1], rel=0.25)
+    assert whole[0] == pytest.approx(whole[1], rel=0.35)
     np.testing.assert_array_equal(draw_blocks(problem, (4, 4), values, 2, 3), found["blocks"][:2])
 
 

@@ -82,7 +82,7 @@ def test_tiles_give_the_answer_of_the_whole(tmp_path, model, lag, options):
 
 def test_no_more_than_a_tile_is_read_or_held_at_once(tmp_path, monkeypatch):
     pytest.importorskip("h5netcdf")
-    coarse, fine = small_sensors(gaps=0.1, dates=9, shape=(32, 32))
+    coarse, fine = small_sensors(gaps=0.1, dates=9, shape=(16, 12))
     seen = Recorded(fine.values)
     held = []
     put = ArrayStore.put
@@ -90,9 +90,9 @@ def test_no_more_than_a_tile_is_read_or_held_at_once(tmp_path, monkeypatch):
         ArrayStore, "put", lambda self, key, found: held.append(found["mean"].size) or put(self, key, found)
     )
     sensors = [coarse, sb.Sensor("fine", seen, fine.days)]
-    sb.fuse(sensors, KNOWN, footprints=4, output=tmp_path / "field.nc", tile=6)
-    assert seen.most == 3 * 8 * 8  # three dates; whole footprints of 4 x 4
-    assert held == [9 * 8 * 8] * 16
+    sb.fuse(sensors, KNOWN, footprints=4, output=tmp_path / "field.nc", tile=3)
+    assert seen.most == 3 * 4 * 4  # three dates; whole footprints of 4 x 4
+    assert held == [9 * 4 * 4] * 12
 
 
 def test_a_run_that_was_interrupted_goes_on_to_the_same_bits(stored, monkeypatch):

@@ -29,6 +29,7 @@ class SensorTable(Table):
     blur: float | None = Field(default=None, description="standard deviation of a blur, fine pixels")
     noise: float | str | None = Field(default=None, description="standard deviation, or an array of the file")
     relative_noise: bool = False
+    tails: float | None = Field(default=None, description="degrees of freedom of Student's noise")
     mask: str | None = Field(default=None, description="array of the file, true where a value is to be used")
     bias: Literal["none", "constant", "ar1"] = "none"
     offset: bool = Field(default=False, description="whether each date has an offset")

@@ -11,6 +11,7 @@ from scalebridge.fusion.calibration import calibrated
 from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
 from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.learning import Learnt, learn, systems_of
+from scalebridge.fusion.robust import reweighted
 
 _FEWEST = 6  # scenes of a sensor, so that there is a usual
 
@@ -95,9 +96,12 @@ def learn_blocks(
         problem, gated = gate_scenes(problem, search.gate)
     members = learning_footprints(problem, block, search)
     layout, data = cut_blocks(problem, block, members)
-    found = learn(
-        layout, data, method=search.method, start=start, steps=search.steps, tolerance=search.tolerance
-    )
+    how = {"method": search.method, "steps": search.steps, "tolerance": search.tolerance}
+    found = learn(layout, data, start=start, **how)
+    if any(o.tails is not None for o in problem.observed):
+        problem = reweighted(problem, block, found.values)
+        found = learn(layout, cut_blocks(problem, block, members)[1], start=found.values, **how)
+        problem = reweighted(problem, block, found.values)
     return calibrated(problem, block, members, found) if search.calibrate else found, problem, gated
 
 

@@ -29,6 +29,7 @@ from scalebridge.fusion.fusion_problem import Problem, gather
 from scalebridge.fusion.held_out import Farm, HeldOut, hold_out_scenes, scenes_to_hold
 from scalebridge.fusion.joint_estimate import estimate_iterative, estimate_sparse, learn_joint
 from scalebridge.fusion.learning import Learnt
+from scalebridge.fusion.robust import doubtful
 from scalebridge.fusion.scene import Scene, make_scene
 from scalebridge.fusion.sensors import Sensor
 from scalebridge.fusion.simulation import draw_blocks, draw_joint
@@ -318,6 +319,11 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
 def _learn(problem: Problem, method: str, settings: Settings) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
     if method == "blocks":
         return learn_blocks(problem, _block(problem), settings.search)
+    heavy = [o.name for o in problem.observed if o.tails is not None]
+    if heavy:
+        cure = "leave tails out"
+        got, wanted = f"'{heavy[0]}' with the method '{method}'", "normal noise, but with 'blocks'"
+        raise InputError("tails", got=got, wanted=wanted, cure=cure)
     if settings.search.calibrate:
         wanted, cure = (
             "False, because scenes are predicted without themselves by 'blocks' alone",
@@ -391,6 +397,11 @@ def _notes(answer: Answer, settings: Settings) -> tuple[str, ...]:
         )
     if settings.search.calibrate:
         said.append(f"all standard deviations are {learnt.stretch:.3g} times the learnt ones, from scenes")
+    said += [
+        f"{count} values of '{name}' count for less than a third: its noise has heavy tails"
+        for name, count in doubtful(answer.problem).items()
+        if count
+    ]
     if gated:
         said.append(f"{len(gated)} scenes were left out because they contradict all others; see gated")
     if settings.lag == 0:

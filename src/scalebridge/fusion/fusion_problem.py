@@ -32,6 +32,8 @@ class Observed:
         offset: whether each date has one.
         learn_noise: whether the noise has a parameter.
         shape: of an image, rows and columns; (stations,).
+        tails: degrees of freedom of Student's noise; None for normal noise.
+        weight: (dates, rows), of every observation with heavy-tailed noise, once it is found.
     """
 
     name: str
@@ -43,6 +45,13 @@ class Observed:
     offset: bool
     learn_noise: bool
     shape: tuple[int, ...]
+    tails: float | None = None
+    weight: np.ndarray | None = None
+
+    @property
+    def noise_scale(self) -> np.ndarray:
+        """The scale that each observation counts with."""
+        return self.scale if self.weight is None else self.scale / self.weight
 
     @property
     def weights(self) -> sp.csr_matrix:
@@ -253,7 +262,9 @@ def _observe(
     spread[at], wide[at] = flat - centre, np.where(np.isfinite(flat), scale, 1.0)
     shape = sensor.values.shape[1:] if kept.all() else (int(kept.sum()),)
     learn = sensor.noise is None or sensor.relative_noise
-    return Observed(sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape)
+    return Observed(
+        sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape, sensor.tails
+    )
 
 
 def _footprint(
@@ -340,7 +351,9 @@ def _stations_on_pixels(
     told[at], wide[at] = mean - centre, scale
     learn = sensor.noise is None or sensor.relative_noise
     identity = BlockAverage(grid.shape, (1, 1))
-    return Observed(sensor.name, told, wide, identity, (1, 1), "none", sensor.offset, learn, grid.shape)
+    return Observed(
+        sensor.name, told, wide, identity, (1, 1), "none", sensor.offset, learn, grid.shape, sensor.tails
+    )
 
 
 def station_image(sensor: Sensor, grid: Grid, unit: float) -> tuple[np.ndarray, np.ndarray]:

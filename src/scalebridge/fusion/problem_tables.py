@@ -74,6 +74,8 @@ def _observed_table(observed: Observed) -> dict[str, Any]:
         "offset": observed.offset,
         "learn_noise": observed.learn_noise,
         "shape": tuple(int(n) for n in observed.shape),
+        "tails": observed.tails,
+        "weight": None if observed.weight is None else observed.weight[at],
     }
 
 
@@ -81,7 +83,11 @@ def _observed_from(told: Mapping[str, Any], grid: Grid, dates: int) -> Observed:
     rows = told["values"].shape[1]
     values, scale = np.full((dates, rows), np.nan), np.ones((dates, rows))
     values[told["at"]], scale[told["at"]] = told["values"], told["scale"]
+    weight = None
+    if told["weight"] is not None:
+        weight = np.ones((dates, rows))
+        weight[told["at"]] = told["weight"]
     return Observed(
         told["name"], values, scale, BlockAverage(grid.shape, told["factor"]), told["factor"], told["bias"],
-        told["offset"], told["learn_noise"], told["shape"],
+        told["offset"], told["learn_noise"], told["shape"], told["tails"], weight,
     )  # fmt: skip

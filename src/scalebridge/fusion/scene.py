@@ -197,6 +197,9 @@ def make_scene(
         )
     for sensor in listed:
         sensor.factor_to(finest.unit)
+        if sensor.tails is not None:
+            cure = "leave output out, fuse in memory, and write the result"
+            raise sensor.refusal("tails", sensor.tails, "normal noise where tiles are written", cure)
     place, labels = (None, ()) if classes is None else class_places(classes, grid.shape)
     return Scene(
         tuple(listed), finest, grid, all_days(listed, dates), model, factors, block,

@@ -38,6 +38,8 @@ class Sensor:
         noise: standard deviation: a number, an array by row and column or by date, row and column; learnt
             where it is None.
         relative_noise: whether `noise` is up to a common factor, which is learnt.
+        tails: degrees of freedom of the noise, above 2, where it is Student's t and not normal: single values
+            far off then count for less.
         bias: "none", "constant" (a number for each footprint), "ar1" (a drifting one).
         offset: whether each date has an offset of its own that all values share.
         mask: where a value is to be used; its array has the shape of the data.
@@ -63,6 +65,7 @@ class Sensor:
     points: Any = None
     noise: Any = None
     relative_noise: bool = False
+    tails: float | None = None
     bias: BiasKind = "none"
     offset: bool = False
     mask: Any = None
@@ -285,6 +288,8 @@ def _check_options(sensor: Sensor, shape: tuple[int, ...]) -> None:
         raise sensor.refusal("bias", repr(sensor.bias), "'none', 'constant' or 'ar1'", "choose one of them")
     if sensor.relative_noise and sensor.noise is None:
         raise sensor.refusal("relative_noise", "no noise", "an array of relative noise", "pass noise=")
+    if sensor.tails is not None and not (np.isfinite(sensor.tails) and sensor.tails > 2):
+        raise sensor.refusal("tails", repr(sensor.tails), "a number above 2", "leave it out for normal noise")
     if sensor.blur is not None and not (np.isfinite(sensor.blur) and sensor.blur > 0):
         raise sensor.refusal(
             "blur", repr(sensor.blur), "a positive number of pixels", "leave it out for none"
