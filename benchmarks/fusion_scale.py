@@ -1,9 +1,10 @@
 """`python -m benchmarks.fusion_scale`: time and peak memory of fields written tile by tile, by their size.
 
 The toy of `benchmarks.fusion` (8 x 8 footprints, 50 dates, 20 % clouds, four surveys) on squares of
-footprints, in files that are mapped and never read whole; parameters are learnt from 40 footprints. Every
-size runs in a process of its own; told are processor seconds, of it and its workers, and the largest resident
-memory. The last row is a straight line through the two largest sizes.
+footprints, in files that are mapped and never read whole. Parameters are known; with --learn they are learnt
+from 40 footprints, which takes as long whatever the size. Every size runs in a process of its own, with 64
+footprints first, so that nothing is compiled in what is measured; told are processor seconds, of it and its
+workers, and the largest resident memory. The last row is a straight line through the two largest sizes.
 """
 
 import argparse
@@ -36,15 +37,22 @@ def write_toy(folder: Path, side: int) -> None:
         )
 
 
-def fuse_toy(folder: Path, tile: int, engine: str) -> dict[str, float]:
+def fuse_toy(folder: Path, tile: int, engine: str, learn: bool) -> dict[str, float]:
     """Fuse what lies in a folder; return seconds and bytes."""
+    known = {
+        "random-walk std": WANDER, "random-walk start": 1.0, "random-walk length": 3.0, "coarse noise": COARSE,
+        "fine noise": FINE,
+    }  # fmt: skip
+    model = sb.FusionModel(parameters={} if learn else known)
     sensors = [
         sb.Sensor("coarse", np.load(folder / "coarse.npy", mmap_mode="r"), range(DATES), footprint=EDGE),
         sb.Sensor("fine", np.load(folder / "fine.npy", mmap_mode="r"), SURVEYS),
     ]
+    small = [sb.Sensor(s.name, *_corner(s)) for s in sensors]
+    sb.fuse(small, sb.FusionModel(parameters=known), output=folder / "small.zarr", tile=tile)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, wall = time.process_time(), time.perf_counter()
-    found = sb.fuse(sensors, output=folder / "field.zarr", tile=tile, engine=engine)
+    found = sb.fuse(sensors, model, output=folder / "field.zarr", tile=tile, engine=engine)
     wall = time.perf_counter() - wall
     own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     told = {
@@ -57,13 +65,19 @@ def fuse_toy(folder: Path, tile: int, engine: str) -> dict[str, float]:
     return told | {name: found.parameters[name] for name in ("random-walk std", "coarse noise", "fine noise")}
 
 
-def measured(side: int, tile: int, engine: str) -> dict[str, float]:
+def _corner(sensor: sb.Sensor) -> tuple[np.ndarray, np.ndarray, None, None, None, int | None]:
+    """Data, dates and footprint of the first 64 footprints."""
+    edge = 8 if sensor.name == "coarse" else 8 * EDGE
+    return sensor.data[:, :edge, :edge], sensor.days, None, None, None, sensor.footprint
+
+
+def measured(side: int, tile: int, engine: str, learn: bool) -> dict[str, float]:
     """Write and fuse a toy in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         write_toy(Path(folder), side)
         told = subprocess.run(
             [sys.executable, "-m", "benchmarks.fusion_scale", "--folder", folder, "--tile", str(tile),
-             "--engine", engine],
+             "--engine", engine, *(["--learn"] if learn else [])],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
     return json.loads(told.stdout.splitlines()[-1])
@@ -75,14 +89,17 @@ def main() -> None:
     parser.add_argument("--sides", type=int, nargs="*", default=[32, 64, 128])
     parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--engine", default="serial")
+    parser.add_argument("--learn", action="store_true")
     parser.add_argument("--folder")
     asked = parser.parse_args()
     if asked.folder:
-        sys.stdout.write(json.dumps(fuse_toy(Path(asked.folder), asked.tile, asked.engine)) + "\n")
+        sys.stdout.write(
+            json.dumps(fuse_toy(Path(asked.folder), asked.tile, asked.engine, asked.learn)) + "\n"
+        )
         return
     rows, sizes, seconds = [], [], []
     for side in asked.sides:
-        told = measured(side, asked.tile, asked.engine)
+        told = measured(side, asked.tile, asked.engine, asked.learn)
         size = (side * EDGE) ** 2
         sizes.append(size)
         seconds.append(told["processor"])
