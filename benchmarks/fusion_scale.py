@@ -40,8 +40,8 @@ def write_toy(folder: Path, side: int) -> None:
 def fuse_toy(folder: Path, tile: int, engine: str, learn: bool) -> dict[str, float]:
     """Fuse what lies in a folder; return seconds and bytes."""
     known = {
-        "random-walk std": WANDER, "random-walk start": 1.0, "random-walk length": 3.0, "coarse noise": COARSE,
-        "fine noise": FINE,
+        "random-walk std": WANDER, "random-walk start": 1.0, "random-walk length": 3.0,
+        "coarse noise": COARSE, "fine noise": FINE,
     }  # fmt: skip
     model = sb.FusionModel(parameters={} if learn else known)
     sensors = [
