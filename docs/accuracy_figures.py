@@ -146,7 +146,8 @@ def layer_rows() -> Iterator[str]:
     yield "| case | geometry | error of k, pcm | asked |"
     yield "|---|---|---|---|"
     for name, problem in critical_layers().items():
-        yield f"| {name} | {problem.geometry} | {round(problem.error(), 1) + 0.0:+.1f} | {problem.allowed:g} |"
+        error = round(problem.error(), 1) + 0.0  # no negative zeros
+        yield f"| {name} | {problem.geometry} | {error:+.1f} | {problem.allowed:g} |"
 
 
 TABLES: dict[str, Callable[[], Iterator[str]]] = {

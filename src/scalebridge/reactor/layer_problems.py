@@ -73,7 +73,8 @@ def critical_layers() -> dict[str, LayerProblem]:
         >>> abs(problem.error(cells=30, directions=16)) < problem.allowed
         True
     """
-    data = json.loads(files("scalebridge.reactor").joinpath("layer_problems.json").read_text(encoding="utf-8"))
+    file = files("scalebridge.reactor").joinpath("layer_problems.json")
+    data = json.loads(file.read_text(encoding="utf-8"))
     found = [_problem(case, data["materials"]) for case in data["cases"]]
     return {p.name: p for p in sorted(found, key=lambda p: list(_ALLOWED).index(p.geometry))}
 
@@ -89,7 +90,7 @@ def _problem(case: dict[str, Any], known: dict[str, Any]) -> LayerProblem:
         materials={key: _material(key, known[key], case["scatter_order"]) for key in case["materials"]},
         inner="vacuum" if kind in ("SL-NS", "FENA") else "reflective",
         outer="reflective" if kind == "ISLC" else "vacuum",
-        k=float(_MISPRINTED.get(name, case["k_ref"])),
+        k=_MISPRINTED[name] if name in _MISPRINTED else case["k_ref"],
         published=case["k_ref"],
         allowed=_ALLOWED[geometry],
     )
