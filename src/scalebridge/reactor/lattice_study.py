@@ -91,7 +91,7 @@ class LatticeStudy(Saved):
         slopes = None
         if self.slopes is not None:
             slopes = {key: getattr(self.slopes, key) for key in KEYS}
-            slopes["density"] = self.slopes.density(self.solution)
+            slopes |= {"density": self.slopes.density(self.solution), "radius": self.slopes.radius}
         return plain(
             {
                 "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""Derivatives of k by every fine cross-section, from one adjoint solution with the same sweep.
+"""Derivatives of k by every fine cross-section and radius, from one adjoint solution with the same sweep.
 
     dk / dp = (lambda . dG / dp) / (phi+ . chi F phi V / k^2),
 
@@ -20,6 +20,8 @@ from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import require_converged
 from scalebridge.core.threads import in_slabs
+from scalebridge.reactor.circle_slopes import area_slopes, circles_by_interfaces, interfaces, length_slopes
+from scalebridge.reactor.lattice import Lattice
 from scalebridge.reactor.materials import MultigroupMaterial
 from scalebridge.reactor.pin_sums import PinSums
 from scalebridge.reactor.sensitivity_kernels import overlap_tracks
@@ -32,7 +34,7 @@ KEYS = ("total", "nu_fission", "chi", "scatter")
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """Derivatives of k, each cross-section taken by itself: 1/(1/cm), of chi a number.
+    """Derivatives of k, each cross-section taken by itself: 1/(1/cm), of chi a number, of radii 1/cm.
 
     Args:
         multiplication: k.
@@ -41,6 +43,7 @@ class Sensitivity:
         nu_fission: by material, (G,).
         chi: by material, (G,).
         scatter: by material, (G, G) as [from, to], total kept.
+        radius: by cell, one for each radius at which its material changes, of all cells of the name together.
         checks: whether the adjoint problem has the same k, and its balance.
     """
 
@@ -50,6 +53,7 @@ class Sensitivity:
     nu_fission: dict[str, np.ndarray]
     chi: dict[str, np.ndarray]
     scatter: dict[str, np.ndarray]
+    radius: dict[str, np.ndarray]
     checks: tuple[Check, ...]
 
     @property
@@ -106,7 +110,7 @@ class Sensitivity:
 
 
 def k_sensitivity(solution: TransportSolution, *, rtol: float = 1e-9, max_steps: int = 2000) -> Sensitivity:
-    """Compute the derivatives of k by all cross-sections of all materials.
+    """Compute the derivatives of k by all cross-sections of all materials, and by all radii.
 
     Args:
         solution: of an eigenvalue problem.
@@ -117,7 +121,9 @@ def k_sensitivity(solution: TransportSolution, *, rtol: float = 1e-9, max_steps:
         InputError: the solution is of a given source.
         SolverError: the adjoint problem did not converge.
 
-    Limits: geometry is kept; derivatives by the total are of k with scattering kept.
+    Limits: pitches are kept; derivatives by the total are of k with scattering kept. Derivatives by radii are
+        of the computed k with the tracks where they are, which jumps where a circle meets another track: they
+        are as good as the tracks are close.
     Cost: a forward and an adjoint solution, and one more sweep; nothing an input.
 
     Example:
@@ -170,9 +176,9 @@ def _assembled(
     flux, worth = forward.swept.flux, adjoint.swept.flux
     source = sums.source(flux, k) / ahead.region_total
     source_adjoint = turned.source(worth, k) / ahead.region_total
-    by_total = _overlap(ahead, back, source, source_adjoint) + volume * (
-        source_adjoint * source - worth * source - source_adjoint * flux
-    )
+    by_total, stretched = _overlap(ahead, back, source, source_adjoint)
+    by_total += volume * (source_adjoint * source - worth * source - source_adjoint * flux)
+    by_volume = np.sum(source_adjoint * ahead.region_total * (source - flux), axis=1)
     made = np.stack([m.nu_fission for m in sums.materials])[sums.lattice.region_material] * flux
     chi = np.stack([m.chi_matrix for m in sums.materials])[sums.lattice.region_material]
     arrival = np.einsum("rgh,rh->rg", chi, worth)  # what a neutron made by each group is worth
@@ -185,21 +191,41 @@ def _assembled(
         parts["nu_fission"][name] = np.sum(v * arrival[rows] * phi, axis=0) / (k * norm)
         parts["chi"][name] = np.sum(v * up * made[rows].sum(axis=1, keepdims=True), axis=0) / (k * norm)
         parts["scatter"][name] = (v * phi).T @ up / norm
-    return Sensitivity(k, worth, **parts, checks=_checks(sums, forward, adjoint))
+    radius = {name: found / norm for name, found in _by_radius(sums.lattice, stretched, by_volume).items()}
+    return Sensitivity(k, worth, **parts, radius=radius, checks=_checks(sums, forward, adjoint))
 
 
-def _overlap(ahead: Sweeper, back: Sweeper, source: np.ndarray, source_adjoint: np.ndarray) -> np.ndarray:
+def _by_radius(found: Lattice, stretched: np.ndarray, by_volume: np.ndarray) -> dict[str, np.ndarray]:
+    """Sums over all cells of a name, by its interfaces: of lengths by circles, and of areas."""
+    told = {}
+    for name in dict.fromkeys(name for row in found.rows for name in row):
+        cell, count = found.cells[name], len(found.areas[name])
+        here = np.array([[name == other for other in row] for row in found.rows])
+        firsts = found.first_region[here]
+        areas = by_volume[firsts[:, None] + np.arange(count)].sum(axis=0) @ area_slopes(cell, count)
+        circles = areas + stretched[here].sum(axis=0)[: len(areas)]
+        told[name] = circles @ circles_by_interfaces(cell) if len(interfaces(cell)) else np.zeros(0)
+    return told
+
+
+def _overlap(
+    ahead: Sweeper, back: Sweeper, source: np.ndarray, source_adjoint: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Products of both fluxes along tracks: by total, (regions, G), and circles, (ny, nx, C), top first."""
     tracks, threads = ahead.tracks, ahead.threads
+    slopes = length_slopes(ahead.lattice, tracks)
     found = np.zeros((threads, *source.shape))
+    stretched = np.zeros((threads, *ahead.lattice.shape, slopes.shape[1]))
     most = int(np.max(np.diff(tracks.segment_start, axis=1))) * (sum(ahead.lattice.shape) + 2)
     totals = (ahead.total[:, None, :] / ahead.sines[:, None]).reshape(len(ahead.total), -1)
     entering = [s.entering_by_group().reshape(len(tracks.walk), 2, -1) for s in (ahead, back)]
     in_slabs(
         overlap_tracks, len(ahead.order), ahead.order, *route(tracks), tracks.segment_start,
         tracks.segment_region, tracks.segment_length, tracks.kind, tracks.base, ahead.lattice.region_material,
-        totals, source, source_adjoint, ahead.scales, ahead.weights, *entering, most, found, threads=threads,
+        totals, source, source_adjoint, ahead.scales, ahead.weights, ahead.sines, *entering, most, slopes,
+        found, stretched, threads=threads,
     )  # fmt: skip
-    return found.sum(axis=0)
+    return found.sum(axis=0), stretched.sum(axis=0)[::-1]
 
 
 def _checks(sums: PinSums, forward: Iterated, adjoint: Iterated) -> tuple[Check, ...]:

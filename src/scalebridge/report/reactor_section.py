@@ -4,6 +4,7 @@ import numpy as np
 
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.reactor.circle_slopes import interface_names
 from scalebridge.reactor.homogenize_lattice import homogenize_lattice
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.lattice_study import LatticeStudy
@@ -156,6 +157,20 @@ def slope_table(study: LatticeStudy) -> Table | None:
     return Table("Change of k by a relative change of one, all groups together", head, rows, frozenset({0}))
 
 
+def radius_table(study: LatticeStudy) -> Table | None:
+    """Derivatives of k by the radii at which materials change; None if they were not asked for."""
+    if study.slopes is None:
+        return None
+    rows = []
+    for name, slopes in study.slopes.radius.items():
+        meet = interface_names(study.solution.lattice.cells[name])
+        for (inside, outside, radius), slope in zip(meet, slopes, strict=True):
+            told = (name, f"{inside} to {outside}", f"{radius:.6g}", typeset_number(float(slope), 4))
+            rows.append(Row(told))
+    head = ("cell", "from", "radius, cm", "dk/dr, 1/cm")
+    return Table("Change of k by radii, all cells of a name together", head, rows, frozenset({0, 1}))
+
+
 def _blocks(study: LatticeStudy, told: Upscaled, key: str) -> list[Block]:
     slopes = slope_table(study)
     return [
@@ -167,7 +182,8 @@ def _blocks(study: LatticeStudy, told: Upscaled, key: str) -> list[Block]:
               draw_fluxes_of_groups(study)),
         Block(f"{key}-spectrum", "Spectra", "How the flux of each region is shared among groups.",
               [draw_spectra(study, key)]),
-        Block(f"{key}-slopes", "Derivatives", "From one adjoint solution with the same sweep.", [], slopes),
+        Block(f"{key}-slopes", "Derivatives", "From one adjoint solution with the same sweep.", [], slopes,
+              more=tuple(t for t in (radius_table(study),) if t and t.rows)),
         Block(f"{key}-convergence", "Convergence", "From sweep to sweep, with the coarse mesh in between.",
               [draw_sweeps(study, key)]),
     ]  # fmt: skip
