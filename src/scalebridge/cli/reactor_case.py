@@ -74,6 +74,11 @@ class ReactorCase(Table):
     source: dict[str, list[float]] | None = Field(default=None, description="given source by material")
     transport: TransportTable = Field(default_factory=TransportTable)
     constants: ConstantsTable = Field(default_factory=ConstantsTable)
+    covariance: dict[str, dict[str, float | list[float] | list[list[float]]]] = Field(
+        default_factory=dict,
+        description="of the data, by material and key (total, nu_fission, fission, chi, scatter): relative "
+        "standard deviations, one or one each, or a matrix; the constants' and k's is then handed up",
+    )
     sensitivity: bool = Field(default=False, description="whether derivatives of k are computed")
     output: ReactorOutputTable = Field(default_factory=ReactorOutputTable)
 

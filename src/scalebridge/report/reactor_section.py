@@ -171,6 +171,24 @@ def radius_table(study: LatticeStudy) -> Table | None:
     return Table("Change of k by radii, all cells of a name together", head, rows, frozenset({0, 1}))
 
 
+def spread_table(study: LatticeStudy) -> Table | None:
+    """Spread of k and of constants by that of the fine data; None if none was given."""
+    spread = study.constants.uncertainty
+    if spread is None:
+        return None
+    with_k = spread.correlation[0, 1:]
+    k = study.solution.multiplication
+    rows = [Row(("k", typeset_number(k, 6), typeset_number(spread.k_std, 2), f"{spread.k_std / k:.2%}", "1"))]
+    for place, value, std, link in zip(spread.places, spread.slopes.value, spread.std, with_k, strict=True):
+        relative = f"{std / abs(value):.2%}" if value else "–"
+        rows.append(
+            Row((str(place), typeset_number(value, 5), typeset_number(std, 2), relative, f"{link:+.2f}"))
+        )
+    more = "" if len(rows) <= _MOST else f"; {len(rows) - _MOST} rows more are in the JSON"
+    head = ("constant", "value", "±", "relative", "correlation with k")
+    return Table(f"Spread by the covariance of the fine data{more}", head, rows[:_MOST], frozenset({0}))
+
+
 def _blocks(study: LatticeStudy, told: Upscaled, key: str) -> list[Block]:
     slopes = slope_table(study)
     return [
@@ -184,6 +202,8 @@ def _blocks(study: LatticeStudy, told: Upscaled, key: str) -> list[Block]:
               [draw_spectra(study, key)]),
         Block(f"{key}-slopes", "Derivatives", "From one adjoint solution with the same sweep.", [], slopes,
               more=tuple(t for t in (radius_table(study),) if t and t.rows)),
+        Block(f"{key}-spread", "Spread", "First order: k by its adjoint, constants by a generalised one.", [],
+              spread_table(study)),
         Block(f"{key}-convergence", "Convergence", "From sweep to sweep, with the coarse mesh in between.",
               [draw_sweeps(study, key)]),
     ]  # fmt: skip
