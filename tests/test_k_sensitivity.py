@@ -171,6 +171,14 @@ def test_covariances_that_cannot_be(pin, covariance, words):
     assert words in str(caught.value)
 
 
+def test_scattering_with_its_angle_has_no_adjoint_here():
+    fuel = {**TWO_GROUPS["fuel"], "scatter": 2 * [TWO_GROUPS["fuel"]["scatter"]]}
+    options = {**TIGHT, "rtol": 1e-3, "scattering_order": 1}
+    table = {"pitch": 1.0, "pins": {"F": {"material": "fuel"}}, "rows": ["F"]}
+    with pytest.raises(InputError, match="order 1"):
+        k_sensitivity(solve_transport(table, {"fuel": fuel}, **options))
+
+
 def test_a_given_source_has_no_k():
     solution = solved_source()
     with pytest.raises(InputError, match="eigenvalue"):

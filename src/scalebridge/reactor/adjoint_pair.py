@@ -93,6 +93,13 @@ def adjoint_pair(solution: TransportSolution, rtol: float, max_steps: int) -> Ad
             wanted="an eigenvalue problem",
             cure="solve without a source",
         )
+    if solution.sweeper.order_of_scattering:
+        raise InputError(
+            "solution",
+            got=f"scattering of order {solution.sweeper.order_of_scattering}",
+            wanted="isotropic (or transport-corrected) scattering, whose adjoint is known here",
+            cure="solve with scattering_order=0",
+        )
     old, sums = solution.sweeper, solution.sums
     settings = Settings(rtol, 1e-2 * rtol, max_steps)
     ahead = Sweeper(sums.lattice, old.tracks, solution.materials, (old.sines, old.weights))
