@@ -55,7 +55,8 @@ def solve_reactor_case(
             found, materials, source=case.source, progress=progress, **case.transport.model_dump()
         )
         constants = homogenize_lattice(solution, covariance=covariance, **case.constants.model_dump())
-        slopes = k_sensitivity(solution) if case.sensitivity else None
+        spread = constants.uncertainty
+        slopes = None if not case.sensitivity else spread.slopes.k if spread else k_sensitivity(solution)
         if places["library"] is not None:
             write_mgxs(
                 places["library"], constants.materials(), note=f"D by {constants.method} is in the JSON."

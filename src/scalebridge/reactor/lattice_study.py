@@ -35,7 +35,10 @@ class LatticeStudy(Saved):
     @property
     def checks(self) -> tuple[Check, ...]:
         """Rates of the constants first, then the solution's, then the adjoint's."""
-        adjoint = () if self.slopes is None else self.slopes.checks
+        known = (
+            self.slopes is None or self.constants.uncertainty is not None
+        )  # whose checks have the adjoint's
+        adjoint = () if known or self.slopes is None else self.slopes.checks
         return (*self.constants.checks, *self.solution.checks, *adjoint)
 
     @property
