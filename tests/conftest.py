@@ -37,26 +37,32 @@ settings.register_profile(
 settings.load_profile("house")
 
 # What is known to be wrong and not mended yet, by the end of its name; each is to leave this list.
-OPEN = {
-    "test_float32_reaches_the_stop_that_float64_does[uniform-stress]": "estimated, not bounded: 3 % over",
-}
+OPEN: dict[str, str] = {}
 
 
 # Tables whose rows differ in numbers alone: so many stay, the others are run by `make test-slow`.
 FIRST_ROWS = {
     "test_a_homogeneous_cell_is_its_law": 2,
     "test_a_section_has_every_part": 2,
+    "test_blocks_equal_a_batch_gaussian_process": 3,
     "test_composite_cylinders_at_32_are_as_good_as_plain_ones_at_128": 2,
+    "test_conduction_is_a_linear_model": 2,
     "test_derivatives_of_the_speed_are_those_of_runs": 3,
     "test_equal_shear_moduli_in_the_plane_within_the_error_bar": 2,
     "test_equal_shear_moduli_within_the_error_bar": 4,
     "test_expansion_keeps_levins_relation": 2,
+    "test_hills_relation_is_checked_within_the_error_of_the_voxels": 1,
     "test_kernels_and_traced_discretisation_agree": 9,
+    "test_killed_and_resumed_is_bitwise_the_uninterrupted_run": 1,
     "test_levins_relation_holds_on_any_grid": 4,
+    "test_matches_keep_the_contract": 2,
     "test_quasi_isotropic_stacks_are_isotropic_in_their_plane": 1,
     "test_slip_in_a_rectangular_duct_converges_with_second_order": 6,
+    "test_slopes_are_those_of_the_likelihood": 3,
     "test_slopes_of_the_tangent_are_its_differences": 3,
     "test_squares_converge_from_both_sides_at_the_order_of_their_corners": 3,
+    "test_tabulated_estimates": 2,
+    "test_the_grids_operators_are_those_of_the_kernels": 1,
     "test_turning_the_sample_turns_the_answer": 3,
 }
 
