@@ -35,11 +35,10 @@ class LatticeStudy(Saved):
     @property
     def checks(self) -> tuple[Check, ...]:
         """Rates of the constants first, then the solution's, then the adjoint's."""
-        known = (
-            self.slopes is None or self.constants.uncertainty is not None
-        )  # whose checks have the adjoint's
-        adjoint = () if known or self.slopes is None else self.slopes.checks
-        return (*self.constants.checks, *self.solution.checks, *adjoint)
+        found = (*self.constants.checks, *self.solution.checks)
+        if self.slopes is None or self.constants.uncertainty is not None:  # which has the adjoint's checks
+            return found
+        return (*found, *self.slopes.checks)
 
     @property
     def passed(self) -> bool:
