@@ -134,6 +134,7 @@ def test_the_verb_hands_a_covariance_up():
     ("covariance", "words"),
     [
         ({}, "nothing"),
+        (0.01, "(material, key)"),
         ({("fuel", "kappa"): 0.1}, "kappa"),
         ({"fuel": 0.1}, "fuel"),
         ({("fuel", "total"): "much"}, "shape"),
@@ -145,6 +146,12 @@ def test_covariances_that_cannot_be(covariance, words):
     with pytest.raises(InputError, match="covariance") as caught:
         checked_covariance(covariance, MATERIALS)
     assert words in str(caught.value)
+
+
+def test_a_spectrum_by_the_group_that_fissions_has_no_covariance():
+    fuel = replace(MATERIALS["fuel"], chi=np.array([[1.0, 0.0], [0.9, 0.1]]))
+    with pytest.raises(InputError, match="one spectrum"):
+        checked_covariance({("fuel", "chi"): 0.1}, {"fuel": fuel})
 
 
 def test_constants_in_another_spectrum_have_no_derivatives_here():

@@ -33,6 +33,13 @@ def checked_covariance(
         >>> blocks["water", "total", "water", "total"].round(8).tolist()
         [[4.225e-05, 0.0], [0.0, 0.000144]]
     """
+    if not isinstance(given, Mapping):
+        raise InputError(
+            "covariance",
+            got=repr(given)[:60],
+            wanted="matrices or relative standard deviations by (material, key)",
+            cure="pass {('fuel', 'nu_fission'): 0.01}",
+        )
     blocks: dict[Block, np.ndarray] = {}
     for which, value in given.items():
         names = tuple(which) if isinstance(which, tuple) else (which,)
@@ -45,7 +52,9 @@ def checked_covariance(
     return blocks
 
 
-def _sides(which: Any, names: tuple[Any, ...], materials: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _sides(
+    which: Any, names: tuple[Any, ...], materials: Mapping[str, MultigroupMaterial]
+) -> list[tuple[str, str]]:
     sides = [names, names] if len(names) == 2 else [names[:2], names[2:]]
     if len(names) not in (2, 4) or any(n not in materials or k not in KNOWN for n, k in sides):
         raise InputError(
@@ -53,6 +62,13 @@ def _sides(which: Any, names: tuple[Any, ...], materials: Mapping[str, Any]) -> 
             got=repr(which),
             wanted=f"a material and one of {KNOWN}, or two of both",
             cure="correct it",
+        )
+    if any(key == "chi" and materials[name].chi.ndim == 2 for name, key in sides):
+        raise InputError(
+            f"covariance[{which!r}]",
+            got="a spectrum by the group that fissions",
+            wanted="one spectrum of fission for all groups",
+            cure="give chi as (G,)",
         )
     return [(str(name), str(key)) for name, key in sides]
 

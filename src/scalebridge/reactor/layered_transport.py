@@ -93,6 +93,10 @@ def solve_layers(
         raise InputError("layers", got=", ".join(unknown), wanted="names among materials", cure="define them")
     used = materials_from({name: materials[name] for name in dict.fromkeys(layers)})
     same_groups(used)
+    if not any(material.fissile for material in used.values()):
+        raise InputError(
+            "layers", got="none that makes neutrons", wanted="a layer with nu_fission", cure="add fuel"
+        )
     most = max(m.order for m in used.values()) if order is None else order
     most = min(most, 1) if geometry == "cylinder" else most
     widths = [length(f"thicknesses[{i}]", given) for i, given in enumerate(thicknesses)]
