@@ -57,9 +57,9 @@ def assembly():
     ("name", "key", "index"),
     [
         ("UO2", "total", (0,)),
-        ("Moderator", "total", (6,)),
-        ("UO2", "nu_fission", (6,)),
-        ("UO2", "chi", (1,)),
+        pytest.param("Moderator", "total", (6,), marks=pytest.mark.slow),
+        pytest.param("UO2", "nu_fission", (6,), marks=pytest.mark.slow),
+        pytest.param("UO2", "chi", (1,), marks=pytest.mark.slow),
         ("Moderator", "scatter", (0, 0, 1)),
     ],
 )
