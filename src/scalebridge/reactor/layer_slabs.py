@@ -81,7 +81,7 @@ def _chain(between: np.ndarray, out: np.ndarray, enter: np.ndarray, inside: np.n
     """Moments of every cell by the sources of every cell before it and of itself, along one way."""
     cells = len(out)
     gap = between[:-1, None] - between[None, 1:]
-    reach = np.where(gap > -1e-12, np.exp(-np.maximum(gap, 0.0)), 0.0) * np.tri(cells, k=-1)
+    reach = np.exp(-np.maximum(gap, 0.0)) * np.tri(cells, k=-1)
     found = enter[:, :, None, None] * reach[:, None, :, None] * out[None, None, :, :]
     found[np.arange(cells), :, np.arange(cells), :] += inside
     return found.reshape(cells * SHAPES, -1)
