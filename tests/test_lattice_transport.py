@@ -107,7 +107,7 @@ def test_a_slab_in_two_dimensions_is_the_slab_of_one():
     assert plane.multiplication == pytest.approx(line.multiplication, rel=1e-3)
 
 
-def slab_in_the_plane(name, order, azimuths=16, polar_count=4, mesh=4):
+def slab_in_the_plane(name, order, azimuths=16, polar_count=4, mesh=4, tracks=8):
     problem = critical_layers()[name]
     width, material = problem.thicknesses[0] / 4, problem.layers[0]
     table = {
@@ -117,7 +117,7 @@ def slab_in_the_plane(name, order, azimuths=16, polar_count=4, mesh=4):
         "boundary": {**dict.fromkeys(("west", "south", "north"), "reflective"), "east": "vacuum"},
     }
     return solve_transport(
-        table, problem.materials, azimuths=azimuths, spacing=width / 8, polar="gauss",
+        table, problem.materials, azimuths=azimuths, spacing=width / tracks, polar="gauss",
         polar_count=polar_count, scattering_order=order, rtol=1e-6,
     )  # fmt: skip
 
@@ -135,9 +135,9 @@ def test_scattering_with_its_angle_meets_the_analytic_slab(name, order):
 @pytest.mark.parametrize(("name", "order"), [("PUa-1-0-SL", 0), ("PUa-1-1-SL", 1), ("PUb-1-2-SL", 2)])
 def test_slabs_in_the_plane_converge_with_directions(name, order):
     coarse = abs(slab_in_the_plane(name, order, 16, 4, 8).multiplication - 1.0)
-    fine = abs(slab_in_the_plane(name, order, 64, 8, 16).multiplication - 1.0)
-    assert fine < 0.5 * coarse
-    assert fine < 0.003
+    fine = abs(slab_in_the_plane(name, order, 96, 8, 16, 20).multiplication - 1.0)
+    assert fine < 0.25 * coarse
+    assert fine < 100e-5  # some 60 to 80 pcm, whatever the order
 
 
 def test_harmonics_add_up_to_legendre_polynomials_of_the_angle_between():
