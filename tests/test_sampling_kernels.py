@@ -25,10 +25,11 @@ BY_NAME = {problem.name: problem for problem in PROBLEMS}
 
 
 def pcn(target):
-    def rest(state):
-        return target.log_density(state) + 0.5 * float(np.sum(((state.position - MEAN) / STD) ** 2))
+    return preconditioned_crank_nicolson(target, 0.6, MEAN, STD)
 
-    return preconditioned_crank_nicolson(target, 0.6, MEAN, STD, rest)
+
+def shaped_pcn(target):
+    return preconditioned_crank_nicolson(target, 0.6, MEAN, 2.0 * ROOT)
 
 
 def dream(target):
