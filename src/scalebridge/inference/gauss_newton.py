@@ -154,13 +154,3 @@ class GaussNewton:
             return self.posterior.prior.log_density(u, jnp)
 
         return jax.jit(lambda u: (jax.grad(density)(u), jax.hessian(density)(u)))
-
-
-def root_of(precision: np.ndarray) -> np.ndarray:
-    """Return R with R Rᵀ = H⁻¹, lower triangular.
-
-    Example:
-        >>> root_of(np.diag([4.0, 0.25])).tolist()
-        [[0.5, 0.0], [0.0, 2.0]]
-    """
-    return np.linalg.cholesky(np.linalg.inv(precision))

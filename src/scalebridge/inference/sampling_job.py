@@ -222,7 +222,7 @@ class Job:
         kept = self._hands.decide(
             f"curvature {self._phase}", lambda: shaping.follow(positions, tuning.corrections[0])
         )
-        self.found.tuning = shaping.next(tuning, kept)
+        self.found.tuning = shaping.next(tuning, kept, positions)
         _add(self.found.warmup[:1], [kept["work"]])
 
     def _scout(self, places: np.ndarray, steps: int) -> np.ndarray:

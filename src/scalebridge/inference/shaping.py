@@ -1,8 +1,10 @@
-"""The covariance of proposals from the curvature of the posterior, found at modes and followed by chains.
+"""The covariance of proposals from the curvature of the posterior and from draws, followed by chains.
 
-At a mode alone it may be far from what is needed: where a density falls steeply on one side, chains meet
-curvatures that the mode knows nothing of. So it is averaged over places where chains have been, and those of
-earlier rounds count half.
+At a mode alone the curvature may be far from what is needed: where a density falls steeply on one side,
+chains meet curvatures that the mode knows nothing of. So it is averaged over places where chains have been.
+And where a density is wide but steep at one end, its spread is more than the average curvature says. So the
+covariance of draws comes in, in the measure in which independent ones outnumber the coordinates. What earlier
+rounds saw counts half.
 """
 
 from dataclasses import replace
@@ -11,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from scalebridge.inference.correction import Correction
-from scalebridge.inference.gauss_newton import GaussNewton, root_of
+from scalebridge.inference.diagnostics import ess_mean
+from scalebridge.inference.gauss_newton import GaussNewton
 from scalebridge.inference.targets import LevelPosterior, Tally
 from scalebridge.inference.tuning import Tuning
 
-_PLACES = 8  # of each chain, in the second half of a round
+_PLACES = 4  # of each chain, in the second half of a round
 
 
 class Shaping:
@@ -30,7 +33,9 @@ class Shaping:
 
     def __init__(self, posterior: LevelPosterior):
         self._model = GaussNewton(posterior)
-        self._sum, self._count = np.zeros(()), 0.0
+        size = posterior.prior.size
+        self._precisions, self._places = np.zeros((size, size)), 0.0
+        self._squares, self._sum, self._draws = np.zeros((size, size)), np.zeros(size), 0.0
 
     def begin(self, starts: np.ndarray, correction: Correction) -> dict[str, Any]:
         """Go from each start (chains, d) to a mode."""
@@ -47,7 +52,7 @@ class Shaping:
     ) -> tuple[Tuning, np.ndarray]:
         """Return a tuning with the shape at the modes, an archive drawn from it, and the modes."""
         places = begun["places"]
-        shaped = self.next(tuning, begun)
+        shaped = self.next(tuning, begun, None)
         centre = places.mean(axis=0)
         archive = centre + rng.standard_normal(tuning.archive.shape) @ shaped.root.T
         return replace(shaped, centre=centre, archive=archive), places
@@ -61,12 +66,36 @@ class Shaping:
         shapes = [shape.precision for shape in found if shape is not None]
         return {"precisions": np.array(shapes), "work": tally.told()}
 
-    def next(self, tuning: Tuning, followed: dict[str, Any]) -> Tuning:
-        """Return a tuning with the average curvature, what was found before counting half."""
+    def next(self, tuning: Tuning, followed: dict[str, Any], positions: np.ndarray | None) -> Tuning:
+        """Return a tuning with the covariance that is known now.
+
+        Args:
+            tuning: as it is.
+            followed: what `begin` or `follow` brought.
+            positions: (chains, steps, d) of the round, whose second half counts; None before the first.
+        """
         shapes = followed["precisions"]
         if len(shapes):
-            self._sum = 0.5 * self._sum + shapes.sum(axis=0)
-            self._count = 0.5 * self._count + len(shapes)
-        if not self._count:
-            return tuning
-        return replace(tuning, root=root_of(self._model.clipped([self._sum / self._count])))
+            self._precisions = 0.5 * self._precisions + shapes.sum(axis=0)
+            self._places = 0.5 * self._places + len(shapes)
+        if positions is not None:
+            self._count_draws(positions[:, positions.shape[1] // 2 :])
+        return replace(tuning, root=np.linalg.cholesky(self._covariance())) if self._places else tuning
+
+    def _count_draws(self, positions: np.ndarray) -> None:
+        """Add draws (chains, steps, d), as many as are independent in the median coordinate."""
+        sizes = [ess_mean(positions[:, :, i]) for i in range(positions.shape[2])]
+        known = np.isfinite(sizes)
+        draws = positions.reshape(-1, positions.shape[2])
+        weight = float(np.median(np.array(sizes)[known])) / len(draws) if known.any() else 0.0
+        self._squares = 0.5 * self._squares + weight * draws.T @ draws
+        self._sum = 0.5 * self._sum + weight * draws.sum(axis=0)
+        self._draws = 0.5 * self._draws + weight * len(draws)
+
+    def _covariance(self) -> np.ndarray:
+        curved = np.linalg.inv(self._model.clipped([self._precisions / self._places]))
+        if not self._draws:
+            return curved
+        centre, size = self._sum / self._draws, len(self._sum)
+        seen = self._squares / self._draws - np.outer(centre, centre)
+        return (self._draws * seen + size * curved) / (self._draws + size)
