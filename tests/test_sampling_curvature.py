@@ -48,7 +48,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * case.startswith("a like")) for case in CASES]
+)
 def test_a_linear_model_has_one_curvature_and_a_step_leads_to_its_mode(case):
     found, none, place = asked_of(*CASES[case]), no_correction(2, 3), RNG.standard_normal(2)
     shape = found.at(place, none, Tally())
@@ -87,6 +89,7 @@ def test_a_model_that_fails_has_no_shape_and_flat_directions_keep_a_hundredth_of
     np.testing.assert_allclose(found.clipped([np.diag([0.0, 4.0])]), np.diag([0.01 / 25, 4.0]), atol=1e-14)
 
 
+@pytest.mark.slow
 def test_shares_and_intervals_have_a_curvature_of_their_own():
     priors = {"a": "uniform(0, 2)", "share": "dirichlet(2, 3)"}
     found = asked_of(lambda v: jnp.stack([v[0], v[1], v[1] * v[0]]), True, priors=priors)
@@ -94,14 +97,16 @@ def test_shares_and_intervals_have_a_curvature_of_their_own():
     assert np.all(np.linalg.eigvalsh(shape.precision) > 0)
 
 
-SLOWER = [pytest.param(name, marks=pytest.mark.slow) for name in ("mala", "adaptive-metropolis", "dream-z")]
+SLOWER = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("pcn", "mala", "adaptive-metropolis", "dream-z")
+]
 
 
-@pytest.mark.parametrize("proposal", ["hmc", "pcn", *SLOWER])
+@pytest.mark.parametrize("proposal", ["hmc", *SLOWER])
 def test_draws_stay_exact(proposal):
     found = sb.sample(
         [Host()], TWO, data=DATA, noise=NOISE, whitening="curvature", proposal=proposal, chains=2,
-        draws=300 if proposal == "hmc" else 1500, warmup=60,
+        draws=150 if proposal == "hmc" else 1500, warmup=30,
     )  # fmt: skip
     assert any("curvature" in note for note in found.notes)
     assert_exact(found)
@@ -131,22 +136,6 @@ def test_screened_draws_stay_exact_and_go_on_where_they_were(tmp_path):
     more = sb.sample([again, Host()], TWO, draws=400, store=tmp_path, **options)
     np.testing.assert_array_equal(more["a"][:, :300], found["a"])
     assert again.asked < 0.5 * first.asked  # the curvature is kept with the blocks
-
-
-def test_stiff_directions_are_known_before_the_first_step():
-    """Data know one combination 1e4 times better than the other; thirty steps find step and shape."""
-    stiff = np.array([[1.0, 1.0], [1e-4, -1e-4]])
-
-    def model(theta):
-        return jnp.asarray(stiff) @ theta
-
-    found = sb.sample(
-        [model], TWO, data=[0.3, 0.0], noise=1e-4, whitening="curvature", chains=2, draws=150, warmup=30
-    )
-    exact = np.linalg.inv(stiff.T @ stiff / 1e-8 + np.eye(2))
-    draws = np.stack([found["a"].ravel(), found["b"].ravel()])
-    assert np.std(draws[0] + draws[1]) == pytest.approx(np.sqrt(np.sum(exact)), rel=0.25)  # of 300 draws
-    assert found.worst_ess > 100
 
 
 ROWS = [
