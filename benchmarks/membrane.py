@@ -1,7 +1,8 @@
 """`python -m benchmarks.membrane`: two independent samplers on the membrane of Aristoff & Bangerth.
 
 Of its 64 coefficients, one screens by a coarse grid (HMC on 16 x 16 squares, with a learnt linear
-correction; the fine model decides and gives no gradient), the other is HMC on the fine grid alone: other densities to move
+correction; the fine model decides, without a gradient), the other is HMC on the fine grid alone: other
+densities to move
 on, other kernels, other seeds. Both take the shape of proposals from the posterior's curvature; without it
 neither mixes. Printed are, of the logarithms of the coefficients, the gaps of means in posterior standard
 deviations and in their own Monte-Carlo errors, and the ratios of deviations. With `--store FOLDER` a run that

@@ -54,12 +54,13 @@ def on_wrong_model(propose, problem, length, **options):
     return lambda target: screened(propose(coarse), target, length, **options)
 
 
-# Each proposal and each density is asked by default, and every pair of them with the slow ones.
+# Each proposal (but the two that share a kernel, once) and each density is asked by default, and every pair
+# of them with the slow ones.
 QUICK = {
     "random-walk": "gaussian",
     "adaptive-metropolis": "banana",
     "pcn": "mixture",
-    "pcn of the posterior's shape": "gaussian",
+    "pcn of the posterior's shape": "none by default",
     "dream-z": "mixture",
     "mala": "banana",
     "hmc": "mixture",
