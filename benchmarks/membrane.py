@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.table import markdown
 from scalebridge.inference.diagnostics import ess_mean, r_hat
 from scalebridge.inference.forward import Level
-from scalebridge.inference.laplace_problem import BLOCKS, NOISE, PRIOR_SPREAD, LaplaceModel
+from scalebridge.inference.laplace_problem import BLOCKS, NOISE, PRIOR, LaplaceModel
 from scalebridge.inference.sampling import sample
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +36,7 @@ def measured():
 def sampled(which, draws, warmup, store):
     """Sample by one of the two, and return the logarithms (chains, draws, 64) and processor seconds."""
     began, fine = time.process_time(), LaplaceModel()
-    prior = {"theta": f"lognormal(1, {PRIOR_SPREAD:g}) * {BLOCKS**2}"}
+    prior = {"theta": PRIOR}
     given = {
         "data": measured(), "noise": NOISE, "chains": 2, "draws": draws, "checkpoint": 100,
         "whitening": "curvature", "store": None if store is None else store / which,

@@ -3,9 +3,11 @@
     -div(a grad u) = 10 on the unit square,   u = 0 on its boundary
 
 with bilinear elements on 32 x 32 squares and a constant on each of 8 x 8 blocks; u is measured at 13 x 13
-points with noise of standard deviation 0.05, and the logarithms of the coefficients are N(0, 2²).
+points with noise of standard deviation 0.05. The published prior, exp(-(log a)² / (2 · 2²)), is a density of
+the coefficients themselves: their logarithms are N(2², 2²), as `PRIOR` has it.
 
-Source: Aristoff & Bangerth, SIAM Rev. 65 (2023) 1074.
+Source: Aristoff & Bangerth, SIAM Rev. 65 (2023) 1074. What the prior is a density of follows from the ratio of
+proposals in their program (deal.II code gallery, MCMC-Laplace).
 """
 
 from typing import Any
@@ -16,6 +18,8 @@ from scipy.sparse import csr_matrix
 
 CELLS, BLOCKS, SENSORS = 32, 8, 13
 NOISE, PRIOR_SPREAD, LOAD = 0.05, 2.0, 10.0
+PRIOR = f"lognormal({np.exp(PRIOR_SPREAD**2):.17g}, {PRIOR_SPREAD:g}) * {BLOCKS**2}"
+"""As text for `sample`; the density of logarithms has the published one times the coefficient."""
 # Stiffness of a bilinear square, corners counted round; it does not depend on the edge.
 _ELEMENT = (
     np.array(
