@@ -6,14 +6,14 @@ with bilinear elements on 32 x 32 squares and a constant on each of 8 x 8 blocks
 points with noise of standard deviation 0.05. The published prior, exp(-(log a)² / (2 · 2²)), is a density of
 the coefficients themselves: their logarithms are N(2², 2²), as `PRIOR` has it.
 
-Source: Aristoff & Bangerth, SIAM Rev. 65 (2023) 1074. What the prior is a density of follows from the ratio of
-proposals in their program (deal.II code gallery, MCMC-Laplace).
+Source: Aristoff & Bangerth, SIAM Rev. 65 (2023) 1074. What the prior is a density of follows from the ratio
+of proposals in their program (deal.II code gallery, MCMC-Laplace).
 """
 
 from typing import Any
 
 import numpy as np
-from scipy.linalg.lapack import dpbtrf, dpbtrs
+from scipy.linalg import cho_solve_banded, cholesky_banded
 from scipy.sparse import csr_matrix
 
 CELLS, BLOCKS, SENSORS = 32, 8, 13
@@ -71,7 +71,7 @@ class LaplaceModel:
         factor, solved = self._solved(coefficients)
         deflection, adjoint = np.zeros((2, (self._cells + 1) ** 2))
         deflection[self._inner] = solved
-        adjoint[self._inner] = dpbtrs(factor, self._spread @ sensitivity, lower=1)[0]
+        adjoint[self._inner] = _solve(factor, self._spread @ sensitivity)
         each = np.einsum("ei,ei->e", adjoint[self._corners] @ _ELEMENT, deflection[self._corners])
         return -np.bincount(self._block, each, BLOCKS**2)
 
@@ -93,11 +93,13 @@ class LaplaceModel:
         key = values.tobytes()
         if self._last is None or key != self._last[0]:
             bands = (self._bands @ values).reshape(-1, self._width).T
-            factor, failed = dpbtrf(bands, lower=1, overwrite_ab=1)
-            if failed:
-                raise ArithmeticError("the stiffness is not positive definite")
-            self._last = key, factor, dpbtrs(factor, self._load, lower=1)[0]
+            factor = cholesky_banded(bands, overwrite_ab=True, lower=True, check_finite=False)
+            self._last = key, factor, _solve(factor, self._load)
         return self._last[1:]
+
+
+def _solve(factor: np.ndarray, load: np.ndarray) -> np.ndarray:
+    return cho_solve_banded((factor, True), load, check_finite=False)
 
 
 def _interpolation(cells: int) -> np.ndarray:
