@@ -89,11 +89,13 @@ def compete(
 
 def _ratios(rounds: list[dict[str, Any]]) -> list[float]:
     """Each solve's time over its iterations times the median pair beside it of the fastest library."""
-    return [
-        one["seconds"] / (sum(one["iterations"]) * fastest)
-        for one in rounds
-        if (fastest := min((float(np.median(times)) for times in one["pair_seconds"].values()), default=0.0))
-    ]
+    ratios = []
+    for one in rounds:
+        pairs = one.get("pair_seconds", {}).values()  # nothing where no floor was asked for, as with peers
+        fastest = min((float(np.median(times)) for times in pairs), default=0.0)
+        if fastest:
+            ratios.append(one["seconds"] / (sum(one["iterations"]) * fastest))
+    return ratios
 
 
 def memory(field: str) -> int:

@@ -4,7 +4,8 @@ The iterate is kept in float64, the residual and the direction in the working ty
 updated in float32 drifts from the true one by some 1e-7 of the largest so far. So it is replaced by the
 true one, computed in float64: early (later it would disturb the directions), each time that it has fallen
 far (van der Vorst & Ye, SIAM J. Sci. Comput. 22 (2000) 835), and once more before the method says that it
-has converged. If that does not hold, the work goes on in float64.
+has converged. If that does not hold, the method starts anew from the true residual, which costs no memory,
+and goes on in float64 only where a restart brought little.
 
 The stop, the bound of the energy error and their sources are those of `conjugate_gradients`.
 """
@@ -24,6 +25,8 @@ _WINDOW = 4  # steps over which the ratio of the falls is taken
 _SLOWEST = 0.98  # largest ratio believed; a slower fall is treated as this
 _RENEWED = 1e-2  # relative residual at which the true one is computed first
 _RENEWED_AGAIN = 1e-4  # further fall after which it is computed again
+_DRIFTED = 2.0  # the true residual over the updated one from which on the method starts anew
+_BROUGHT = 0.1  # fall of the true residual since the last start for which another one in float32 is worth it
 _ROUNDING = 64.0  # multiples of the machine's epsilon below which an energy fall is noise
 
 
@@ -77,6 +80,7 @@ class HostCG:
         norm_b: norm of the load.
         least: energy below which the error is taken relative to it: of an answer that may vanish.
         renew: relative residual at which the true residual is due.
+        checked: true relative residual at the last start.
         code: -1 while running, else an `Outcome`.
         verified: whether the operator was last asked for the residual of this very iterate.
         falls: falls of the energy, one a step.
@@ -97,6 +101,7 @@ class HostCG:
     norm_b: float
     least: float = 0.0
     renew: float = _RENEWED
+    checked: float = 1.0
     code: int = -1
     verified: bool = False
     falls: list[float] = field(default_factory=list)
@@ -185,9 +190,7 @@ def run(state: HostCG, solver: ConjugateGradients, steps: int) -> HostCG:
 
 def _step(state: HostCG, solver: ConjugateGradients) -> None:
     if state.single and state.residuals[-1] <= state.renew:
-        state.renew = _RENEWED_AGAIN * state.residuals[-1]
-        state.collect()
-        state.operator.residual(state.x, state.r)
+        _renew(state)
     curvature = state.operator.product(state.p, state.q)
     if not curvature > 0 or not math.isfinite(state.rz):
         state.falls.append(0.0)
@@ -242,19 +245,42 @@ def _record(state: HostCG, solver: ConjugateGradients, error: float, residual: f
     state.code = int(Outcome.converged) if converged else int(ended)
 
 
-def _verify(state: HostCG, solver: ConjugateGradients) -> None:
-    """Compute the true residual; if it is too large, go on from it in float64."""
-    state.operator.residual(state.x, state.q)
-    state.residuals[-1] = math.sqrt(dot(state.q, state.q)) / (state.norm_b or 1.0)
-    state.verified = True
-    if state.code == Outcome.converged and state.residuals[-1] <= solver.residual_rtol:
-        return
-    shape = state.x.shape
-    state.dx, state.r, state.p, state.q = state.x, np.empty(shape), np.empty(shape), np.empty(shape)
+def _renew(state: HostCG) -> None:
+    """Replace the residual by the true one; where it had drifted far, drop the direction too."""
+    state.renew = _RENEWED_AGAIN * state.residuals[-1]
+    state.collect()
     state.operator.residual(state.x, state.r)
-    preconditioner = state.operator.preconditioner(state.r.dtype)
-    state.rz = preconditioner.sweep(state.r, None, lambda _: _copy_to(state.p))
+    true = math.sqrt(dot(state.r, state.r)) / (state.norm_b or 1.0)
+    if true > _DRIFTED * state.residuals[-1]:
+        _start_anew(state, true)
+
+
+def _verify(state: HostCG, solver: ConjugateGradients) -> None:
+    """Compute the true residual; if it is too large, go on from it."""
+    state.operator.residual(state.x, state.q)
+    true = math.sqrt(dot(state.q, state.q)) / (state.norm_b or 1.0)
+    state.residuals[-1], state.verified = true, True
+    if state.code == Outcome.converged and true <= solver.residual_rtol:
+        return
+    state.r, state.q = state.q, state.r
+    _start_anew(state, true)
+
+
+def _start_anew(state: HostCG, true: float) -> None:
+    """Start from the true residual: in float64 where float32 brought little or stands still."""
+    if state.code == Outcome.stagnated or true > _BROUGHT * state.checked:
+        _widen(state)
+    state.checked, state.renew = true, _RENEWED_AGAIN * true
+    state.rz = state.operator.preconditioner(state.r.dtype).sweep(state.r, None, lambda _: _copy_to(state.p))
     state.radau, state.code, state.verified = _inverse(state.floor), -1, False
+
+
+def _widen(state: HostCG) -> None:
+    """Go over to float64; the old arrays are let go before the new ones are made, for memory."""
+    shape, nothing = state.x.shape, np.empty(0)
+    state.dx, state.r, state.p, state.q = state.x, nothing, nothing, nothing
+    state.r, state.p, state.q = np.empty(shape), np.empty(shape), np.empty(shape)
+    state.operator.residual(state.x, state.r)
 
 
 def _error(bound: float, falls: list[float]) -> float:

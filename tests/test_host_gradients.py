@@ -1,0 +1,97 @@
+"""Conjugate gradients in plain memory: what float32 may do by itself, and when float64 has to take over."""
+
+import tracemalloc
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from scalebridge.cells.conduction_host import HostConduction, Medium
+from scalebridge.core.results import Outcome
+from scalebridge.grids.voxel_kernels import voxel_table
+from scalebridge.solvers.conjugate_gradients import ConjugateGradients
+from scalebridge.solvers.host_conjugate_gradients import begin, run
+from scalebridge.upscaling.tangent import watched_tangent
+
+SIZE = 60
+
+
+@dataclass
+class Identity:
+    """No preconditioner, in the protocol of the planes."""
+
+    def sweep(self, r, update, then):
+        if update is not None:
+            update(0, len(r))
+        rz = float(np.dot(r, r))
+        then(rz)(0, len(r), r)
+        return rz
+
+
+@dataclass
+class Dense:
+    """A matrix, and another one for float32: a bad kernel on purpose."""
+
+    matrix: np.ndarray
+    single: np.ndarray
+    b: np.ndarray
+
+    def product(self, p, out):
+        out[...] = (self.single if p.dtype == np.float32 else self.matrix) @ p
+        return float(np.dot(p.astype(float), out.astype(float)))
+
+    def load(self, out):
+        out[...] = self.b
+
+    def residual(self, x, out):
+        out[...] = self.b - self.matrix @ x
+
+    def preconditioner(self, dtype):
+        return Identity()
+
+
+def problem(condition, wrong=0.0):
+    rng = np.random.default_rng(3)
+    basis = np.linalg.qr(rng.standard_normal((SIZE, SIZE)))[0]
+    values = np.geomspace(1.0 / condition, 1.0, SIZE)
+    others = values * (1.0 + wrong * rng.uniform(-1.0, 1.0, SIZE))
+    return Dense((basis * values) @ basis.T, (basis * others) @ basis.T, rng.standard_normal(SIZE))
+
+
+def solved(dense, residual_rtol):
+    energy = 2.0 * dense.b @ np.linalg.solve(dense.matrix, dense.b)
+    state = begin(dense, (SIZE,), energy, 0.0, np.dtype(np.float32))
+    return run(state, ConjugateGradients(rtol=np.inf, residual_rtol=residual_rtol, max_steps=5000), 5000)
+
+
+@pytest.mark.parametrize(
+    ("condition", "wrong", "single"), [(30.0, 0.0, True), (30.0, 3e-3, True), (30.0, 0.5, False)]
+)
+def test_the_true_residual_decides_and_float64_takes_over_only_where_float32_cannot(condition, wrong, single):
+    dense = problem(condition, wrong)
+    done = solved(dense, 1e-6)
+    assert done.code == Outcome.converged
+    true = np.linalg.norm(dense.b - dense.matrix @ done.x) / np.linalg.norm(dense.b)
+    assert true <= 1e-6
+    assert done.residuals[-1] == pytest.approx(true, rel=1e-6)  # both in float64; 1e-16 / 1e-6 of rounding
+    assert done.single == single
+
+
+def test_a_high_contrast_to_a_small_residual_takes_no_more_memory_than_a_low_one():
+    labels = np.zeros((32, 32, 32), np.uint8)
+    labels[:, :16, :] = np.random.default_rng(0).integers(0, 2, (32, 16, 32))
+    solver = ConjugateGradients(rtol=np.inf, residual_rtol=1e-6)
+    peaks = []
+    for contrast in (10.0, 1000.0):
+        tensors = np.array([1.0, contrast])[:, None, None] * np.eye(3)
+        medium = Medium.of(tensors, tensors.mean(axis=0), diagonal=False)
+        table = voxel_table(np.array([1.0, contrast]), labels)
+        model = HostConduction(labels.shape, (1.0,) * 3, table, "finite-volume", medium, solver)
+        watched_tangent(model)  # compiles
+        tracemalloc.start()
+        tangent = watched_tangent(model)
+        peaks.append(tracemalloc.get_traced_memory()[1] / labels.size)
+        tracemalloc.stop()
+        assert tangent.codes == [Outcome.converged] * 3
+    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 80.0  # bytes a voxel
