@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError
 
 
