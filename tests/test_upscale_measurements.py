@@ -109,7 +109,7 @@ def test_flow_through_cells_of_groups():
     assert flow(along) == pytest.approx(k.mean(), rel=1e-5)
     plugs = made_plugs(3, 12)
     asked = {**ASKED, "leave_out": False, "draws": 100}
-    found = sb.upscale_measurements(plugs, **asked, upscale="flow", cells=(4, 4, 4))
+    found = sb.upscale_measurements(plugs, **asked, upscale="flow", cells=[4, 4, 4])
     means = [sb.upscale_measurements(plugs, **asked, upscale=mean) for mean in ("harmonic", "arithmetic")]
     assert np.all((means[0].values < found.values) & (found.values < means[1].values))
     assert "permeability to flow" in str(found)

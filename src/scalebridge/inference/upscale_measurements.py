@@ -210,7 +210,7 @@ def _function(
         raise InputError(
             "cells", got=f"{len(cells)} axes", wanted="one to three", cure="pass cells=(8, 8, 8)"
         )
-    return flow_along_first_axis(cells)
+    return flow_along_first_axis(tuple(cells))
 
 
 def _si_unit(unit: str) -> str:
