@@ -35,20 +35,17 @@ LARGE = {
     "notched_bone",
     "salton_sea",
 }  # have smaller tests
+# Pages and examples that compile much: run by `make test-slow`.
 LONG = {
-    "accuracy",
-    "conductivity",
-    "elastic-formulas",
-    "fe2",
-    "fusion",
-    "laws",
-    "measurements",
-    "permeability",
-} | {
-    "rve-study",
-    "scales",
-}  # pages whose programs compile much
-EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in LARGE)
+    *("accuracy", "anisotropy", "conductivity", "elastic-formulas", "fe2", "fusion", "images", "interfaces"),
+    *("laws", "measurements", "path-cells", "permeability", "registration", "rve-study", "scales"),
+}
+SLOW_EXAMPLES = {"coarse_darcy", "core_plugs", "sensitivity"}
+EXAMPLES = [
+    pytest.param(path, marks=[pytest.mark.slow] if path.stem in SLOW_EXAMPLES else [], id=path.stem)
+    for path in sorted((ROOT / "examples").glob("*.py"))
+    if path.stem not in LARGE
+]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
@@ -146,7 +143,7 @@ def test_the_comparison_of_printed_lines_sees_what_differs():
     assert difference("a\nb\n", "a\n") == ("b", "nothing more")
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_run(example, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [str(example)])

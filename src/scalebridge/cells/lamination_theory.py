@@ -184,22 +184,14 @@ def lamination_theory(plies: Sequence[tuple[Any, ...]], *, temperature: Any = No
     kelvin = None if temperature is None else parse_temperature(temperature)
     values = [material.values(kelvin) for material in materials]
     reduced = [_reduced(*ply) for ply in zip(materials, values, angles, strict=True)]
-    stiffnesses, expansions, shears = (
-        np.stack([np.asarray(part) for part in parts]) for parts in zip(*reduced, strict=True)
-    )
-    A, B, D = (np.asarray(part) for part in lamination_matrices(thicknesses, stiffnesses))
+    stiffnesses, expansions, shears = (np.stack(parts) for parts in list(zip(*reduced, strict=True))[:3])
     bottoms, tops = _levels(np.asarray(thicknesses))
+    weights = _weights(bottoms, tops, np)
+    A, B, D = np.einsum("pk,kij->pij", weights, stiffnesses)
     heats = np.einsum("kij,kj->ki", stiffnesses, expansions)
-
-    def matrix(parts: list[Any]) -> Array:
-        found = [_reduced(*ply)[0] for ply in zip(materials, parts, angles, strict=True)]
-        A, B, D = lamination_matrices(thicknesses, jnp.stack(found))
-        return jnp.block([[A, B], [B, D]])
-
-    slopes = jax.jacfwd(matrix)(values)
     derivatives = {
-        f"ply {row}: {name}": np.asarray(slope)[..., at]
-        for row, (material, slope) in enumerate(zip(materials, slopes, strict=True))
+        f"ply {row}: {name}": np.kron(_blocks(weights[:, row]), slope[..., at])
+        for row, (material, (*_, slope)) in enumerate(zip(materials, reduced, strict=True))
         for at, name in enumerate(material.names[: material.elastic_count])
     }
     return LaminatedPlate(
@@ -234,32 +226,50 @@ def lamination_matrices(
         >>> [round(float(part[0, 0]), 6) for part in (A, B, D)]
         [4.0, 1.0, 1.333333]
     """
-    bottoms, tops = _levels(jnp.asarray(thicknesses))
-    # Powers of the distances as products with the thickness: a symmetric stack cancels to rounding.
-    middle, thick = (tops + bottoms) / 2, tops - bottoms
-    weights = jnp.stack([thick, thick * middle, thick * (middle**2 + thick**2 / 12)])
+    weights = _weights(*_levels(jnp.asarray(thicknesses)), jnp)
     A, B, D = jnp.einsum("pk,kij->pij", weights, jnp.asarray(stiffnesses))
     return A, B, D
 
 
+def _weights(bottoms: Any, tops: Any, xp: Any) -> Any:
+    """Return the integrals (3, n) of 1, z and z^2 over each ply."""
+    # Powers of the distances as products with the thickness: a symmetric stack cancels to rounding.
+    middle, thick = (tops + bottoms) / 2, tops - bottoms
+    return xp.stack([thick, thick * middle, thick * (middle**2 + thick**2 / 12)])
+
+
+def _blocks(weights: np.ndarray) -> np.ndarray:
+    return np.array([[weights[0], weights[1]], [weights[1], weights[2]]])
+
+
 def _levels(thicknesses: Any) -> tuple[Any, Any]:
-    tops = jnp.cumsum(thicknesses) - jnp.sum(thicknesses) / 2
-    bottoms = tops - thicknesses
-    if isinstance(thicknesses, np.ndarray):
-        return np.asarray(bottoms), np.asarray(tops)
-    return bottoms, tops
+    tops = thicknesses.cumsum() - thicknesses.sum() / 2
+    return tops - thicknesses, tops
 
 
-def _reduced(material: ElasticMaterial, values: Any, angle: float) -> tuple[Array, Array, Array]:
-    """Return stiffness in plane stress, in-plane expansion and transverse shears along the plate's axes."""
+def _reduced(material: ElasticMaterial, values: Any, angle: float) -> tuple[np.ndarray, ...]:
+    """Return stiffness in plane stress, in-plane expansion, transverse shears, and the first's derivatives.
+
+    Along the plate's axes. The derivatives have the elastic constants last.
+    """
     turn = orientations_from_euler([angle, 0.0, 0.0])
-    expansion = rotate_strain(material.expansion_of(values), turn)[_IN_PLANE]
     if material.is_void:
-        return jnp.zeros((3, 3)), expansion, jnp.zeros((2, 2))
-    full = rotate_stiffness(material.stiffness_of(values), turn)
+        return np.zeros((3, 3)), np.zeros(3), np.zeros((2, 2)), np.zeros((3, 3, 0))
+    own = material.stiffness_of(values), material.expansion_of(values), material.stiffness_slopes_of(values)
+    return tuple(np.asarray(part) for part in _in_plane(*own, turn))
+
+
+@jax.jit  # as a whole: operation by operation each would be compiled for itself
+def _in_plane(stiffness: Any, expansion: Any, slopes: Any, turn: Any) -> tuple[Array, ...]:
+    full = rotate_stiffness(stiffness, turn)
     # Inverse of the compliance of 23 and 13 under these stresses alone; one half: engineering shears.
     shears = jnp.linalg.inv(jnp.linalg.inv(full)[3:5, 3:5]) / 2
-    return plane_stress(full), expansion, shears
+
+    def reduced(own: Any) -> Array:
+        return plane_stress(rotate_stiffness(own, turn))
+
+    rates = jax.vmap(lambda rate: jax.jvp(reduced, (stiffness,), (rate,))[1], in_axes=-1, out_axes=-1)(slopes)
+    return plane_stress(full), rotate_strain(expansion, turn)[_IN_PLANE], shears, rates
 
 
 def _plies(given: Any) -> tuple[list[float], list[ElasticMaterial], list[float]]:

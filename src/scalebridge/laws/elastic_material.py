@@ -131,6 +131,10 @@ class ElasticMaterial:
         """Return the stiffness (6, 6) in the sample's axes, Pa, of the constants' values; differentiable."""
         return _turned_stiffness(self.kind, self.names[: self.elastic_count], values, self.axes)
 
+    def stiffness_slopes_of(self, values: ArrayLike) -> jax.Array:
+        """Return the derivatives (6, 6, elastic_count) of that stiffness by the elastic constants."""
+        return _stiffness_slopes(self.kind, self.names[: self.elastic_count], values, self.axes)
+
     def expansion_of(self, values: ArrayLike) -> jax.Array:
         """Return the expansion (6,) in the sample's axes, 1/K, zero where none is given; differentiable."""
         if not self.has_expansion:
@@ -159,6 +163,12 @@ class ElasticMaterial:
 def _turned_stiffness(kind: str, names: tuple[str, ...], values: Any, axes: Any) -> jax.Array:
     own = stiffness_from(kind, names, values)
     return own if axes is None else rotate_stiffness(own, axes)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _stiffness_slopes(kind: str, names: tuple[str, ...], values: Any, axes: Any) -> jax.Array:
+    slopes = jax.jacfwd(lambda v: _turned_stiffness(kind, names, v, axes))(values)
+    return slopes[..., : len(names)]
 
 
 @partial(jax.jit, static_argnums=0)
