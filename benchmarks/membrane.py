@@ -2,9 +2,8 @@
 
 Of its 64 coefficients, one screens by a coarse grid (HMC on 16 x 16 squares, with a learnt linear
 correction; the fine model decides, without a gradient), the other is HMC on the fine grid alone: other
-densities to move
-on, other kernels, other seeds. Both take the shape of proposals from the posterior's curvature; without it
-neither mixes. Printed are, of the logarithms of the coefficients, the gaps of means in posterior standard
+densities to move on, other kernels, other seeds. Both take the shape of proposals from the posterior's
+curvature; without it neither mixes. Printed are, of the logarithms of the coefficients, the gaps of means in posterior standard
 deviations and in their own Monte-Carlo errors, and the ratios of deviations. With `--store FOLDER` a run that
 was stopped goes on where it was. (SIAM Rev. 65 (2023) 1074 has 2 x 10^11 samples; its means are not part of
 this project.)
@@ -67,7 +66,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--draws", type=int, default=2000, help="kept draws of each of two chains")
+    parser.add_argument("--draws", type=int, default=3000, help="kept draws of each of two chains")
     parser.add_argument("--warmup", type=int, default=1000)
     parser.add_argument("--store", type=Path, help="folder of finished blocks")
     given = parser.parse_args()
