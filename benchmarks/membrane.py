@@ -3,10 +3,10 @@
 Of its 64 coefficients, one screens by a coarse grid (HMC on 16 x 16 squares, with a learnt linear
 correction; the fine model decides, without a gradient), the other is HMC on the fine grid alone: other
 densities to move on, other kernels, other seeds. Both take the shape of proposals from the posterior's
-curvature; without it neither mixes. Printed are, of the logarithms of the coefficients, the gaps of means in posterior standard
-deviations and in their own Monte-Carlo errors, and the ratios of deviations. With `--store FOLDER` a run that
-was stopped goes on where it was. (SIAM Rev. 65 (2023) 1074 has 2 x 10^11 samples; its means are not part of
-this project.)
+curvature; without it neither mixes. Printed are, of the logarithms of the coefficients, the gaps of means in
+posterior standard deviations and in their own Monte-Carlo errors, and the ratios of deviations. With
+`--store FOLDER` a run that was stopped goes on where it was. (SIAM Rev. 65 (2023) 1074 has 2 x 10^11 samples;
+its means are not part of this project.)
 """
 
 import argparse
