@@ -59,6 +59,12 @@ def register(
         typer.Option("--grid", metavar="LENGTH", help="Distance of control points at the last level."),
     ] = None,
     stiffness: Annotated[float, typer.Option("--stiffness", metavar="FACTOR", help="1 is by size.")] = 1.0,
+    similarity: Annotated[
+        str,
+        typer.Option(
+            "--similarity", metavar="KIND", help="information, or gradients or mind: stain to stain."
+        ),
+    ] = "information",
     map_files: Annotated[
         list[str] | None,
         typer.Option(
@@ -104,6 +110,7 @@ def register(
                 "finest": finest,
                 "grid": grid,
                 "stiffness": stiffness,
+                "similarity": similarity,
             },
             landmarks=landmarks,
             maps=map_files or [],

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -30,7 +31,8 @@ from scalebridge.registration.start import Start, search_start
 from scalebridge.registration.tissue import around, find_tissue, grey_of, stretched
 
 _COARSEST = 36.0  # samples along an edge of tissue at the coarsest level, about
-_STIFFNESS = 0.11  # of the size of tissue: the length within which the displacement is nearly linear
+_STIFFNESS = 0.085  # of the size of tissue: the length within which the displacement is nearly linear
+_STIFFER = {"information": 1.0, "gradients": 7.0, "mind": 33.0}  # channels say the same thing more than once
 _MARGIN = 0.05  # of the size of tissue: surroundings that are compared too
 
 
@@ -51,6 +53,7 @@ def register(
     grid: Any = None,
     stiffness: float = 1.0,
     bins: int = 32,
+    similarity: Literal["information", "gradients", "mind"] = "information",
     even: bool = True,
     damage: Literal["detect", "given"] = "detect",
     landmarks: Any = None,
@@ -82,7 +85,10 @@ def register(
         finest: distance of samples at the last level, "0.4 mm"; chosen by the number of samples unless given.
         grid: distance of control points at the last level, "10 mm"; a fourteenth of the tissue unless given.
         stiffness: factor on the stiffness that is chosen by the size of the tissue.
-        bins: of the histogram along each axis.
+        bins: of the histogram along each axis; a quarter more at the last level.
+        similarity: what the displacement maximises: "information", mutual; "gradients" compares directions
+            of slopes, "mind" how alike neighbours are: for stain to stain, and stains that change from place
+            to place.
         even: whether slow changes of the moving image's brightness (stain) are divided out on the way.
         damage: "detect" also leaves out what fits nothing, "given" only what masks say.
         landmarks: pairs of points (fixed, moving) in mm, which are not used but compared.
@@ -102,7 +108,8 @@ def register(
     Cost: 512 x 512 about 6 s of processor time and 0.3 GB, a third of it the search for a start; time grows
         with the tissue's samples up to 0.2 million, beyond which a coarser layer is compared. A section of
         192 x 192 in a volume of 7 million about 7 s and 0.4 GB.
-    Source: P. Viola and W. M. Wells 1997; D. Rueckert et al. 1999 (splines); P. Thevenaz and M. Unser 2000.
+    Source: P. Viola and W. M. Wells 1997; D. Rueckert et al. 1999 (splines); P. Thevenaz and M. Unser 2000;
+        E. Haber and J. Modersitzki 2006 (gradients); M. Heinrich et al. 2013 (mind).
 
     Example:
         >>> from scalebridge.registration.problems import histology_task, phantom_anatomy
@@ -120,10 +127,10 @@ def register(
     watch = Stopwatch()
     options = check_options(
         angles=angles, flip=flip, deform=deform, stiffness=stiffness, bins=bins, even=even, damage=damage,
-        finest=finest, grid=grid, plane=plane,
+        finest=finest, grid=grid, plane=plane, similarity=similarity,
     )  # fmt: skip
     pair = (read_given(fixed, fixed_pixel, "fixed"), read_given(moving, moving_pixel, "moving"))
-    _refuse_places(pair, plane)
+    _refuse_places(pair, plane, options.similarity)
     masks = (_weights(fixed_mask, pair[0], "fixed_mask"), _weights(moving_mask, pair[1], "moving_mask"))
     marks = read_landmarks(landmarks, pair[1].axes)
     first = None if start is None else given_start(start, *pair)
@@ -135,7 +142,7 @@ def register(
     watch.lap("start")
     fitted = _fit(ready, begun.map, options, lambda step: say(_told(step)))
     watch.lap("levels")
-    confidence = measure_section_confidence(fitted, options.stiffness * (_STIFFNESS * ready.size) ** 2)
+    confidence = measure_section_confidence(fitted, _stiffness(options, ready.size))
     watch.lap("uncertainty")
     overlap = fitted.pairing(fitted.map(fitted.pairing.points), slope=False)
     found = Registration(
@@ -178,7 +185,7 @@ class _Ready:
         return self.moving[0].values.ndim == 3
 
 
-def _refuse_places(pair: tuple[SpatialImage, SpatialImage], plane: str | None) -> None:
+def _refuse_places(pair: tuple[SpatialImage, SpatialImage], plane: str | None, similarity: str) -> None:
     if pair[0].axes == 3:
         raise ImageError(
             "fixed",
@@ -187,6 +194,13 @@ def _refuse_places(pair: tuple[SpatialImage, SpatialImage], plane: str | None) -
             cure="exchange the two: points of the section are mapped into the volume",
         )
     if pair[1].axes == 3:
+        if similarity != "information":
+            raise InputError(
+                "similarity",
+                got=repr(similarity),
+                wanted="'information': descriptors compare planes, and the moving image is a volume",
+                cure="leave it out",
+            )
         return  # in space, axes of samples may be left-handed: points are what counts
     if plane is not None:
         raise InputError(
@@ -254,18 +268,23 @@ def _begin(ready: _Ready, first: SpatialMap | None, options: Options) -> Start:
 
 def _fit(ready: _Ready, start: SpatialMap, options: Options, say: Callable[[Step], None]) -> Fitted:
     plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid) if options.deform else []
-    return (fit_section if ready.in_volume else fit_levels)(
+    fit = fit_section if ready.in_volume else partial(fit_levels, similarity=options.similarity)
+    return fit(
         ready.fixed,
         ready.moving,
         start,
         ready.size,
         plans,
-        stiffness=options.stiffness * (_STIFFNESS * ready.size) ** 2,
+        stiffness=_stiffness(options, ready.size),
         bins=options.bins,
         even=options.even,
         detect=options.damage == "detect",
         say=say,
     )
+
+
+def _stiffness(options: Options, size: float) -> float:
+    return options.stiffness * _STIFFER[options.similarity] * (_STIFFNESS * size) ** 2
 
 
 def _shown(fitted: Fitted) -> Shown:

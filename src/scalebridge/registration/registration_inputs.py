@@ -9,10 +9,13 @@ import numpy as np
 from scalebridge.core.errors import InputError
 from scalebridge.core.units import positive_quantity
 from scalebridge.registration.anchoring import map_of_anchoring, read_anchoring
+from scalebridge.registration.descriptors import DESCRIPTORS
 from scalebridge.registration.reading import read_spatial_image
 from scalebridge.registration.section_pose import PLANES, upright
 from scalebridge.registration.spatial_image import SpatialImage, check_finite, check_values
 from scalebridge.registration.spatial_map import SpatialMap
+
+SIMILARITIES = ("information", *DESCRIPTORS)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Options:
     finest: float | None
     grid: float | None
     planes: tuple[str, ...]
+    similarity: str = "information"
 
     def told(self) -> dict[str, Any]:
         """As settings of the result."""
@@ -47,6 +51,7 @@ def check_options(
     finest: Any,
     grid: Any,
     plane: Any,
+    similarity: Any = "information",
 ) -> Options:
     """Refuse options that cannot be right."""
     rows = (
@@ -54,6 +59,12 @@ def check_options(
         ("bins", bins, _whole(bins, 8, 128), "a whole number from 8 to 128"),
         ("stiffness", stiffness, _positive(stiffness), "a positive number, 1 for what the size suggests"),
         ("damage", damage, damage in ("detect", "given"), "'detect' or 'given'"),
+        (
+            "similarity",
+            similarity,
+            isinstance(similarity, str) and similarity in SIMILARITIES,
+            f"one of {', '.join(SIMILARITIES)}",
+        ),
         ("flip", flip, isinstance(flip, bool), "True or False"),
         ("deform", deform, isinstance(deform, bool), "True or False"),
         ("even", even, isinstance(even, bool), "True or False"),
@@ -73,6 +84,7 @@ def check_options(
         _length(finest, "finest"),
         _length(grid, "grid"),
         PLANES if plane is None else (plane,),
+        similarity,
     )
 
 

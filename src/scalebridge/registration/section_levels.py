@@ -119,7 +119,7 @@ def fit_section(
         say(steps[-1])
     return Fitted(
         map=found, linear=linear, steps=tuple(steps), curvature=curvature, factor=factor, points=points,
-        pairing=pairing, moving=moving, damaged=damaged, before=before,
+        pairing=pairing, judged=pairing, sharp=pairing, moving=moving, damaged=damaged, before=before,
     )  # fmt: skip
 
 
