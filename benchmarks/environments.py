@@ -20,6 +20,7 @@ PEERS = {
     "transforms": ("transforms",),
     "tinyDA": ("tinyda",),
     "OpenNDM": ("openndm",),
+    "cuthbert": ("cuthbert",),
 }
 
 

@@ -2,14 +2,20 @@
 
 64 x 64 pixels, 8 x 8 footprints, 50 dates, a random walk with exponential covariance within footprints. The
 coarse sensor misses 20 % by cloud; four fine surveys miss 20 % of their pixels. Parameters are known. Peers
-run on the same arrays in this interpreter, those that are installed: statsmodels (any pattern of gaps).
+run on the same arrays: statsmodels (any pattern of gaps) in this interpreter, if it is installed; with
+--cuthbert PYTHON cuthbert under the interpreter of an environment that has it.
 Times are processor seconds of this process, so that a busy machine distorts them less.
 """
 
 import argparse
 import importlib
 import importlib.util
+import json
+import subprocess
+import tempfile
 import time
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -87,6 +93,24 @@ def by_statsmodels(toy: Toy) -> tuple[np.ndarray, np.ndarray, float]:
     return np.array(means), np.array(variances), total
 
 
+def by_cuthbert(python: str, toy: Toy) -> tuple[float, tuple[np.ndarray, np.ndarray, float]]:
+    """Return the processor seconds of a second call, and the answer."""
+    pixels = toy.truth.shape[2]
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder) / "toy.npz", Path(folder) / "found.npz"
+        np.savez(
+            given, seen=toy.seen, observe=toy.observe, start=toy.shape, innovation=WANDER**2 * toy.shape,
+            noise=np.array([COARSE**2] + [FINE**2] * pixels),
+        )  # fmt: skip
+        program = Path(__file__).parent / "contender_cuthbert.py"
+        done = subprocess.run(
+            [python, str(program), str(given), str(found)], capture_output=True, text=True, check=True
+        )
+        with np.load(found) as held:
+            answer = held["mean"], held["variance"], float(held["log"])
+    return json.loads(done.stdout.splitlines()[-1])["seconds"], answer
+
+
 def timed(method, toy: Toy, repeats: int) -> tuple[float, tuple[np.ndarray, np.ndarray, float]]:
     """Return the least processor time of some runs, and the answer."""
     best, answer = np.inf, None
@@ -102,6 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--footprints", type=int, nargs="*", default=[64, 256])
+    parser.add_argument("--cuthbert", metavar="PYTHON", help="interpreter of an environment with cuthbert")
     asked = parser.parse_args()
     toy = make_toy((PIXELS // EDGE) ** 2)
     ours(make_toy(1))  # compiles
@@ -109,8 +134,11 @@ def main() -> None:
     if importlib.util.find_spec("statsmodels"):
         methods["statsmodels"] = by_statsmodels
     rows, reference = [], None
-    for name, method in methods.items():
-        seconds, (mean, variance, log) = timed(method, toy, asked.repeats)
+    runs = [(name, partial(timed, method, toy, asked.repeats)) for name, method in methods.items()]
+    if asked.cuthbert:
+        runs.append(("cuthbert", partial(by_cuthbert, asked.cuthbert, toy)))
+    for name, run in runs:
+        seconds, (mean, variance, log) = run()
         reference = reference or (mean, variance, log)
         inside = np.mean(np.abs(mean - toy.truth) < 1.96 * np.sqrt(variance))
         apart = max(np.abs(mean - reference[0]).max(), np.abs(variance - reference[1]).max())

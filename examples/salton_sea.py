@@ -2,7 +2,8 @@
 
 A scene is held out and predicted with parameters that were learnt without it. Two days later there is a
 contaminated one, which interpolation believes; the gate leaves it out. With --data the whole scene (keys
-coarse, fine, dates) is used and every clear date is held out in turn, which takes minutes.
+coarse, fine, dates) is used and every clear date is held out in turn, which takes minutes; with --store what
+is finished is kept there, and a run that was stopped goes on.
 
 Run: python examples/salton_sea.py
 """
@@ -46,12 +47,13 @@ def main() -> None:
     """Fuse, hold out, print, and write a page where that is asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", help="the whole scene, .npz")
+    parser.add_argument("--store", help="folder of finished work")
     parser.add_argument("--report", help="write a page, .html")
     asked = parser.parse_args()
     seen, held = (part(), list(HELD)) if asked.data is None else whole(asked.data)
-    found = sb.fuse(
-        seen, sb.FusionModel(space="matern-3/2"), hold_out=held, footprints=16 if asked.data is None else 40
-    )
+    footprints = 16 if asked.data is None else 40
+    model = sb.FusionModel(space="matern-3/2")
+    found = sb.fuse(seen, model, hold_out=held, footprints=footprints, calibrate=True, store=asked.store)
     print(found)
     skill = found.skill
     print(f"RMSE {skill['rmse']:.4f}, interpolated {skill['linear interpolation']:.4f}")

@@ -25,12 +25,12 @@ def fused():
 
 def test_the_result_has_everything(fused):
     assert fused.mean.shape == fused.std.shape == (9, 8, 8)
-    assert fused.engine == "blocks"
+    assert fused.method == "blocks"
     assert fused.passed, [str(c) for c in fused.checks]
     told = json.loads(fused.to_json())
     assert told["schema"] == "scalebridge/fusion/1"
     assert "random-walk std" in told["parameters"]
-    assert "engine 'blocks'" in str(fused)
+    assert "method 'blocks'" in str(fused)
 
 
 def test_files_and_dataset(fused, tmp_path):
@@ -99,7 +99,7 @@ def test_misaligned_and_rotated_footprints_recover_a_known_field(turn):
         ],
         sb.FusionModel(space="independent", parameters=known),
     )
-    assert found.engine == "sparse"
+    assert found.method == "sparse"
     score = np.mean(((found.mean - truth) / found.std) ** 2)
     assert 0.85 < score < 1.15  # 864 numbers, of which some 400 are independent: two and a half deviations
 
@@ -128,7 +128,7 @@ def test_three_sensors_at_one_three_and_twenty_one():
         ],
         sb.FusionModel(space="independent", parameters=known),
     )
-    assert found.engine == "blocks"
+    assert found.method == "blocks"
     score = np.mean(((found.mean - truth) / found.std) ** 2)
     assert 0.85 < score < 1.15  # 441 pixels, correlated over four dates: two deviations
 
@@ -164,3 +164,26 @@ def test_the_command(tmp_path):
     case.write_text(case.read_text().replace('"fine"\n', '"fin"\n'), encoding="utf-8")
     wrong = CliRunner().invoke(app, ["fuse", str(case)])
     assert wrong.exit_code == 2
+
+
+def test_noise_with_heavy_tails_lets_single_values_count_for_less():
+    coarse, fine = small_sensors(gaps=0.0, dates=9, noise=0.1)
+    values = fine.values.copy()
+    values[1, [1, 5], [2, 6]] += 8.0  # eighty deviations, as of a cloud's edge
+    known = sb.FusionModel(
+        space="independent",
+        parameters={
+            "random-walk std": 0.2, "random-walk start": 1.0, "coarse noise": 0.1, "coarse bias std": 0.3,
+            "coarse bias time": 5.0,
+        },
+    )  # fmt: skip
+
+    def ask(values, **told):
+        return sb.fuse([coarse, sb.Sensor("fine", values, fine.days, noise=0.1, **told)], known, footprints=4)
+
+    clean, spoilt, robust = ask(fine.values), ask(values), ask(values, tails=4.0)
+    off = [np.abs(found.mean - clean.mean)[3, [1, 5], [2, 6]].max() for found in (spoilt, robust)]
+    assert off[0] > 5.0
+    assert off[1] < 1.0
+    assert "2 values of 'fine' count for less" in " ".join(robust.notes)
+    assert robust.passed or not spoilt.passed

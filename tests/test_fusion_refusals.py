@@ -78,16 +78,16 @@ MISTAKES = {
     "a covariate with gaps": (lambda: fuse(fine(), covariates={"z": [1, np.nan, 2]}), "a number everywhere"),
     "classes of numbers": (lambda: fuse(fine(), classes=np.ones((4, 4))), "whole numbers"),
     "a forecast in text": (lambda: fuse(fine(), dates=["2021-01-01"]), "numbers of days"),
-    "another engine": (lambda: fuse(fine(), engine="fast"), "'auto'"),
+    "another method": (lambda: fuse(fine(), method="fast"), "'auto'"),
     "blocks across footprints": (
-        lambda: fuse(fine(), FusionModel(space="across"), engine="blocks"),
+        lambda: fuse(fine(), FusionModel(space="across"), method="blocks"),
         "no correlation across",
     ),
     "a gate below one": (lambda: fuse(fine(), gate=0.5), "above 1"),
     "a negative lag": (lambda: fuse(fine(), lag=-1), "at least 0"),
     "a scene that there is not": (lambda: fuse(fine(), hold_out=[7]), "saw something"),
     "iterative without parameters": (
-        lambda: fuse(fine(), FusionModel(space="across"), engine="iterative"),
+        lambda: fuse(fine(), FusionModel(space="across"), method="iterative"),
         "all parameters",
     ),
 }  # fmt: skip

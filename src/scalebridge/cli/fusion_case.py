@@ -10,10 +10,17 @@ from scalebridge.cli.case_tables import Table
 class SensorTable(Table):
     """One sensor. What is not said takes the default of `Sensor`."""
 
-    file: str = Field(description=".npz or .nc file, relative to the case file")
-    variable: str = Field(description="array (dates, rows, columns), NaN where nothing was seen")
+    file: str | list[str] = Field(
+        description=".npz, .nc or .zarr, relative to the case file; GeoTIFFs, one a date, as a list or a "
+        "pattern such as 'scenes/*.tif'"
+    )
+    variable: str | None = Field(
+        default=None, description="array (dates, rows, columns), NaN where nothing was seen; none of GeoTIFFs"
+    )
     dates: str | list[float | str] | None = Field(
-        default=None, description="of .npz: the array of dates, or a list of them; of .nc: its time"
+        default=None,
+        description="of .npz: the array of dates, or a list of them; of .nc and .zarr: its time; of "
+        "GeoTIFFs: a list, or what their names say",
     )
     y: str | None = Field(default=None, description="of .npz: the array of the rows' coordinates")
     x: str | None = Field(default=None, description="of .npz: the array of the columns'")
@@ -22,6 +29,8 @@ class SensorTable(Table):
     blur: float | None = Field(default=None, description="standard deviation of a blur, fine pixels")
     noise: float | str | None = Field(default=None, description="standard deviation, or an array of the file")
     relative_noise: bool = False
+    tails: float | None = Field(default=None, description="degrees of freedom of Student's noise")
+    mask: str | None = Field(default=None, description="array of the file, true where a value is to be used")
     bias: Literal["none", "constant", "ar1"] = "none"
     offset: bool = Field(default=False, description="whether each date has an offset")
     unit: str = "1"
@@ -42,14 +51,23 @@ class FusionSolveTable(Table):
     """How to fuse. What is not said takes the default of `fuse`."""
 
     dates: list[float | str] | None = Field(default=None, description="further dates, for a forecast")
-    engine: Literal["auto", "blocks", "sparse", "iterative"] = "auto"
+    method: Literal["auto", "blocks", "sparse", "iterative"] = "auto"
     learn: Literal["gradient", "em"] = "gradient"
     footprints: int = 40
     gate: float | None = 3.0
+    calibrate: bool = Field(default=False, description="deviations stretched to what scenes say")
     keep_all: bool = Field(default=False, description="no gate")
     lag: int | None = None
     hold_out: list[float | str] | None = Field(default=None, description="dates of the finest sensor")
     seed: int = 0
+    tile: int | None = Field(
+        default=None, description="pixels along the edge of a tile: the field is written tile by tile"
+    )
+    engine: str = Field(
+        default="serial", description="'serial', 'local', 'dask', or a Dask scheduler's address"
+    )
+    workers: int | None = Field(default=None, description="number of processes")
+    store: str | None = Field(default=None, description="folder for finished work, relative to the case file")
 
 
 class FusionOutputTable(Table):

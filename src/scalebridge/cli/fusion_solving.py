@@ -1,5 +1,6 @@
 """From a case of a fusion to its answer: read the sensors, look for finished work, fuse, print, write."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from scalebridge.cli.places import check_place
 from scalebridge.cli.printing import check_rows
 from scalebridge.cli.solving import digest_of_files, outputs_of
 from scalebridge.cli.terminal import plain_table, show_written
-from scalebridge.core.errors import FileFormatError, InputError
+from scalebridge.core.errors import InputError
+from scalebridge.engine.store import Store
+from scalebridge.fusion.field_files import check_field_path, field_paths
 from scalebridge.fusion.fuse import fuse
-from scalebridge.fusion.fused import Fused, findings, need_package
+from scalebridge.fusion.fused import Fused, findings
 from scalebridge.fusion.fusion_model import FusionModel
+from scalebridge.fusion.scene_files import GeoTiffs, open_arrays
 from scalebridge.fusion.sensors import Sensor
+from scalebridge.fusion.tiled import work_folder
 from scalebridge.io.stored import nearest
 from scalebridge.report.typeset import typeset_number
 
@@ -37,67 +42,95 @@ def answer_fusion_case(
         typer.Exit: with the exit code, unless every check passed.
     """
     outputs = outputs_of(case.output, folder, case.title)
-    files = tuple(folder / table.file for table in case.sensors.values())
+    files = tuple(file for table in case.sensors.values() for file in _files(table, folder))
     outputs.check((*files, *inputs))
     field = None if case.output.field is None else folder / case.output.folder / case.output.field
     if field is not None:
-        check_place("field", field, (*files, *inputs))
+        check_field_path(field)
+        stored = field.is_dir() and field.suffix == ".zarr"  # which is a folder, and may be written anew
+        check_place("field", field / ".zgroup" if stored else field, (*files, *inputs))
+    told = _told(case, folder, field, resume) | {"progress": progress}
 
     def ask() -> Fused:
-        found = fuse([_sensor(name, table, folder) for name, table in case.sensors.items()], **_told(case))
-        if field is not None:
+        found = fuse([_sensor(name, table, folder) for name, table in case.sensors.items()], **told)
+        if field is not None and found.written is None:
             found.write(field)
         return found
 
-    request = digest_of_files(case, files)
-    conclude_study(ask, show_fusion, outputs, request, as_json=as_json, resume=resume and field is None)
+    again = case.model_copy(update={"solve": case.solve.model_copy(update=_WHO)})
+    request = digest_of_files(again, files)
+    there = field is None or all(path.exists() for path in field_paths(field))
+    conclude_study(ask, show_fusion, outputs, request, as_json=as_json, resume=resume and there)
 
 
-def _told(case: FusionCase) -> dict[str, Any]:
+_WHO = {"engine": "serial", "workers": None, "store": None}  # who does it decides no number
+
+
+def _told(case: FusionCase, folder: Path, field: Path | None, resume: bool) -> dict[str, Any]:
     model = case.model.model_dump()
     model["priors"] = {name: tuple(pair) for name, pair in model["priors"].items()}
     model["parts"] = tuple(model["parts"])
     solve = case.solve.model_dump()
-    keep = solve.pop("keep_all")
-    return {"model": FusionModel(**model), **solve} | ({"gate": None} if keep else {})
+    keep, tile, store = solve.pop("keep_all"), solve.pop("tile"), solve.pop("store")
+    if tile is not None and field is None:
+        cure = "write for example field = 'fused.nc' under [output]"
+        raise InputError("tile", got=f"{tile} without a file", wanted="a field to be written", cure=cure)
+    told: dict[str, Any] = {"model": FusionModel(**model), **solve} | ({"gate": None} if keep else {})
+    if tile is not None:
+        told |= {"tile": tile, "output": field}
+        if not resume:
+            shutil.rmtree(work_folder(field), ignore_errors=True)  # type: ignore[arg-type]
+    return told if store is None else told | {"store": Store(folder / store, fresh=not resume)}
+
+
+def _files(table: SensorTable, folder: Path) -> list[Path]:
+    named = [table.file] if isinstance(table.file, str) else table.file
+    found: list[Path] = []
+    for name in named:
+        matches = sorted(folder.glob(name)) if "*" in name and not Path(name).is_absolute() else []
+        found += matches or [folder / name]
+    return found
 
 
 def _sensor(name: str, table: SensorTable, folder: Path) -> Sensor:
-    file = folder / table.file
-    told = table.model_dump(exclude={"file", "variable", "dates", "y", "x", "noise", "footprint"})
+    files = _files(table, folder)
+    read = {"file", "variable", "dates", "y", "x", "noise", "footprint", "mask"}
+    told = table.model_dump(exclude=read)
     footprint: Any = tuple(table.footprint) if isinstance(table.footprint, list) else table.footprint
-    arrays = _arrays(file)
-    told |= {"data": _named(arrays, table.variable, file, name)}
-    if isinstance(arrays, dict):
-        given = table.dates
-        told["dates"] = _named(arrays, given, file, name) if isinstance(given, str) else given
-        told |= {axis: _named(arrays, key, file, name) for axis in "yx" if (key := getattr(table, axis))}
-    noise = _named(arrays, table.noise, file, name) if isinstance(table.noise, str) else table.noise
-    return Sensor(name, footprint=footprint, noise=noise, **told)
+    told |= {"footprint": footprint, "noise": table.noise}
+    if files[0].suffix in (".tif", ".tiff"):
+        return Sensor(name, **(told | _tiffs(name, table, files)))
+    arrays = open_arrays(files[0])
 
+    def named(key: str) -> Any:
+        return _named(arrays, key, files[0], name)
 
-def _arrays(file: Path) -> Any:
-    """Return what a file holds: arrays by name, or an xarray Dataset."""
-    if not file.is_file():
-        raise FileFormatError(
-            str(file), got="no such file", wanted="a .npz or .nc file", cure="correct its name"
+    if table.variable is None:
+        cure = f"write variable = '{next(iter(arrays))}'"
+        raise InputError(
+            f"sensor '{name}', variable", got="nothing", wanted="the name of an array", cure=cure
         )
-    if file.suffix == ".npz":
-        try:
-            with np.load(file) as held:
-                return {key: held[key] for key in held.files}
-        except (OSError, ValueError) as error:
-            raise FileFormatError(
-                str(file), got=str(error), wanted="an .npz file", cure="write it anew"
-            ) from error
-    if file.suffix in (".nc", ".nc4", ".h5"):
-        need_package("h5netcdf", "NetCDF")
-        try:
-            return need_package("xarray", "NetCDF").load_dataset(file, engine="h5netcdf")
-        except (OSError, ValueError) as error:
-            raise FileFormatError(str(file), got=str(error), wanted="NetCDF", cure="write it anew") from error
-    raise FileFormatError(
-        str(file), got=f"the suffix '{file.suffix}'", wanted=".npz or .nc", cure="convert it"
+    told["data"] = named(table.variable)
+    if isinstance(arrays, dict):
+        told["dates"] = named(table.dates) if isinstance(table.dates, str) else table.dates
+        told |= {axis: named(key) for axis in "yx" if (key := getattr(table, axis))}
+    told |= {key: named(text) for key in ("noise", "mask") if isinstance(text := getattr(table, key), str)}
+    return Sensor(name, **told)
+
+
+def _tiffs(name: str, table: SensorTable, files: list[Path]) -> dict[str, Any]:
+    if isinstance(table.noise, str) or table.mask is not None:
+        cure = "give a number, or put the arrays into a .nc file"
+        raise InputError(
+            f"sensor '{name}'", got="noise or mask by name", wanted="none of GeoTIFFs", cure=cure
+        )
+    tiffs = GeoTiffs(files)
+    dates = table.dates if isinstance(table.dates, list) else tiffs.dates
+    found: dict[str, Any] = {"data": tiffs, "dates": dates}
+    return (
+        found
+        if table.footprint is not None
+        else found | {"y": tiffs.y, "x": tiffs.x, "crs": table.crs or tiffs.crs}
     )
 
 
@@ -111,7 +144,7 @@ def _named(arrays: Any, key: str, file: Path, sensor: str) -> Any:
 
 def show_fusion(out: Console, found: Fused, written: dict[str, Path]) -> None:
     """Print what was fused: parameters, skill, scenes left out, checks, notes, files."""
-    rows, columns = found.problem.grid.shape
+    _, rows, columns = found.shape
     sensors = ", ".join(o.name for o in found.problem.observed)
     title = f"Field of {rows} x {columns} pixels on {len(found.days)} dates from {sensors}"
     out.print(Text(title, style="bold"))

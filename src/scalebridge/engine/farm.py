@@ -1,7 +1,6 @@
 """A farm: many independent tasks, done on whatever engine, each only once, and kept."""
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -9,6 +8,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from scalebridge.core.errors import TaskError
+from scalebridge.engine.array_store import ArrayStore
 from scalebridge.engine.executors import Crew, Engine, check_engine, hired
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.progress import Advance, tallied
@@ -61,7 +61,7 @@ def run_tasks(
     *,
     engine: Engine = "local",
     workers: int | None = None,
-    store: str | PathLike[str] | None = None,
+    store: str | PathLike[str] | Store | None = None,
     title: str = "working",
     progress: bool | None = None,
 ) -> Harvest:
@@ -94,13 +94,17 @@ def run_tasks(
         ([0.5, 1.0, 0.5], 2)
     """
     check_engine(engine, workers)
-    kept = None if store is None else Store(store)
+    kept = store if store is None or isinstance(store, Store) else Store(store)
     wanted = {task.key: task for task in reversed(tasks)}
     order = dict.fromkeys(task.key for task in tasks)
     done = {} if kept is None else {k: r for k in order if (r := kept.get(k)) is not MISSING}
     reused = len(done)
-    waiting = deque(wanted[key] for key in order if key not in done)
-    work = _Work(waiting, done, kept)
+    waiting = [wanted[key] for key in order if key not in done]
+
+    def take(number: int, task: Task, result: Any) -> None:
+        done[task.key] = result
+
+    work = _Work(iter(enumerate(waiting)), take, kept, len(done))
     with tallied(sum(task.cost for task in waiting), title, progress) as advance:
         if waiting:
             with hired(engine, workers, len(waiting)) as crew:
@@ -110,50 +114,118 @@ def run_tasks(
     return Harvest([done[task.key] for task in tasks], len(order) - reused, reused, damaged)
 
 
+def stream_tasks(
+    tasks: Iterable[Task],
+    take: Callable[[int, Any], None],
+    count: int,
+    *,
+    engine: Engine = "serial",
+    workers: int | None = None,
+    store: Store | ArrayStore | None = None,
+    title: str = "working",
+    progress: bool | None = None,
+) -> int:
+    """Do tasks that are made when their turn comes, and hand on each result when it is there.
+
+    Nothing is held: what is in memory are the tasks that workers have, two a worker. Otherwise as
+    `run_tasks`.
+
+    Args:
+        tasks: makes the tasks, one after the other; their inputs may be read from files only then.
+        take: takes the number of a task, in the order of the tasks, and its result; in any order.
+        count: how many tasks there will be.
+        engine: see `run_tasks`.
+        workers: see `run_tasks`.
+        store: finished results; what is there is not done again.
+        title: see `run_tasks`.
+        progress: see `run_tasks`.
+
+    Returns:
+        how many results were in the store.
+
+    Raises:
+        TaskError: see `run_tasks`.
+
+    Example:
+        >>> from scalebridge.engine.progress import share_done
+        >>> found = {}
+        >>> tasks = (Task(f"to {e}", share_done, {"error": e, "wanted": 1e-6}) for e in (1e-3, 1e-6))
+        >>> stream_tasks(tasks, found.__setitem__, 2), found
+        (0, {0: 0.5, 1: 1.0})
+    """
+    check_engine(engine, workers)
+    with tallied(float(count), title, progress) as advance, hired(engine, workers, max(count, 1)) as crew:
+        reused = 0
+
+        def fresh() -> Iterator[tuple[int, Task]]:
+            nonlocal reused
+            for number, task in enumerate(tasks):
+                found = MISSING if store is None else store.get(task.key)
+                if found is MISSING:
+                    yield number, task
+                    continue
+                reused, work.finished = reused + 1, work.finished + 1
+                take(number, found)
+                advance(task.cost, task.name)
+
+        work = _Work(fresh(), lambda number, task, result: take(number, result), store)
+        work.do(crew, advance)
+    work.refuse_failures(count)
+    return reused
+
+
 @dataclass
 class _Work:
-    """The state of a run: what waits, what is done, what failed."""
+    """The state of a run: what waits, who takes results, how many are done, what failed."""
 
-    waiting: deque[Task]
-    done: dict[str, Any]
-    store: Store | None
+    waiting: Iterator[tuple[int, Task]]
+    take: Callable[[int, Task, Any], None]
+    store: Store | ArrayStore | None
+    finished: int = 0
     failed: list[tuple[Task, BaseException]] = field(default_factory=list)
     lost: BaseException | None = None
 
     def do(self, crew: Crew, advance: Advance) -> None:
         """Hand out tasks, a few ahead of the workers, and take in what comes back, until nothing is left."""
-        inbox: SimpleQueue[tuple[Task, Any]] = SimpleQueue()
-        running = 0
-        while running or (self.waiting and self.lost is None):
-            while self.waiting and running < crew.ahead and self.lost is None:
-                running += self._hand_out(self.waiting.popleft(), crew, inbox)
+        inbox: SimpleQueue[tuple[int, Task, Any]] = SimpleQueue()
+        running, more = 0, True
+        while running or (more and self.lost is None):
+            while more and running < crew.ahead and self.lost is None:
+                order = next(self.waiting, None)
+                more = order is not None
+                running += 0 if order is None else self._hand_out(*order, crew, inbox)
             if running:
-                task, future = inbox.get()
+                number, task, future = inbox.get()
                 running -= 1
-                self._take_in(task, future, crew)
+                self._take_in(number, task, future, crew)
                 advance(task.cost, task.name)
 
-    def _hand_out(self, task: Task, crew: Crew, inbox: SimpleQueue[tuple[Task, Any]]) -> int:
+    def _hand_out(
+        self, number: int, task: Task, crew: Crew, inbox: SimpleQueue[tuple[int, Task, Any]]
+    ) -> int:
         try:
             future = crew.executor.submit(_call, task.function, dict(task.inputs))
         except crew.lost as error:
             self.lost = error
             return 0
-        future.add_done_callback(lambda finished: inbox.put((task, finished)))
+        future.add_done_callback(lambda finished: inbox.put((number, task, finished)))
         return 1
 
-    def _take_in(self, task: Task, future: Any, crew: Crew) -> None:
+    def _take_in(self, number: int, task: Task, future: Any, crew: Crew) -> None:
         try:
-            # Every result takes the way through the store's form, so that stored and fresh ones are alike.
-            result = encode(future.result())
+            # Every result takes the way through the store's form, so that stored and fresh ones are alike;
+            # arrays of an ArrayStore are alike as they are.
+            result = future.result()
+            result = result if isinstance(self.store, ArrayStore) else decode(encode(result))
         except crew.lost as error:
             self.lost = error
         except Exception as error:  # whatever a task raises is told with its name in the end
             self.failed.append((task, error))
         else:
-            self.done[task.key] = decode(result)
             if self.store is not None:
-                self.store.put(task.key, self.done[task.key])
+                self.store.put(task.key, result)
+            self.finished += 1
+            self.take(number, task, result)
 
     def refuse_failures(self, total: int) -> None:
         """Raise one error if anything failed.
@@ -163,7 +235,7 @@ class _Work:
         """
         if self.lost is None and not self.failed:
             return
-        kept = f"{len(self.done)} of {total} tasks are finished"
+        kept = f"{self.finished} of {total} tasks are finished"
         kept += " and kept in the store" if self.store is not None else ""
         if self.lost is not None:
             raise TaskError(_LOST.format(kept=kept, said=_said(self.lost))) from self.lost

@@ -54,6 +54,11 @@ class Store:
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise self._refusal("where writing is not allowed")
 
+    @property
+    def fresh(self) -> bool:
+        """Whether what was there before counts as missing."""
+        return self._own is not None
+
     def __len__(self) -> int:
         return sum(1 for _ in self.folder.glob("*.json"))
 

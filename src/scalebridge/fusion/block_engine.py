@@ -14,7 +14,14 @@ import numpy as np
 
 from scalebridge.core.threads import thread_count
 from scalebridge.fusion import block_kernels
+from scalebridge.fusion.shared_coefficients import (
+    Coefficients,
+    coefficients_by_date,
+    combined,
+    solve_coefficients,
+)
 
+_HELD = 3e8  # bytes of filtered groups that are held rather than filtered twice
 _COLUMNS = 128  # footprints of a group at most, so that threads share the work and memory stays small
 
 
@@ -95,13 +102,6 @@ class BlockData:
     groups: tuple[Group, ...]
 
 
-class Coefficients(NamedTuple):
-    """Regression coefficients: their mean, their covariance."""
-
-    mean: np.ndarray
-    cov: np.ndarray
-
-
 class Pass(NamedTuple):
     """What the filter keeps of one group for the way back."""
 
@@ -161,12 +161,15 @@ def group_footprints(
     )
 
 
-def in_threads(work: Callable[[Group], Any], groups: tuple[Group, ...]) -> list[Any]:
-    """Do a piece of work for every group, on all threads; results in order."""
+def in_threads(
+    work: Callable[..., Any], groups: tuple[Group, ...], passes: list[Pass] | None = None
+) -> list[Any]:
+    """Do a piece of work for every group (and what its filter kept), on all threads; results in order."""
+    given = (groups,) if passes is None else (groups, passes)
     if len(groups) == 1 or thread_count() == 1:
-        return [work(group) for group in groups]
+        return list(map(work, *given))
     with ThreadPoolExecutor(thread_count()) as pool:
-        return list(pool.map(work, groups))
+        return list(pool.map(work, *given))
 
 
 def filter_forwards(data: BlockData, group: Group, system: System) -> Pass:
@@ -213,19 +216,6 @@ def likelihood_parts(kept: Pass, members: int) -> tuple[np.ndarray, np.ndarray]:
     return logs, products
 
 
-def solve_coefficients(products: np.ndarray, prior: np.ndarray) -> tuple[Coefficients, float]:
-    """Return the coefficients given cross products, and the logarithm of the likelihood's quadratic part."""
-    if not len(prior):
-        return Coefficients(np.zeros(0), np.zeros((0, 0))), -0.5 * float(products[0, 0])
-    precision = products[1:, 1:] + np.diag(1.0 / prior)
-    factor = np.linalg.cholesky(precision)
-    half = np.linalg.solve(factor, products[1:, 0])
-    root = np.linalg.solve(factor, np.eye(len(prior)))
-    log = -float(np.log(np.diag(factor)).sum()) - 0.5 * float(np.log(prior).sum())
-    quadratic = -0.5 * (float(products[0, 0]) - float(half @ half))
-    return Coefficients(root.T @ half, root.T @ root), log + quadratic
-
-
 def log_likelihood(data: BlockData, systems: list[System]) -> tuple[float, Coefficients]:
     """Return the log-likelihood of all footprints, and the coefficients that they share.
 
@@ -236,25 +226,35 @@ def log_likelihood(data: BlockData, systems: list[System]) -> tuple[float, Coeff
     return float(logs.sum()) + quadratic, shared
 
 
-def summed_parts(data: BlockData, systems: list[System]) -> tuple[np.ndarray, np.ndarray]:
-    """Return `likelihood_parts` summed over all groups."""
+def summed_parts(
+    data: BlockData, systems: list[System], passes: list[Pass] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `likelihood_parts` summed over all groups; of `filter_all` where that was kept."""
 
-    def work(group: Group) -> tuple[np.ndarray, np.ndarray]:
-        return likelihood_parts(filter_forwards(data, group, systems[group.kind]), len(group.members))
+    def work(group: Group, kept: Pass | None = None) -> tuple[np.ndarray, np.ndarray]:
+        kept = filter_forwards(data, group, systems[group.kind]) if kept is None else kept
+        return likelihood_parts(kept, len(group.members))
 
-    found = in_threads(work, data.groups)
+    found = in_threads(work, data.groups, passes)
     return np.sum([f[0] for f in found], axis=0), np.sum([f[1] for f in found], axis=0)
 
 
-def combined(members: int, shared: Coefficients) -> np.ndarray:
-    """Return how columns combine: footprints at the coefficients' mean, then the coefficients' spread."""
-    size = len(shared.mean)
-    if not size:
-        return np.eye(members)
-    root = np.linalg.cholesky(shared.cov) * np.sqrt(members)
-    top = np.concatenate([np.eye(members), np.zeros((members, size))], axis=1)
-    low = np.concatenate([-np.repeat(shared.mean[:, None], members, axis=1), root], axis=1)
-    return np.concatenate([top, low])
+def filter_all(data: BlockData, systems: list[System]) -> list[Pass] | None:
+    """Filter all groups and keep what the way back needs; None where that is too much to be held.
+
+    It holds for each group, for s states, T dates and m observations, 8 (T s^2 + m s) bytes and more.
+    """
+    states, dates = len(systems[0].start), len(data.step)
+    columns = sum(len(g.members) + data.columns.shape[-1] for g in data.groups)
+    seen = sum(int(g.seen.sum()) for g in data.groups)
+    numbers = len(data.groups) * dates * states**2 + (seen + dates * columns) * states
+    if 8.0 * numbers > _HELD:
+        return None
+
+    def work(group: Group) -> Pass:
+        return filter_forwards(data, group, systems[group.kind])
+
+    return in_threads(work, data.groups)
 
 
 def slopes(data: BlockData, systems: list[System]) -> tuple[list[Slopes], Coefficients]:
@@ -265,13 +265,16 @@ def slopes(data: BlockData, systems: list[System]) -> tuple[list[Slopes], Coeffi
 
     Cost: three times that of `log_likelihood`.
     """
-    value, shared = log_likelihood(data, systems)
+    passes = filter_all(data, systems)
+    logs, products = summed_parts(data, systems, passes)
+    shared, quadratic = solve_coefficients(products.sum(axis=0), systems[0].prior)
+    value = float(logs.sum()) + quadratic
     prior = 0.5 * ((shared.mean**2 + np.diag(shared.cov)) / systems[0].prior ** 2 - 1.0 / systems[0].prior)
 
-    def work(group: Group) -> Slopes:
-        return _group_slopes(data, group, systems[group.kind], shared)
+    def work(group: Group, kept: Pass | None = None) -> Slopes:
+        return _group_slopes(data, group, systems[group.kind], shared, kept)
 
-    found = in_threads(work, data.groups)
+    found = in_threads(work, data.groups, passes)
     by_kind = []
     for kind in range(len(systems)):
         mine = [f for f, g in zip(found, data.groups, strict=True) if g.kind == kind]
@@ -283,8 +286,10 @@ def slopes(data: BlockData, systems: list[System]) -> tuple[list[Slopes], Coeffi
     return by_kind, shared
 
 
-def _group_slopes(data: BlockData, group: Group, system: System, shared: Coefficients) -> Slopes:
-    kept = filter_forwards(data, group, system)
+def _group_slopes(
+    data: BlockData, group: Group, system: System, shared: Coefficients, kept: Pass | None
+) -> Slopes:
+    kept = filter_forwards(data, group, system) if kept is None else kept
     combine = combined(len(group.members), shared)
     by_start, by_q, by_t = (np.zeros_like(a) for a in (system.start, system.innovation, system.transition))
     block_kernels.slopes_group(
@@ -333,29 +338,49 @@ def smooth(
 
     Cost: that of the likelihood and, for each wanted date and group, s^2 times the number of pixels.
     """
-    logs, products = summed_parts(data, systems)
-    shared, quadratic = solve_coefficients(products.sum(axis=0), systems[0].prior)
-    by_date = _coefficients_by_date(products, systems[0].prior, lag) if lag is not None else None
+    passes = filter_all(data, systems)
+    logs, products = summed_parts(data, systems, passes)
+    prior = systems[0].prior
+    shared, quadratic = solve_coefficients(products.sum(axis=0), prior)
+    by_date = coefficients_by_date(products, prior, lag) if lag is not None else None
+    found = smooth_given(data, systems, wanted, shared, lag, by_date, passes)
+    return found, float(logs.sum()) + quadratic
 
-    def work(group: Group) -> tuple[np.ndarray, ...]:
-        return _smooth_group(data, group, systems[group.kind], wanted, lag, shared, by_date)
+
+def smooth_given(
+    data: BlockData,
+    systems: list[System],
+    wanted: np.ndarray,
+    shared: Coefficients,
+    lag: int | None = None,
+    by_date: list[Coefficients] | None = None,
+    passes: list[Pass] | None = None,
+) -> Smoothed:
+    """Return the smoothed field of some footprints, where the coefficients that all share are known already.
+
+    Args:
+        data: what was seen of these footprints.
+        systems: the models.
+        wanted: see `smooth`.
+        shared: from all footprints there are.
+        lag: see `smooth`.
+        by_date: with a lag, the coefficients as they were known at each date.
+        passes: of `filter_all`, where that was kept; overwritten.
+    """
+
+    def work(group: Group, kept: Pass | None = None) -> tuple[np.ndarray, ...]:
+        known: dict[str, Any] = {"shared": shared, "by_date": by_date, "kept": kept}
+        return _smooth_group(data, group, systems[group.kind], wanted, lag, **known)
 
     places = int(wanted.max()) + 1
     pixels = len(data.fields.pointer) - 1
     mean = np.empty((len(data.values), places, pixels))
     variance = np.empty_like(mean)
     residual, spread = np.full(data.values.shape, np.nan), np.full(data.values.shape, np.nan)
-    for group, found in zip(data.groups, in_threads(work, data.groups), strict=True):
+    for group, found in zip(data.groups, in_threads(work, data.groups, passes), strict=True):
         for target, part in zip((mean, variance, residual, spread), found, strict=True):
             target[group.members] = part
-    return Smoothed(mean, variance, residual, spread, shared), float(logs.sum()) + quadratic
-
-
-def _coefficients_by_date(products: np.ndarray, prior: np.ndarray, lag: int) -> list[Coefficients]:
-    """What is known of the coefficients up to `lag` dates after each date."""
-    grown = np.cumsum(products, axis=0)
-    last = len(grown) - 1
-    return [solve_coefficients(grown[min(t + lag, last)], prior)[0] for t in range(len(grown))]
+    return Smoothed(mean, variance, residual, spread, shared)
 
 
 def _smooth_group(
@@ -364,10 +389,12 @@ def _smooth_group(
     system: System,
     wanted: np.ndarray,
     lag: int | None,
+    *,
     shared: Coefficients,
     by_date: list[Coefficients] | None,
+    kept: Pass | None,
 ) -> tuple[np.ndarray, ...]:
-    kept = filter_forwards(data, group, system)
+    kept = filter_forwards(data, group, system) if kept is None else kept
     members, places, pixels = len(group.members), int(wanted.max()) + 1, len(data.fields.pointer) - 1
     found = np.empty((places, pixels, kept.means.shape[2]))
     variance = np.empty((places, pixels))

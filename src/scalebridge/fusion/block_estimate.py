@@ -7,9 +7,11 @@ import numpy as np
 
 from scalebridge.fusion.baselines import interpolated
 from scalebridge.fusion.block_engine import BlockData, Smoothed, smooth
+from scalebridge.fusion.calibration import calibrated
 from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
 from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.learning import Learnt, learn, systems_of
+from scalebridge.fusion.robust import reweighted
 
 _FEWEST = 6  # scenes of a sensor, so that there is a usual
 
@@ -58,6 +60,7 @@ class Search:
         gate: scenes that are off by so many times the usual are left out; None for no gate.
         steps: limit.
         tolerance: relative change of the log-posterior at which the search ends.
+        calibrate: whether deviations are stretched to what scenes say; see `calibration`.
     """
 
     method: str = "gradient"
@@ -65,6 +68,7 @@ class Search:
     gate: float | None = 3.0
     steps: int = 40
     tolerance: float = 1e-5
+    calibrate: bool = False
 
 
 def learning_footprints(problem: Problem, block: tuple[int, int], search: Search) -> np.ndarray:
@@ -90,11 +94,15 @@ def learn_blocks(
     gated: tuple[Gated, ...] = ()
     if search.gate is not None:
         problem, gated = gate_scenes(problem, search.gate)
-    layout, data = cut_blocks(problem, block, learning_footprints(problem, block, search))
-    found = learn(
-        layout, data, method=search.method, start=start, steps=search.steps, tolerance=search.tolerance
-    )
-    return found, problem, gated
+    members = learning_footprints(problem, block, search)
+    layout, data = cut_blocks(problem, block, members)
+    how = {"method": search.method, "steps": search.steps, "tolerance": search.tolerance}
+    found = learn(layout, data, start=start, **how)
+    if any(o.tails is not None for o in problem.observed):
+        problem = reweighted(problem, block, found.values)
+        found = learn(layout, cut_blocks(problem, block, members)[1], start=found.values, **how)
+        problem = reweighted(problem, block, found.values)
+    return calibrated(problem, block, members, found) if search.calibrate else found, problem, gated
 
 
 def gate_scenes(problem: Problem, gate: float) -> tuple[Problem, tuple[Gated, ...]]:

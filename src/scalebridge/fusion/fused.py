@@ -1,26 +1,53 @@
 """What a fusion found: the field with its deviation, what was learnt and left out, skill, checks."""
 
-import importlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.errors import InputError, MissingExtraError
-from scalebridge.core.files import atomic_path
+from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.fusion.block_estimate import Estimate, Gated
+from scalebridge.fusion.field_files import (
+    Frame,
+    check_field_path,
+    coordinates,
+    described,
+    read_field,
+    write_field,
+)
+from scalebridge.fusion.fusion_grid import Grid
 from scalebridge.fusion.fusion_problem import Problem, day_text
 from scalebridge.fusion.held_out import HeldOut, overall
 from scalebridge.fusion.learning import Learnt
 
 SCHEMA = "scalebridge/fusion/1"
-_SUFFIXES = (".nc", ".zarr", ".tif")
+_DIMS = ("time", "y", "x")
+
+
+class Written(NamedTuple):
+    """A field that was written tile by tile and is not in memory.
+
+    Args:
+        file: where it is.
+        grid: its pixels.
+        step: every so-many-th pixel of it is in `mean` and `std`.
+        totals: its mean, and the root mean square of its standard deviation.
+        tiles: how many.
+        footprints: how many were learnt from.
+    """
+
+    file: Path
+    grid: Grid
+    step: int
+    totals: tuple[float, float]
+    tiles: int
+    footprints: int
 
 
 @dataclass(frozen=True)
@@ -32,8 +59,8 @@ class Fused(Saved):
         std: standard deviation of the field itself, without the noise of any sensor.
         days: (dates,).
         problem: what was fused, without the scenes that were left out.
-        engine: "blocks", "sparse" or "iterative".
-        why: why that engine.
+        method: "blocks", "sparse" or "iterative".
+        why: why that method.
         learnt: the parameters.
         estimate: residuals and coefficients beside the field.
         gated: scenes that were left out.
@@ -41,11 +68,14 @@ class Fused(Saved):
         checks: what has to hold, measured.
         notes: what a reader has to know.
         provenance: where it all came from.
+        written: where the field is, if it was written tile by tile: `mean`, `std` and `problem` are then an
+            overview, every so-many-th pixel.
+        draws: (draws, dates, rows, columns), fields drawn from the posterior, where they were asked for.
 
     Example:
         >>> import scalebridge as sb
         >>> found = sb.fuse(sb.Sensor("survey", np.arange(8.0).reshape(2, 2, 2), dates=[0, 4], noise=0.1))
-        >>> found.mean.shape, found.engine
+        >>> found.mean.shape, found.method
         ((2, 2, 2), 'blocks')
     """
 
@@ -53,7 +83,7 @@ class Fused(Saved):
     std: np.ndarray
     days: np.ndarray
     problem: Problem
-    engine: str
+    method: str
     why: str
     learnt: Learnt
     estimate: Estimate
@@ -62,6 +92,8 @@ class Fused(Saved):
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
     provenance: Provenance = field(default_factory=lambda: Provenance({}, {}))
+    written: Written | None = None
+    draws: np.ndarray | None = None
 
     @property
     def unit(self) -> str:
@@ -89,54 +121,54 @@ class Fused(Saved):
         return self.learnt.values
 
     def to_dataset(self) -> Any:
-        """Return an xarray Dataset with `mean`, `std`, coordinates, times and CRS.
+        """Return an xarray Dataset with `mean`, `std` (and `draws`), coordinates, times and CRS.
 
         Raises:
             MissingExtraError: xarray is not installed.
         """
-        xarray = need_package("xarray", "a Dataset")
-        grid = self.problem.grid
-        time = self.days.astype(float)
-        coords: dict[str, Any] = {
-            "time": np.round(time * 86400).astype("datetime64[s]").astype("datetime64[ns]")
-            if self.problem.dated
-            else time,
-            "y": grid.axes[0],
-            "x": grid.axes[1],
-        }
-        dims = ("time", "y", "x")
-        told = {"units": self.unit, "crs": grid.crs or ""}
-        variables = {"mean": (dims, self.mean, told), "std": (dims, self.std, told)}
-        attributes = {"engine": self.engine, "title": "fused field", "schema": SCHEMA}
-        return xarray.Dataset(variables, coords, attributes)
+        if self.written is not None:
+            return read_field(self.written.file, self.frame)
+        found = coordinates(self.frame)
+        told = described(self.frame)
+        found = found.assign(mean=(_DIMS, self.mean, told), std=(_DIMS, self.std, told))
+        return found if self.draws is None else found.assign(draws=(("draw", *_DIMS), self.draws, told))
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the field: .nc (NetCDF), .zarr, or .tif (two GeoTIFFs, `NAME-mean.tif` and `NAME-std.tif`).
+        """Write the field: .nc (NetCDF), .zarr, or .tif (two COGs, `NAME-mean.tif` and `NAME-std.tif`).
 
         Raises:
-            InputError: another suffix.
+            InputError: another suffix, or a field that was written tile by tile.
             MissingExtraError: a package that the format needs is not installed.
         """
-        target = Path(path)
-        if target.suffix not in _SUFFIXES:
-            cure = f"name it '{target.stem}.nc'"
+        target = check_field_path(path)
+        if self.written is not None:
+            cure = f"copy '{self.written.file}', or fuse with output='{target}'"
             raise InputError(
-                "path",
-                got=f"'{target.name}'",
-                wanted=f"a file that ends in {', '.join(_SUFFIXES)}",
-                cure=cure,
+                "path", got="a field that is in a file already", wanted="one in memory", cure=cure
             )
-        data = self.to_dataset()
-        if target.suffix == ".nc":
-            need_package("h5netcdf", "NetCDF")
-            with atomic_path(target) as part:
-                data.to_netcdf(part, engine="h5netcdf")
-        elif target.suffix == ".zarr":
-            need_package("zarr", "Zarr")
-            data.to_zarr(target, mode="w", zarr_format=2, consolidated=True)
-        else:
-            _write_tiffs(data, target)
-        return target
+        return write_field(target, self.frame, self.mean, self.std)
+
+    @property
+    def frame(self) -> Frame:
+        """Where the field lies."""
+        told = {"method": self.method, "title": "fused field", "schema": SCHEMA}
+        grid = self.problem.grid if self.written is None else self.written.grid
+        return Frame(grid, self.days, self.problem.dated, self.unit, told)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Dates, rows and columns of the whole field."""
+        return (
+            len(self.days),
+            *(self.problem.grid.shape if self.written is None else self.written.grid.shape),
+        )
+
+    @property
+    def totals(self) -> tuple[float, float]:
+        """Mean of the whole field, and root mean square of its standard deviation."""
+        if self.written is not None:
+            return self.written.totals
+        return float(np.mean(self.mean)), float(np.sqrt(np.mean(self.std**2)))
 
     def __str__(self) -> str:
         return "\n".join(_summary(self))
@@ -146,27 +178,9 @@ class Fused(Saved):
         return _as_dict(self)
 
 
-def need_package(name: str, purpose: str) -> Any:
-    """Import a package of the extra `fusion`, or say what brings it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(name, extra="fusion", purpose=purpose) from error
-
-
-def _write_tiffs(data: Any, target: Path) -> None:
-    need_package("rioxarray", "GeoTIFF")
-    for name in ("mean", "std"):
-        bands = data[name].rio.set_spatial_dims(x_dim="x", y_dim="y")
-        if data[name].attrs["crs"]:
-            bands = bands.rio.write_crs(data[name].attrs["crs"])
-        with atomic_path(target.with_name(f"{target.stem}-{name}.tif")) as part:
-            bands.rio.to_raster(part, driver="COG")
-
-
 def findings(found: Fused) -> list[str]:
     """Return what the fusion found, in sentences."""
-    said = [f"engine '{found.engine}': {found.why}"]
+    said = [f"method '{found.method}': {found.why}"]
     said += [
         f"left out: {g.sensor} {g.date}, off by {g.score / g.usual:.3g} times what is usual"
         for g in found.gated
@@ -182,11 +196,12 @@ def findings(found: Fused) -> list[str]:
 
 
 def _summary(found: Fused) -> list[str]:
-    rows, columns = found.problem.grid.shape
+    _, rows, columns = found.shape
+    average, spread = found.totals
     unit = "" if found.unit == "1" else f" {found.unit}"
     sensors = ", ".join(o.name for o in found.problem.observed)
     lines = [f"Field of {rows} x {columns} pixels on {len(found.days)} dates from {sensors}"]
-    lines.append(f"  mean {np.mean(found.mean):.5g}{unit}, std {np.sqrt(np.mean(found.std**2)):.3g}{unit}")
+    lines.append(f"  mean {average:.5g}{unit}, std {spread:.3g}{unit}")
     for name, value in found.parameters.items():
         spread = found.learnt.spread.get(name)
         factor = "known" if spread is None else f"within a factor {np.exp(min(spread, 20.0)):.3g}"
@@ -199,11 +214,12 @@ def _as_dict(found: Fused) -> dict[str, Any]:
     told = {
         "schema": SCHEMA,
         "unit": found.unit,
-        "grid": found.problem.grid.to_dict(),
+        "grid": (found.problem if found.written is None else found.written).grid.to_dict(),
+        "written": None if found.written is None else _written_dict(found.written),
         "dates": found.dates,
         "sensors": [o.name for o in found.problem.observed],
         "model": found.problem.model.to_dict(),
-        "engine": found.engine,
+        "method": found.method,
         "why": found.why,
         "parameters": {
             name: {"value": value, "spread of logarithm": found.learnt.spread.get(name)}
@@ -216,15 +232,25 @@ def _as_dict(found: Fused) -> dict[str, Any]:
         "coefficients": {
             name: {"mean": mean, "std": std} for name, (mean, std) in found.estimate.coefficients.items()
         },
+        "stretch": found.learnt.stretch,
         "log likelihood": found.estimate.log_likelihood,
         "gated": [g._asdict() for g in found.gated],
         "held out": [h._asdict() for h in found.held_out],
         "skill": found.skill,
-        "mean": float(np.mean(found.mean)),
-        "std": float(np.sqrt(np.mean(found.std**2))),
+        "mean": found.totals[0],
+        "std": found.totals[1],
         "checks": [check.to_dict() for check in found.checks],
         "passed": found.passed,
         "notes": found.notes,
         "provenance": found.provenance.to_dict(),
     }
     return plain(told)
+
+
+def _written_dict(written: Written) -> dict[str, Any]:
+    return {
+        "file": written.file.name,
+        "overview of every": written.step,
+        "tiles": written.tiles,
+        "footprints learnt from": written.footprints,
+    }

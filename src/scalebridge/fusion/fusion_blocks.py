@@ -24,7 +24,9 @@ def cut_blocks(
     values = np.concatenate(
         [in_blocks(o.values, o, problem, block)[chosen] for o in problem.observed], axis=2
     )
-    scale = np.concatenate([in_blocks(o.scale, o, problem, block)[chosen] for o in problem.observed], axis=2)
+    scale = np.concatenate(
+        [in_blocks(o.noise_scale, o, problem, block)[chosen] for o in problem.observed], axis=2
+    )
     rows = [_rows_in(o, block) for o in problem.observed]
     sensor = np.repeat(np.arange(len(rows)), rows)
     steps, step = step_classes(problem.days)

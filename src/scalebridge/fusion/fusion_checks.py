@@ -18,19 +18,23 @@ _ROUNDING = 1e-8
 
 def check_agreement(problem: Problem, estimate: Estimate) -> list[Check]:
     """Fused means over footprints agree with what each sensor saw: differences of unit variance."""
+    z = [estimate.residuals[o.name] for o in problem.observed]
+    squares = np.array([[np.nansum(own**2), np.isfinite(own).sum()] for own in z], dtype=float)
+    return agreement_checks(problem, squares)
+
+
+def agreement_checks(problem: Problem, squares: np.ndarray) -> list[Check]:
+    """Return what `check_agreement` does, from sums of squares and their numbers, (sensors, 2)."""
     found = []
-    for o in problem.observed:
-        z = estimate.residuals[o.name]
-        inside = np.isfinite(z)
-        if inside.any():
+    for o, (square, count) in zip(problem.observed, squares, strict=True):
+        if count:
             meaning = (
                 f"root mean square of what '{o.name}' saw less what all other data say of it, in units of "
                 "the deviation that this should have; 1 where model and data agree, 1.5 where a noise is "
                 "twice too small in variance"
             )
-            found.append(
-                Check(f"agreement, {o.name}", float(np.sqrt(np.mean(z[inside] ** 2))), 1.5, meaning=meaning)
-            )
+            value = float(np.sqrt(square / count))
+            found.append(Check(f"agreement, {o.name}", value, 1.5, meaning=meaning))
     return found
 
 

@@ -30,6 +30,15 @@ class Grid:
         """Edge of a pixel: the root of its area, in the unit of the coordinates."""
         return float(np.sqrt(abs(np.linalg.det(self.affine[:, :2]))))
 
+    def edge_in(self, crs: str | None) -> float:
+        """Return the edge of a pixel in the middle in another coordinate reference system's unit."""
+        if crs is None or self.crs is None or same_system(self.crs, crs):
+            return self.edge
+        corner = np.array(self.shape) // 2
+        turn = corner + np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
+        y, x = reproject(turn @ self.affine[:, :2].T + self.affine[:, 2], self.crs, crs).T
+        return float(np.sqrt(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2))
+
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
         """Y of the rows' and x of the columns' centres, of a grid that is not rotated."""
@@ -57,6 +66,12 @@ class Grid:
             np.abs(self.places(other.corners[[0, -1]]) - self.places(self.corners[[0, -1]])).max()
             < _TOLERANCE
         )
+
+    def part(self, rows: slice, columns: slice) -> "Grid":
+        """Return a window of whole pixels."""
+        corner = self.affine[:, :2] @ np.array([rows.start, columns.start]) + self.affine[:, 2]
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        return Grid(shape, np.column_stack([self.affine[:, :2], corner]), self.crs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -133,18 +148,34 @@ def footprint_corners(fine: Grid, coarse: Grid) -> np.ndarray:
         MissingExtraError: that needs pyproj.
     """
     corners = coarse.corners
-    if fine.crs is not None and coarse.crs is not None and fine.crs != coarse.crs:
+    if fine.crs is not None and coarse.crs is not None and not same_system(fine.crs, coarse.crs):
         corners = reproject(corners, coarse.crs, fine.crs)
     return fine.places(corners)
 
 
-def reproject(points: np.ndarray, source: str, target: str) -> np.ndarray:
-    """Return points (..., 2), given as (y, x), in another coordinate reference system."""
+def same_system(first: str | None, second: str | None) -> bool:
+    """Whether two coordinate reference systems are one, whatever text they are written as.
+
+    Example:
+        >>> same_system(None, None), same_system("EPSG:32611", None)
+        (True, False)
+    """
+    if first == second or first is None or second is None:
+        return first == second
+    crs = _pyproj().CRS
+    return bool(crs.from_user_input(first) == crs.from_user_input(second))
+
+
+def _pyproj() -> Any:
     try:
-        pyproj = importlib.import_module("pyproj")
+        return importlib.import_module("pyproj")
     except ImportError as error:
         purpose = "bringing a sensor to another coordinate reference system"
         raise MissingExtraError("pyproj", extra="fusion", purpose=purpose) from error
-    change = pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+def reproject(points: np.ndarray, source: str, target: str) -> np.ndarray:
+    """Return points (..., 2), given as (y, x), in another coordinate reference system."""
+    change = _pyproj().Transformer.from_crs(source, target, always_xy=True)
     x, y = change.transform(points[..., 1], points[..., 0])
     return np.stack([y, x], axis=-1)

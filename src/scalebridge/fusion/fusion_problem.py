@@ -9,8 +9,9 @@ import scipy.sparse as sp
 
 from scalebridge.core.errors import InputError
 from scalebridge.core.transfer import Transfer
-from scalebridge.fusion.fusion_grid import Grid, footprint_corners, index_grid, nested_factor
+from scalebridge.fusion.fusion_grid import Grid, footprint_corners, index_grid
 from scalebridge.fusion.fusion_model import FusionModel, Parameter, Scales, part_parameters, settle
+from scalebridge.fusion.sensor_headers import all_days, checked_sensors, finest_sensor, nested_footprint
 from scalebridge.fusion.sensors import Sensor
 from scalebridge.grids.footprints import WeightedFootprint, blur_weights, overlap_weights
 from scalebridge.grids.transfers import BlockAverage
@@ -31,6 +32,8 @@ class Observed:
         offset: whether each date has one.
         learn_noise: whether the noise has a parameter.
         shape: of an image, rows and columns; (stations,).
+        tails: degrees of freedom of Student's noise; None for normal noise.
+        weight: (dates, rows), of every observation with heavy-tailed noise, once it is found.
     """
 
     name: str
@@ -42,6 +45,13 @@ class Observed:
     offset: bool
     learn_noise: bool
     shape: tuple[int, ...]
+    tails: float | None = None
+    weight: np.ndarray | None = None
+
+    @property
+    def noise_scale(self) -> np.ndarray:
+        """The scale that each observation counts with."""
+        return self.scale if self.weight is None else self.scale / self.weight
 
     @property
     def weights(self) -> sp.csr_matrix:
@@ -67,6 +77,7 @@ class Problem:
         centre: what was taken off all values.
         scales: sizes for the priors.
         unit: of the values.
+        shared: the coefficients, where they are those of a larger problem that this one is a part of.
     """
 
     grid: Grid
@@ -80,16 +91,12 @@ class Problem:
     centre: float
     scales: Scales
     unit: str
+    shared: tuple[tuple[str, float | str], ...] | None = None
 
     @property
     def block(self) -> tuple[int, int] | None:
         """Pixels of the footprints that partition the grid, None where there are none."""
-        factors = [o.factor for o in self.observed]
-        if None in factors:
-            return None
-        largest = max((f for f in factors if f is not None), key=lambda f: f[0] * f[1])
-        nested = all(f is not None and largest[0] % f[0] == 0 and largest[1] % f[1] == 0 for f in factors)
-        return largest if nested else None
+        return partition([o.factor for o in self.observed])
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -98,7 +105,8 @@ class Problem:
         known: list[Parameter] = []
         for o in self.observed:
             if o.learn_noise:
-                start = 1.0 if o.scale[np.isfinite(o.values)].std() > 0 else self.scales.spread / 10
+                seen = o.scale[np.isfinite(o.values)]
+                start = 1.0 if len(seen) and seen.std() > 0 else self.scales.spread / 10
                 found[f"{o.name} noise"] = (start, 5.0)
             else:
                 known.append(Parameter(f"{o.name} noise", 1.0))
@@ -124,6 +132,8 @@ class Problem:
     @property
     def coefficients(self) -> list[tuple[str, float | str]]:
         """Regression coefficients by name, each with its prior: a deviation, or a parameter's name."""
+        if self.shared is not None:
+            return list(self.shared)
         wide = self.model.mean_std or 10.0 * self.scales.spread
         found: list[tuple[str, float | str]] = [("mean", wide)]
         found += [(name, wide / max(float(np.std(z)), 1e-12)) for name, z in self.covariates.items()]
@@ -149,6 +159,19 @@ class Problem:
                 values[place] = np.nan
             changed.append(replace(o, values=values))
         return replace(self, observed=tuple(changed))
+
+
+def partition(factors: Sequence[tuple[int, int] | None]) -> tuple[int, int] | None:
+    """Return the largest footprint, if all others fit into it; None where they do not partition the grid.
+
+    Example:
+        >>> partition([(1, 1), (6, 6), (3, 2)]), partition([(4, 4), (6, 6)])
+        ((6, 6), None)
+    """
+    found = [f for f in factors if f is not None]
+    largest = max(found, key=lambda f: f[0] * f[1], default=(1, 1))
+    nested = all(largest[0] % f[0] == 0 and largest[1] % f[1] == 0 for f in found)
+    return largest if nested and len(found) == len(factors) else None
 
 
 def day_text(day: float, dated: bool) -> str:
@@ -189,84 +212,38 @@ def gather(
     Raises:
         InputError: no sensor of pixels, dates and numbers mixed, footprints off the grid, other systems, ...
     """
-    sensors = _checked(sensors)
-    finest = _finest(sensors)
-    grid = finest.grid or index_grid((finest.values.shape[1], finest.values.shape[2]))
-    days = _all_days(sensors, dates)
+    sensors = checked_sensors(sensors)
+    finest = finest_sensor(sensors)
+    grid = finest.grid or index_grid((finest.shape[1], finest.shape[2]))
+    days = all_days(sensors, dates)
     values = {s.name: s.values * s.factor_to(finest.unit) for s in sensors}
     centre = float(np.nanmean(values[finest.name]))
     spread = float(np.nanstd(values[finest.name])) or 1.0
     observed = tuple(_observe(s, finest, grid, values[s.name], days, centre) for s in sensors)
     pixels = grid.shape[0] * grid.shape[1]
-    place, labels = _classes(classes, grid.shape)
-    edge = max((np.sqrt(np.prod(o.factor)) for o in observed if o.factor), default=1.0) * grid.edge
-    gap = float(np.median(np.diff(finest.days))) if len(finest.days) > 1 else 1.0
-    span = max(float(days[-1] - days[0]), 1.0)
+    place, labels = class_places(classes, grid.shape)
+    told = covariate_arrays(covariates, days, grid.shape, pixels)
+    scales = scales_of(grid, days, finest, [o.factor for o in observed], spread)
     return Problem(
-        grid, days, finest.dated, observed, model, _covariates(covariates, days, grid.shape, pixels), place,
-        labels, centre, Scales(spread, span, gap, float(edge), grid.edge), finest.unit,
-    )  # fmt: skip
-
-
-def _checked(sensors: Any) -> list[Sensor]:
-    listed = [sensors] if isinstance(sensors, Sensor) else list(sensors)
-    wrong = [type(s).__name__ for s in listed if not isinstance(s, Sensor)]
-    if wrong or not listed:
-        got = wrong[0] if wrong else "none"
-        raise InputError(
-            "sensors", got=got, wanted="at least one Sensor", cure="write Sensor(name, data, ...)"
-        )
-    names = [s.name for s in listed]
-    if len(set(names)) < len(names):
-        raise InputError(
-            "sensors", got=", ".join(names), wanted="a name of its own for each", cure="rename one"
-        )
-    if len({s.dated for s in listed}) > 1:
-        cure = "give all sensors dates, or all numbers of days"
-        raise InputError("sensors", got="dates and numbers of days", wanted="one of both", cure=cure)
-    systems = {str(s.grid is not None) for s in listed if s.points is None and not _given(s)}
-    if len(systems) > 1:
-        cure = "give every sensor y and x, or a footprint"
-        raise InputError(
-            "sensors", got="some with coordinates and some without", wanted="all or none", cure=cure
-        )
-    return listed
-
-
-def _given(sensor: Sensor) -> bool:
-    return sensor.footprint is not None
-
-
-def _finest(sensors: Sequence[Sensor]) -> Sensor:
-    fine = [s for s in sensors if s.points is None and not _given(s)]
-    if not fine:
-        cure = "leave out the footprint of the sensor whose pixels are the fine grid"
-        raise InputError(
-            "sensors", got="footprints for all", wanted="one sensor on the fine grid itself", cure=cure
-        )
-
-    def edge(sensor: Sensor) -> float:
-        return sensor.grid.edge if sensor.grid is not None else -float(np.prod(sensor.values.shape[1:]))
-
-    return min(fine, key=edge)
-
-
-def _all_days(sensors: Sequence[Sensor], dates: Any) -> np.ndarray:
-    days = np.unique(np.concatenate([s.days for s in sensors]))
-    if dates is None:
-        return days
-    array = np.asarray(dates)
-    more = (
-        array.astype("datetime64[s]").astype(np.int64) / 86400.0
-        if array.dtype.kind in "UOM"
-        else array.astype(float)
+        grid, days, finest.dated, observed, model, told, place, labels, centre, scales, finest.unit
     )
-    if (array.dtype.kind in "UOM") != sensors[0].dated or more.ndim != 1 or not np.isfinite(more).all():
-        wanted = "a list of dates" if sensors[0].dated else "a list of numbers of days"
-        raise InputError(
-            "dates", got=repr(dates)[:60], wanted=wanted, cure="write them as the sensors' dates are"
-        )
-    return np.unique(np.concatenate([days, more]))
+
+
+def scales_of(
+    grid: Grid, days: np.ndarray, finest: Sensor, factors: Sequence[tuple[int, int] | None], spread: float
+) -> Scales:
+    """Return the sizes by which priors are set.
+
+    Args:
+        grid: of the field.
+        days: of the field.
+        finest: the sensor on the fine grid.
+        factors: pixels of each sensor's footprints, where they are nested.
+        spread: standard deviation of the finest data.
+    """
+    edge = max((np.sqrt(np.prod(f)) for f in factors if f), default=1.0) * grid.edge
+    gap = float(np.median(np.diff(finest.days))) if len(finest.days) > 1 else 1.0
+    return Scales(spread, max(float(days[-1] - days[0]), 1.0), gap, float(edge), grid.edge)
 
 
 def _observe(
@@ -285,7 +262,9 @@ def _observe(
     spread[at], wide[at] = flat - centre, np.where(np.isfinite(flat), scale, 1.0)
     shape = sensor.values.shape[1:] if kept.all() else (int(kept.sum()),)
     learn = sensor.noise is None or sensor.relative_noise
-    return Observed(sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape)
+    return Observed(
+        sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape, sensor.tails
+    )
 
 
 def _footprint(
@@ -297,7 +276,7 @@ def _footprint(
         return _stations(sensor, grid)
     if isinstance(sensor.footprint, Transfer):
         return _own_transfer(sensor, grid, values), None, every
-    factor = _factor(sensor, finest, grid, values)
+    factor = nested_footprint(sensor, finest, grid)
     if factor is not None and sensor.blur is None:
         return BlockAverage(grid.shape, factor), factor, every
     if factor is not None:
@@ -334,30 +313,6 @@ def _refuse_outside(sensor: Sensor, kept: np.ndarray, values: np.ndarray) -> Non
         raise sensor.refusal("data", "no value on the fine grid", wanted, "leave this sensor out")
 
 
-def _factor(sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray) -> tuple[int, int] | None:
-    if sensor.footprint is None:
-        if sensor is finest or (sensor.grid is None and values.shape[1:] == grid.shape):
-            return (1, 1)
-        if sensor.grid is None:
-            return None
-        same = sensor.grid.crs == grid.crs
-        return nested_factor(grid, sensor.grid) if same else None
-    given = sensor.footprint
-    pair = (given, given) if isinstance(given, int) and not isinstance(given, bool) else given
-    fine = (
-        isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(f, int) and f > 0 for f in pair)
-    )
-    if not fine:
-        wanted = "a number of pixels, a pair, or a Transfer"
-        raise sensor.refusal("footprint", repr(given), wanted, "write for example footprint=7")
-    factor = (int(pair[0]), int(pair[1]))  # type: ignore[index]
-    if any(n != f * c for n, f, c in zip(grid.shape, factor, values.shape[1:], strict=True)):
-        got = f"{factor[0]} x {factor[1]} pixels for each of {values.shape[1]} x {values.shape[2]} values"
-        wanted = f"the {grid.shape[0]} x {grid.shape[1]} pixels of the fine grid"
-        raise sensor.refusal("footprint", got, wanted, "crop one of the sensors")
-    return factor
-
-
 def _own_transfer(sensor: Sensor, grid: Grid, values: np.ndarray) -> Transfer:
     footprint = sensor.footprint
     assert isinstance(footprint, Transfer)  # noqa: S101
@@ -370,41 +325,64 @@ def _own_transfer(sensor: Sensor, grid: Grid, values: np.ndarray) -> Transfer:
 
 
 def _stations(sensor: Sensor, grid: Grid) -> tuple[Transfer, None, np.ndarray]:
-    at = np.floor(grid.places(np.asarray(sensor.points, dtype=float))).astype(int)
-    kept = np.asarray(((at >= 0) & (at < np.array(grid.shape))).all(axis=1))
+    at, kept = _pixels_of(sensor, grid)
     _refuse_outside(sensor, kept, sensor.values)
-    pixel = at[kept, 0] * grid.shape[1] + at[kept, 1]
+    pixel = at[kept]
     rows = np.arange(len(pixel))
     weights = sp.csr_matrix((np.ones(len(pixel)), (rows, pixel)), (len(pixel), grid.shape[0] * grid.shape[1]))
     return WeightedFootprint(weights, grid.shape), None, kept
 
 
+def _pixels_of(sensor: Sensor, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """The pixel that each station lies in, and whether it lies on the grid."""
+    at = np.floor(grid.places(np.asarray(sensor.points, dtype=float))).astype(int)
+    kept = np.asarray(((at >= 0) & (at < np.array(grid.shape))).all(axis=1))
+    return at[:, 0] * grid.shape[1] + at[:, 1], kept
+
+
 def _stations_on_pixels(
     sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray, days: np.ndarray, centre: float
 ) -> Observed:
-    """Stations as an image with gaps: the mean of those in a pixel, weighted by their noise."""
-    transfer, _, kept = _stations(sensor, grid)
-    assert isinstance(transfer, WeightedFootprint)  # noqa: S101
-    pixel, seen = transfer.weights.indices, np.isfinite(values[:, kept])
-    known = (
-        np.ones(seen.shape)
-        if sensor.scale is None
-        else (sensor.factor_to(finest.unit) * sensor.scale[:, kept]) ** 2
-    )
-    shape = (len(days), grid.shape[0] * grid.shape[1])
-    total, weight = np.zeros(shape), np.zeros(shape)
-    at = np.searchsorted(days, sensor.days)[:, None]
-    precision = np.where(seen, 1.0 / known, 0.0)
-    np.add.at(weight, (at, pixel[None]), precision)
-    np.add.at(total, (at, pixel[None]), precision * np.where(seen, values[:, kept] - centre, 0.0))
-    mean = np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
-    scale = 1.0 / np.where(weight > 0, weight, 1.0)
+    """Stations as an image with gaps."""
+    _refuse_outside(sensor, _pixels_of(sensor, grid)[1], values)
+    mean, scale = station_image(sensor, grid, sensor.factor_to(finest.unit))
+    wide, told = np.ones((len(days), mean.shape[1])), np.full((len(days), mean.shape[1]), np.nan)
+    at = np.searchsorted(days, sensor.days)
+    told[at], wide[at] = mean - centre, scale
     learn = sensor.noise is None or sensor.relative_noise
     identity = BlockAverage(grid.shape, (1, 1))
-    return Observed(sensor.name, mean, scale, identity, (1, 1), "none", sensor.offset, learn, grid.shape)
+    return Observed(
+        sensor.name, told, wide, identity, (1, 1), "none", sensor.offset, learn, grid.shape, sensor.tails
+    )
 
 
-def _classes(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, ...]]:
+def station_image(sensor: Sensor, grid: Grid, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the stations in each pixel, weighted by their noise, and its variance.
+
+    Args:
+        sensor: with points; those that are not on the grid are left out.
+        grid: of the field, or a window of it.
+        unit: what its values are multiplied by.
+
+    Returns:
+        (dates, pixels), NaN where there is no station; variances, in units of the sensor's where learnt.
+    """
+    pixel, kept = _pixels_of(sensor, grid)
+    values, spread = sensor.values[:, kept] * unit, sensor.scale
+    seen = np.isfinite(values)
+    known = np.ones(seen.shape) if spread is None else (unit * spread[:, kept]) ** 2
+    shape = (len(values), grid.shape[0] * grid.shape[1])
+    total, weight = np.zeros(shape), np.zeros(shape)
+    at = (np.arange(len(values))[:, None], pixel[None, kept])
+    precision = np.where(seen, 1.0 / known, 0.0)
+    np.add.at(weight, at, precision)
+    np.add.at(total, at, precision * np.where(seen, values, 0.0))
+    filled = np.where(weight > 0, weight, 1.0)
+    return np.where(weight > 0, total / filled, np.nan), 1.0 / filled
+
+
+def class_places(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return the position of each pixel's class among the labels, and the labels."""
     if classes is None:
         return np.zeros(shape[0] * shape[1], dtype=np.int64), ()
     given = np.asarray(classes)
@@ -417,9 +395,10 @@ def _classes(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[in
     return place.ravel(), tuple(int(label) for label in labels)
 
 
-def _covariates(
+def covariate_arrays(
     given: Mapping[str, Any] | None, days: np.ndarray, shape: tuple[int, int], pixels: int
 ) -> dict[str, np.ndarray]:
+    """Return covariates by date and pixel; refuse other shapes, and gaps."""
     found = {}
     for name, values in (given or {}).items():
         array = np.asarray(values, dtype=float)

@@ -1,13 +1,22 @@
 """Scenes held out: predicted with parameters that were learnt without them."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalebridge.core.errors import InputError
+from scalebridge.engine.executors import Engine
+from scalebridge.engine.farm import Task, run_tasks
+from scalebridge.engine.store import Store
 from scalebridge.fusion.baselines import baseline_predictions
 from scalebridge.fusion.block_estimate import Search, estimate_blocks, learn_blocks
 from scalebridge.fusion.fusion_problem import Problem
+from scalebridge.fusion.problem_tables import problem_from, problem_tables
+
+_VERSION = "1"  # of the answers of a scene held out
 
 
 class HeldOut(NamedTuple):
@@ -34,13 +43,54 @@ class HeldOut(NamedTuple):
     gated: tuple[str, ...]
 
 
-def hold_out_scenes(
-    problem: Problem, block: tuple[int, int], name: str, places: list[int], search: Search
-) -> tuple[HeldOut, ...]:
-    """Hold out scenes one after the other: learn and gate without each, then predict it.
+@dataclass(frozen=True)
+class Farm:
+    """Who does independent pieces of work, and where finished ones are kept; see `engine.farm.run_tasks`.
 
-    The search starts from what was found without the scene before, which changes where it starts and not
-    where it ends. The interval is that of a new observation: field, noise, and the scene's offset.
+    Args:
+        engine: "serial", "local", "dask", a scheduler's address, or an object with `submit`.
+        workers: number of processes.
+        store: folder of finished work.
+        progress: whether to draw a bar.
+    """
+
+    engine: Engine = "serial"
+    workers: int | None = None
+    store: str | PathLike[str] | Store | None = None
+    progress: bool | None = None
+
+    @property
+    def kept(self) -> Store | None:
+        """The folder of finished work.
+
+        Raises:
+            InputError: it cannot be one.
+        """
+        return self.store if self.store is None or isinstance(self.store, Store) else Store(self.store)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of `run_tasks`."""
+        return {
+            "engine": self.engine,
+            "workers": self.workers,
+            "store": self.store,
+            "progress": self.progress,
+        }
+
+
+def hold_out_scenes(
+    problem: Problem,
+    block: tuple[int, int],
+    name: str,
+    places: list[int],
+    search: Search,
+    farm: Farm | None = None,
+) -> tuple[HeldOut, ...]:
+    """Hold out scenes, each on its own: gate and learn without it, from the priors on, then predict it.
+
+    The interval is that of a new observation: field, noise, and the scene's offset. Scenes do not know each
+    other, so that any number is done at once, and finished ones are kept.
 
     Args:
         problem: the problem without gates.
@@ -48,34 +98,72 @@ def hold_out_scenes(
         name: sensor of the scenes, on the fine grid.
         places: positions of the dates.
         search: how parameters are learnt.
+        farm: who does it; this process unless given.
     """
-    found, start = [], None
-    observed = next(o for o in problem.observed if o.name == name)
-    for place in places:
-        blind = problem.without(name, place)
-        learnt, clean, gated = learn_blocks(blind, block, search, start)
-        start = learnt.values
-        estimate = estimate_blocks(clean, block, learnt.values, np.array([place]))
-        truth = observed.values[place] + problem.centre
-        noise = observed.scale[place] * learnt.values[f"{name} noise"] ** 2
-        noise = noise + learnt.values.get(f"{name} offset", 0.0) ** 2
-        error = estimate.mean[0].ravel() - truth
-        inside = np.abs(error) <= 1.96 * np.sqrt(estimate.std[0].ravel() ** 2 + noise)
-        seen = np.isfinite(error)
-        others = baseline_predictions(problem, name, place)
-        found.append(
-            HeldOut(
-                name,
-                problem.date_text(place),
-                int(seen.sum()),
-                float(np.sqrt(np.mean(error[seen] ** 2))),
-                float(np.mean(error[seen])),
-                float(np.mean(inside[seen])),
-                {method: _rmse(guess - truth) for method, guess in others.items()},
-                tuple(f"{g.sensor} {g.date}" for g in gated),
-            )
+    told, how = problem_tables(problem), asdict(search)
+    tasks = [
+        Task(
+            f"{name} {problem.date_text(place)}",
+            hold_out_one,
+            {"problem": told, "block": tuple(block), "name": name, "place": int(place), "search": how},
+            _VERSION,
         )
-    return tuple(found)
+        for place in places
+    ]
+    harvest = run_tasks(tasks, **(farm or Farm()).options, title="holding out")
+    return tuple(HeldOut(**row) for row in harvest.results)
+
+
+def hold_out_one(
+    problem: Mapping[str, Any], block: tuple[int, int], name: str, place: int, search: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Predict a scene without it; the fields of `HeldOut` by name. Its values are looked at in the end only.
+
+    Args:
+        problem: as `problem_tables` makes it.
+        block: pixels of a footprint.
+        name: sensor of the scene.
+        place: position of the date.
+        search: fields of `Search`.
+    """
+    whole, how = problem_from(problem), Search(**search)
+    blind = _without(whole, name, place)
+    learnt, clean, gated = learn_blocks(blind, block, how)
+    estimate = estimate_blocks(clean, block, learnt.values, np.array([place]))
+    observed = next(o for o in whole.observed if o.name == name)
+    truth = observed.values[place] + whole.centre
+    noise = observed.scale[place] * learnt.values[f"{name} noise"] ** 2
+    noise = noise + learnt.values.get(f"{name} offset", 0.0) ** 2
+    error = estimate.mean[0].ravel() - truth
+    inside = np.abs(error) <= 1.96 * np.sqrt(estimate.std[0].ravel() ** 2 + noise)
+    seen = np.isfinite(error)
+    others = baseline_predictions(whole, name, place)
+    found = HeldOut(
+        name,
+        whole.date_text(place),
+        int(seen.sum()),
+        float(np.sqrt(np.mean(error[seen] ** 2))),
+        float(np.mean(error[seen])),
+        float(np.mean(inside[seen])),
+        {method: _rmse(guess - truth) for method, guess in others.items()},
+        tuple(f"{g.sensor} {g.date}" for g in gated),
+    )
+    return found._asdict()
+
+
+def _without(problem: Problem, name: str, place: int) -> Problem:
+    """Leave out a scene, and its part in the centre of all values and in the spread that priors go by."""
+    blind = problem.without(name, place)
+    left = next(o for o in blind.observed if o.name == name).values
+    if not np.isfinite(left).any():
+        return blind
+    shift, spread = float(np.nanmean(left)), float(np.nanstd(left)) or 1.0
+    return replace(
+        blind,
+        observed=tuple(replace(o, values=o.values - shift) for o in blind.observed),
+        centre=problem.centre + shift,
+        scales=replace(problem.scales, spread=spread),
+    )
 
 
 def _rmse(error: np.ndarray) -> float:

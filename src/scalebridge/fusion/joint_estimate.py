@@ -10,11 +10,11 @@ from scipy.sparse.linalg import splu
 
 from scalebridge.core.errors import SolverError
 from scalebridge.fusion import sparse_kernels
-from scalebridge.fusion.block_engine import Coefficients, solve_coefficients
 from scalebridge.fusion.block_estimate import Estimate, Search
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.joint_precision import Joint, make_joint
 from scalebridge.fusion.learning import Learnt
+from scalebridge.fusion.shared_coefficients import Coefficients, solve_coefficients
 from scalebridge.grids.footprints import Sparse
 
 

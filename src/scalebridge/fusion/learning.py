@@ -11,8 +11,9 @@ from jaxtyping import Array
 from scipy.optimize import minimize
 
 from scalebridge.core import precision as _precision  # noqa: F401
-from scalebridge.fusion.block_engine import BlockData, Coefficients, System, slopes
+from scalebridge.fusion.block_engine import BlockData, System, slopes
 from scalebridge.fusion.fusion_model import FusionModel, Parameter, kind_of
+from scalebridge.fusion.shared_coefficients import Coefficients
 from scalebridge.fusion.system import correlation, dynamics, layered, transition_pattern
 
 
@@ -195,6 +196,7 @@ class Learnt(NamedTuple):
         steps: evaluations.
         converged: whether the search ended by itself.
         path: log-likelihood (with the priors, where they count) by step.
+        stretch: by what all standard deviations were multiplied afterwards; see `calibration`.
     """
 
     values: dict[str, float]
@@ -203,6 +205,7 @@ class Learnt(NamedTuple):
     steps: int
     converged: bool
     path: tuple[float, ...]
+    stretch: float = 1.0
 
 
 class Objective:

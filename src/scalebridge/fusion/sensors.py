@@ -10,6 +10,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.transfer import Transfer
 from scalebridge.core.units import parse_quantity
 from scalebridge.fusion.fusion_grid import Grid, axes_grid
+from scalebridge.fusion.lazy_arrays import WHOLE, Window, cut, is_lazy
 
 BiasKind = Literal["none", "constant", "ar1"]
 _TIMES, _ROWS, _COLUMNS = ("time", "date", "t"), ("y", "lat", "latitude"), ("x", "lon", "longitude")
@@ -22,7 +23,9 @@ class Sensor:
     Args:
         name: unique among the sensors.
         data: (dates, rows, columns), NaN where nothing was seen; an xarray DataArray with time, y and x, or
-            an array with `dates`. Of stations: (dates, stations) with `points`.
+            an array with `dates`. Of stations: (dates, stations) with `points`. What lies in files (xarray,
+            Dask, Zarr, h5py, memory maps) is read when it is needed, a window at a time where the fusion is
+            written tile by tile.
         dates: of an array: days as numbers, datetime64, or text "2020-10-02".
         y: of an array: coordinates of the rows' centres.
         x: of the columns'.
@@ -35,6 +38,8 @@ class Sensor:
         noise: standard deviation: a number, an array by row and column or by date, row and column; learnt
             where it is None.
         relative_noise: whether `noise` is up to a common factor, which is learnt.
+        tails: degrees of freedom of the noise, above 2, where it is Student's t and not normal: single values
+            far off then count for less.
         bias: "none", "constant" (a number for each footprint), "ar1" (a drifting one).
         offset: whether each date has an offset of its own that all values share.
         mask: where a value is to be used; its array has the shape of the data.
@@ -60,33 +65,53 @@ class Sensor:
     points: Any = None
     noise: Any = None
     relative_noise: bool = False
+    tails: float | None = None
     bias: BiasKind = "none"
     offset: bool = False
     mask: Any = None
     unit: str = "1"
 
     def __post_init__(self):
-        values = _values(self)
+        shape = _shape(self)
         days, dated = _days(self)
-        _check_shape(self, values)
-        _check_dates(self, days, len(values))
-        if self.mask is not None:
-            values = _masked(self, values)
-        if not np.isfinite(values).any():
-            raise self.refusal("data", "no value at all", "at least one", "leave this sensor out")
-        _check_options(self)
-        for name, found in (
-            ("values", values),
-            ("days", days),
-            ("dated", dated),
-            ("scale", _noise(self, values)),
-        ):
+        _check_shape(self, shape)
+        _check_dates(self, days, shape[0])
+        _check_options(self, shape)
+        for name, found in (("shape", shape), ("days", days), ("dated", dated)):
             object.__setattr__(self, f"_{name}", found)
+        if not is_lazy(self.data):
+            self._whole()
+
+    def window(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read and check the values of a window, and the standard deviation of their noise, None if learnt.
+
+        Args:
+            rows: of its own pixels.
+            columns: the same.
+
+        Raises:
+            InputError: values or noise that cannot be.
+        """
+        return _read(self, (rows, columns))
+
+    def _whole(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """All values and their noise, read once."""
+        if "_read" not in self.__dict__:
+            found = _read(self, WHOLE)
+            if not np.isfinite(found[0]).any():
+                raise self.refusal("data", "no value at all", "at least one", "leave this sensor out")
+            object.__setattr__(self, "_read", found)
+        return self.__dict__["_read"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(dates, rows, columns) or (dates, stations); known before anything is read."""
+        return self.__dict__["_shape"]
 
     @property
     def values(self) -> np.ndarray:
         """(dates, rows, columns) or (dates, stations), NaN where nothing is to be used."""
-        return self.__dict__["_values"]
+        return self._whole()[0]
 
     @property
     def days(self) -> np.ndarray:
@@ -101,7 +126,7 @@ class Sensor:
     @property
     def scale(self) -> np.ndarray | None:
         """Standard deviation of the noise of every value, None where it is learnt alone."""
-        return self.__dict__["_scale"]
+        return self._whole()[1]
 
     @property
     def grid(self) -> Grid | None:
@@ -126,20 +151,47 @@ class Sensor:
         return parse_quantity(f"1 {self.unit}", unit, f"sensor '{self.name}', unit")
 
 
-def _values(sensor: Sensor) -> np.ndarray:
+def _ordered(sensor: Sensor) -> Any:
+    """The data with the axes in order, not read yet."""
     data = sensor.data
     if hasattr(data, "dims") and hasattr(data, "transpose"):
         dims = [str(d) for d in data.dims]
         order = [next((d for d in dims if d in names), None) for names in (_TIMES, _ROWS, _COLUMNS)]
         if None in order or len(dims) != 3:
             raise sensor.refusal("data", f"dimensions {', '.join(dims)}", "time, y and x", "rename or select")
-        data = data.transpose(*order).values
+        return data.transpose(*order)
+    return data
+
+
+def _shape(sensor: Sensor) -> tuple[int, ...]:
+    data = _ordered(sensor)
+    if not hasattr(data, "shape"):
+        try:
+            data = np.array(data, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise _not_numbers(sensor) from error
+    return tuple(int(n) for n in data.shape)
+
+
+def _not_numbers(sensor: Sensor) -> InputError:
+    return sensor.refusal("data", type(sensor.data).__name__, "an array of numbers", "convert it")
+
+
+def _read(sensor: Sensor, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values where they are to be used, and their noise."""
+    part = WHOLE if sensor.points is not None else window
+    data = cut(_ordered(sensor), part)
     if np.iscomplexobj(data):
         raise sensor.refusal("data", "complex numbers", "real ones", "pass their size, or parts as sensors")
     try:
-        return np.array(data, dtype=float)
+        values = np.array(data, dtype=float)
     except (TypeError, ValueError) as error:
-        raise sensor.refusal("data", type(data).__name__, "an array of numbers", "convert it") from error
+        raise _not_numbers(sensor) from error
+    if np.isinf(values).any():
+        raise sensor.refusal("data", "infinite values", "numbers, NaN where nothing was seen", "mask them")
+    if sensor.mask is not None:
+        values = np.where(cut(sensor.mask, part), values, np.nan)
+    return values, _noise(sensor, values, part)
 
 
 def _days(sensor: Sensor) -> tuple[np.ndarray, bool]:
@@ -176,21 +228,17 @@ def _crs_of(data: Any) -> str | None:
     return None if told is None else str(told)
 
 
-def _check_shape(sensor: Sensor, values: np.ndarray) -> None:
+def _check_shape(sensor: Sensor, shape: tuple[int, ...]) -> None:
     wanted = 3 if sensor.points is None else 2
-    if values.ndim != wanted or 0 in values.shape:
+    if len(shape) != wanted or 0 in shape:
         axes = "(dates, rows, columns)" if wanted == 3 else "(dates, stations)"
-        raise sensor.refusal("data", f"shape {values.shape}", axes, "add or drop an axis")
-    if np.isinf(values).any():
-        raise sensor.refusal("data", "infinite values", "numbers, NaN where nothing was seen", "mask them")
+        raise sensor.refusal("data", f"shape {shape}", axes, "add or drop an axis")
     if sensor.points is not None:
         points = np.asarray(sensor.points, dtype=float)
-        if points.shape != (values.shape[1], 2) or not np.isfinite(points).all():
+        if points.shape != (shape[1], 2) or not np.isfinite(points).all():
             got = f"shape {points.shape}"
-            raise sensor.refusal(
-                "points", got, f"({values.shape[1]}, 2): y and x of each station", "correct them"
-            )
-    for name, axis, length in (("y", sensor.y, values.shape[1]), ("x", sensor.x, values.shape[-1])):
+            raise sensor.refusal("points", got, f"({shape[1]}, 2): y and x of each station", "correct them")
+    for name, axis, length in (("y", sensor.y, shape[1]), ("x", sensor.x, shape[-1])):
         if axis is not None and len(axis) != length:
             raise sensor.refusal(name, f"{len(axis)} numbers", f"{length}, one for each pixel", "correct it")
 
@@ -209,24 +257,21 @@ def _check_dates(sensor: Sensor, days: np.ndarray, count: int) -> None:
         )
 
 
-def _masked(sensor: Sensor, values: np.ndarray) -> np.ndarray:
-    mask = np.asarray(sensor.mask)
-    if mask.dtype != bool or mask.shape not in (values.shape, values.shape[1:]):
-        got = f"{mask.dtype} of shape {mask.shape}"
-        raise sensor.refusal(
-            "mask", got, f"true and false of shape {values.shape}", "say which values are used"
-        )
-    return np.where(mask, values, np.nan)
+def _check_mask(sensor: Sensor, shape: tuple[int, ...]) -> None:
+    mask = sensor.mask if hasattr(sensor.mask, "shape") else np.asarray(sensor.mask)
+    if mask.dtype != bool or tuple(mask.shape) not in (shape, shape[1:]):
+        got = f"{mask.dtype} of shape {tuple(mask.shape)}"
+        raise sensor.refusal("mask", got, f"true and false of shape {shape}", "say which values are used")
 
 
-def _noise(sensor: Sensor, values: np.ndarray) -> np.ndarray | None:
+def _noise(sensor: Sensor, values: np.ndarray, window: Window) -> np.ndarray | None:
     if sensor.noise is None:
         return None
-    noise = np.asarray(sensor.noise, dtype=float)
+    noise = np.asarray(cut(sensor.noise, window), dtype=float)
     try:
         spread = np.array(np.broadcast_to(noise, values.shape))
     except ValueError as error:
-        wanted = f"a number, or an array that fits {values.shape}"
+        wanted = f"a number, or an array that fits {sensor.shape}"
         raise sensor.refusal("noise", f"shape {noise.shape}", wanted, "correct it") from error
     used = spread[np.isfinite(values)]
     if not np.isfinite(used).all() or (used <= 0).any():
@@ -236,11 +281,15 @@ def _noise(sensor: Sensor, values: np.ndarray) -> np.ndarray | None:
     return spread
 
 
-def _check_options(sensor: Sensor) -> None:
+def _check_options(sensor: Sensor, shape: tuple[int, ...]) -> None:
+    if sensor.mask is not None:
+        _check_mask(sensor, shape)
     if sensor.bias not in ("none", "constant", "ar1"):
         raise sensor.refusal("bias", repr(sensor.bias), "'none', 'constant' or 'ar1'", "choose one of them")
     if sensor.relative_noise and sensor.noise is None:
         raise sensor.refusal("relative_noise", "no noise", "an array of relative noise", "pass noise=")
+    if sensor.tails is not None and not (np.isfinite(sensor.tails) and sensor.tails > 2):
+        raise sensor.refusal("tails", repr(sensor.tails), "a number above 2", "leave it out for normal noise")
     if sensor.blur is not None and not (np.isfinite(sensor.blur) and sensor.blur > 0):
         raise sensor.refusal(
             "blur", repr(sensor.blur), "a positive number of pixels", "leave it out for none"

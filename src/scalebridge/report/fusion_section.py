@@ -20,12 +20,12 @@ def make_fusion_section(found: Fused, number: int) -> Section:
         number: its number on the page, from 1.
     """
     key, text = f"result-{number}", found.to_json(indent=None)
-    spread = float(np.sqrt(np.mean(found.std**2)))
+    spread = found.totals[1]
     told = Upscaled(
         Spec("fused field", found.unit), np.asarray(spread), checks=found.checks,
         provenance=found.provenance, notes=found.notes,
     )  # fmt: skip
-    rows, columns = found.problem.grid.shape
+    _, rows, columns = found.shape
     sensors = " and ".join(o.name for o in found.problem.observed)
     return Section(
         key=key,

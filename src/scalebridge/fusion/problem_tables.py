@@ -1,0 +1,93 @@
+"""A problem as plain tables: for tasks that other processes do, and for the keys of finished work."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from scalebridge.fusion.fusion_grid import Grid
+from scalebridge.fusion.fusion_model import FusionModel, Scales
+from scalebridge.fusion.fusion_problem import Observed, Problem
+from scalebridge.grids.transfers import BlockAverage
+
+
+def problem_tables(problem: Problem) -> dict[str, Any]:
+    """Return numbers, text, lists, tables and arrays that make a problem of nested footprints again.
+
+    Dates on which a sensor saw nothing are left out of its arrays.
+
+    Example:
+        >>> from scalebridge.fusion.fusion_problem import gather
+        >>> from scalebridge.fusion.sensors import Sensor
+        >>> problem = gather(Sensor("survey", np.ones((2, 2, 2)), [0, 4]), FusionModel(), dates=[0, 2])
+        >>> told = problem_tables(problem)
+        >>> told["observed"][0]["values"].shape, problem_from(told).days.tolist()
+        ((2, 4), [0.0, 2.0, 4.0])
+    """
+    model, grid = problem.model, problem.grid
+    return {
+        "grid": {"shape": tuple(grid.shape), "affine": grid.affine, "crs": grid.crs},
+        "days": problem.days,
+        "dated": problem.dated,
+        "observed": [_observed_table(o) for o in problem.observed],
+        "model": {
+            "parts": model.parts,
+            "space": model.space if isinstance(model.space, str) else dict(model.space),
+            "nugget": model.nugget,
+            "parameters": dict(model.parameters),
+            "priors": {name: tuple(pair) for name, pair in model.priors.items()},
+            "period": model.period,
+            "mean_std": model.mean_std,
+        },
+        "covariates": dict(problem.covariates),
+        "classes": problem.classes,
+        "labels": problem.labels,
+        "centre": problem.centre,
+        "scales": {name: float(value) for name, value in asdict(problem.scales).items()},
+        "unit": problem.unit,
+        "shared": problem.shared,
+    }
+
+
+def problem_from(told: Mapping[str, Any]) -> Problem:
+    """Return the problem that `problem_tables` was given."""
+    grid = Grid(tuple(told["grid"]["shape"]), told["grid"]["affine"], told["grid"]["crs"])
+    observed = tuple(_observed_from(table, grid, len(told["days"])) for table in told["observed"])
+    return Problem(
+        grid, told["days"], told["dated"], observed, FusionModel(**told["model"]), dict(told["covariates"]),
+        told["classes"], tuple(told["labels"]), told["centre"], Scales(**told["scales"]), told["unit"],
+        told["shared"],
+    )  # fmt: skip
+
+
+def _observed_table(observed: Observed) -> dict[str, Any]:
+    assert observed.factor is not None  # noqa: S101
+    at = np.flatnonzero(np.isfinite(observed.values).any(axis=1))
+    return {
+        "name": observed.name,
+        "at": at,
+        "values": observed.values[at],
+        "scale": observed.scale[at],
+        "factor": tuple(observed.factor),
+        "bias": observed.bias,
+        "offset": observed.offset,
+        "learn_noise": observed.learn_noise,
+        "shape": tuple(int(n) for n in observed.shape),
+        "tails": observed.tails,
+        "weight": None if observed.weight is None else observed.weight[at],
+    }
+
+
+def _observed_from(told: Mapping[str, Any], grid: Grid, dates: int) -> Observed:
+    rows = told["values"].shape[1]
+    values, scale = np.full((dates, rows), np.nan), np.ones((dates, rows))
+    values[told["at"]], scale[told["at"]] = told["values"], told["scale"]
+    weight = None
+    if told["weight"] is not None:
+        weight = np.ones((dates, rows))
+        weight[told["at"]] = told["weight"]
+    return Observed(
+        told["name"], values, scale, BlockAverage(grid.shape, told["factor"]), told["factor"], told["bias"],
+        told["offset"], told["learn_noise"], told["shape"], told["tails"], weight,
+    )  # fmt: skip
