@@ -16,6 +16,7 @@ import numpy as np
 import scalebridge as sb
 from scalebridge.cells.problems import Problem, Scheme, exact_problems, examine
 from scalebridge.grids.balls import spheres_image
+from scalebridge.reactor.layer_problems import critical_layers
 
 _SPHERES = Path(__file__).parents[1] / "tests" / "reference" / "rve_spheres.csv"
 _SCHEMES: tuple[Scheme, ...] = ("hexahedra", "finite-volume")
@@ -140,6 +141,15 @@ def spread_rows() -> Iterator[str]:
         yield f"| {share:.0%} | {first:.4f} | {many:.4f} | {many / (2 * 199) ** 0.5:.4f} |"
 
 
+def layer_rows() -> Iterator[str]:
+    """Layers and infinite media of neutrons against their analytic k, with the default settings."""
+    yield "| case | geometry | error of k, pcm | asked |"
+    yield "|---|---|---|---|"
+    for name, problem in critical_layers().items():
+        error = round(problem.error(), 1) + 0.0  # no negative zeros
+        yield f"| {name} | {problem.geometry} | {error:+.1f} | {problem.allowed:g} |"
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "exact": exact_rows,
     "orders": order_rows,
@@ -147,6 +157,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "estimates": estimate_rows,
     "derivatives": derivative_rows,
     "spreads": spread_rows,
+    "layers": layer_rows,
 }
 
 if __name__ == "__main__":

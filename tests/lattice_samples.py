@@ -1,16 +1,13 @@
 """Lattices and materials that the tests of reactor lattices share."""
 
-import json
-from functools import cache
 from pathlib import Path
 
 from scalebridge.reactor.lattice import lattice
 from scalebridge.reactor.lattice_cells import box_cell, pin_cell
-from scalebridge.reactor.materials import multigroup_material, read_materials
+from scalebridge.reactor.materials import read_materials
 
 ROOT = Path(__file__).parents[1]
 C5G7 = read_materials(ROOT / "examples" / "data" / "c5g7.toml")
-SOOD = json.loads((Path(__file__).parent / "reference" / "sood_analytic.json").read_text(encoding="utf-8"))
 FUEL = {"total": [0.5, 0.9], "scatter": [[0.44, 0.02], [0.0, 0.7]], "nu_fission": [0.01, 0.26]}
 FUEL |= {"fission": [0.004, 0.1], "chi": [1.0, 0.0]}
 WATER = {"total": [0.6, 1.5], "scatter": [[0.55, 0.045], [0.0, 1.48]]}
@@ -40,18 +37,3 @@ def two_group_table(rows=("F W", "W F"), boundary="reflective"):
         "W": {"material": "water", "mesh": 2},
     }
     return {"pitch": 1.2, "pins": pins, "rows": list(rows), "boundary": boundary}
-
-
-@cache
-def sood_case(name):
-    """Case of the analytic benchmark with its materials."""
-    case = next(c for c in SOOD["cases"] if c["name"] == name)
-    made = {}
-    for key in case["materials"]:
-        data = SOOD["materials"][key]
-        made[key] = multigroup_material(
-            key,
-            scatter=data["scatter_legendre"][: case["scatter_order"] + 1],
-            **{k: data[k] for k in ("total", "absorption", "fission", "nu_fission", "chi")},
-        )
-    return case, made

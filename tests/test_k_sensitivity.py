@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lattice_samples import C5G7, MIXED, TWO_GROUPS, small_lattice, two_group_table
+from lattice_samples import C5G7, MIXED, ROOT, TWO_GROUPS, cells, small_lattice, two_group_table
+from scalebridge.cli.case_file import load_case
 from scalebridge.core.errors import InputError
+from scalebridge.reactor.lattice import lattice
+from scalebridge.reactor.lattice_cells import pin_cell
 from scalebridge.reactor.sensitivity import k_sensitivity
 from scalebridge.reactor.solve_transport import solve_transport
 
@@ -18,6 +21,8 @@ TIGHT = {
     "max_steps": 2000,
     "polar_count": 2,
 }
+CLAD = {"total": [0.3, 0.4], "scatter": [[0.29, 0.005], [0.0, 0.38]], "nu_fission": [0.0, 0.0]}
+DENSE = ("total", "scatter", "nu_fission", "fission", "absorption")
 PIN = small_lattice(("U",))
 ASSEMBLY = small_lattice(("U U U", "U G U", "U 4 W"), MIXED)
 
@@ -52,9 +57,9 @@ def assembly():
     ("name", "key", "index"),
     [
         ("UO2", "total", (0,)),
-        ("Moderator", "total", (6,)),
-        ("UO2", "nu_fission", (6,)),
-        ("UO2", "chi", (1,)),
+        pytest.param("Moderator", "total", (6,), marks=pytest.mark.slow),
+        pytest.param("UO2", "nu_fission", (6,), marks=pytest.mark.slow),
+        pytest.param("UO2", "chi", (1,), marks=pytest.mark.slow),
         ("Moderator", "scatter", (0, 0, 1)),
     ],
 )
@@ -67,12 +72,55 @@ def test_a_pin_cell(pin, name, key, index):
 
 @pytest.mark.parametrize(
     ("name", "key", "index"),
-    [("UO2", "total", (5,)), ("GuideTube", "total", (6,)), ("MOX-4.3%", "nu_fission", (6,)),
+    [("UO2", "total", (5,)), pytest.param("GuideTube", "total", (6,), marks=pytest.mark.slow),
+     pytest.param("MOX-4.3%", "nu_fission", (6,), marks=pytest.mark.slow),
      ("Moderator", "scatter", (0, 5, 6))],
 )  # fmt: skip
 def test_an_assembly(assembly, name, key, index):
     slope = getattr(assembly[1], key)[name][index if key != "scatter" else index[1:]]
     assert slope == pytest.approx(difference(ASSEMBLY, name, key, index), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["UO2", pytest.param("Moderator", marks=pytest.mark.slow)])
+def test_a_density_moves_all_cross_sections(pin, name):
+    def k(scale):
+        m = C5G7[name]
+        scaled = {key: scale * getattr(m, key) for key in DENSE}
+        return solved(PIN, {**C5G7, name: replace(m, **scaled)}).multiplication
+
+    slope = pin[1].density(pin[0])[name]
+    assert slope == pytest.approx((k(1.0005) - k(0.9995)) / 1e-3, rel=1e-4)
+
+
+def test_radii_move_areas_and_lengths_of_segments():
+    def at(*radii):
+        pin = {"radii": radii, "materials": ["fuel", "clad", "water"], "subdivisions": [2, 1], "sectors": 2}
+        pins = {"P": pin, "W": {"material": "water", "mesh": 1}}
+        table = {"pitch": 1.2, "pins": pins, "rows": ["P W"], "boundary": {**MIXED, "east": 0.5}}
+        return solve_transport(table, {**TWO_GROUPS, "clad": TWO_GROUPS["fuel"] | CLAD}, **TIGHT)
+
+    slopes = k_sensitivity(at(0.46, 0.51), rtol=1e-10)
+    for i, moved in enumerate(((1e-5, 0.0), (0.0, 1e-5))):
+        sides = [at(0.46 + s * moved[0], 0.51 + s * moved[1]).multiplication for s in (1, -1)]
+        wanted = (sides[0] - sides[1]) / 2e-5
+        assert slopes.radius["P"][i] == pytest.approx(wanted, rel=1e-5)  # no circle meets another track
+    assert [len(slopes.radius[key]) for key in "PW"] == [2, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_whole_assembly():
+    # An assembly of UO2 of C5G7, 17 by 17 pins with guide tubes, beside another boundary
+    case = load_case(ROOT / "examples" / "c5g7.toml").lattice
+    pins = {key: cells()[key] for key in "UG"}
+    pins["F"] = pin_cell([0.54], ["FissionChamber", "Moderator"], sectors=4)
+    found = lattice(pins, case.assemblies["uo2"], pitch="1.26 cm", boundary={**MIXED, "south": "reflective"})
+    solution = solved(found)
+    slopes = k_sensitivity(solution, rtol=1e-9)
+    assert all(check.passed for check in slopes.checks)
+    for name, key, index in (("UO2", "total", (6,)), ("Moderator", "scatter", (0, 5, 6))):
+        slope = getattr(slopes, key)[name][index if key != "scatter" else index[1:]]
+        assert slope == pytest.approx(difference(found, name, key, index), rel=1e-4)
 
 
 def test_the_adjoint_problem_has_the_same_k_and_balances(pin, assembly):
@@ -121,6 +169,14 @@ def test_covariances_that_cannot_be(pin, covariance, words):
     with pytest.raises(InputError, match="covariance") as caught:
         pin[1].spread(covariance)
     assert words in str(caught.value)
+
+
+def test_scattering_with_its_angle_has_no_adjoint_here():
+    fuel = {**TWO_GROUPS["fuel"], "scatter": 2 * [TWO_GROUPS["fuel"]["scatter"]]}
+    options = {**TIGHT, "rtol": 1e-3, "scattering_order": 1}
+    table = {"pitch": 1.0, "pins": {"F": {"material": "fuel"}}, "rows": ["F"]}
+    with pytest.raises(InputError, match="order 1"):
+        k_sensitivity(solve_transport(table, {"fuel": fuel}, **options))
 
 
 def test_a_given_source_has_no_k():

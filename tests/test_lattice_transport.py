@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from lattice_samples import C5G7, FUEL, MIXED, TWO_GROUPS, WATER, cells, small_lattice, two_group_table
+from scalebridge.core.errors import InputError
 from scalebridge.reactor.angular_quadrature import azimuths, polar_set
 from scalebridge.reactor.lattice import lattice
 from scalebridge.reactor.lattice_cells import box_cell, pin_cell, region_areas
+from scalebridge.reactor.layer_problems import critical_layers
 from scalebridge.reactor.layered_transport import solve_layers
 from scalebridge.reactor.solve_transport import solve_transport
-from scalebridge.reactor.sweep import Sweeper
+from scalebridge.reactor.sweep import Sweeper, harmonics_of
 from scalebridge.reactor.tracks import lay_tracks
 
 QUICK = {"azimuths": 8, "spacing": 0.2}
@@ -103,6 +105,59 @@ def test_a_slab_in_two_dimensions_is_the_slab_of_one():
     line = solve_layers("slab", [1.6, 1.6], ["fuel", "water"], TWO_GROUPS, cells=40)
     # the angles of the two differ, and cells of a fortieth of a mean free path leave 10 pcm of k = 0.15
     assert plane.multiplication == pytest.approx(line.multiplication, rel=1e-3)
+
+
+def slab_in_the_plane(name, order, azimuths=16, polar_count=4, mesh=4, tracks=8):
+    problem = critical_layers()[name]
+    width, material = problem.thicknesses[0] / 4, problem.layers[0]
+    table = {
+        "pitch": [width, width],
+        "pins": {"F": {"material": material, "mesh": [mesh, 1]}},
+        "rows": ["F F F F"],
+        "boundary": {**dict.fromkeys(("west", "south", "north"), "reflective"), "east": "vacuum"},
+    }
+    return solve_transport(
+        table, problem.materials, azimuths=azimuths, spacing=width / tracks, polar="gauss",
+        polar_count=polar_count, scattering_order=order, rtol=1e-6,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "order"), [("PUa-1-1-SL", 1), ("PUb-1-2-SL", 2)])
+def test_scattering_with_its_angle_meets_the_analytic_slab(name, order):
+    found = slab_in_the_plane(name, order)
+    assert abs(found.multiplication - 1.0) < 0.02  # of the directions: see the slow test
+    assert found.passed  # the balance of every pin holds with angles too
+    assert slab_in_the_plane(name, 0).multiplication > found.multiplication + 0.01
+    assert np.abs(found.pins.balance()).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "order"), [("PUa-1-0-SL", 0), ("PUa-1-1-SL", 1), ("PUb-1-2-SL", 2)])
+def test_slabs_in_the_plane_converge_with_directions(name, order):
+    coarse = abs(slab_in_the_plane(name, order, 16, 4, 8).multiplication - 1.0)
+    fine = abs(slab_in_the_plane(name, order, 96, 8, 16, 20).multiplication - 1.0)
+    assert fine < 0.25 * coarse
+    assert fine < 100e-5  # some 60 to 80 pcm, whatever the order
+
+
+def test_harmonics_add_up_to_legendre_polynomials_of_the_angle_between():
+    angles, sines = np.array([0.3, 1.2]), np.array([0.4, 0.9])
+    found = harmonics_of(angles, sines, 3)
+    starts = [0, 1, 3, 6, 10]
+    cosines = np.sqrt(1.0 - sines**2)
+    one, other = found[0, 0, 0, 0], found[1, 1, 1, 1]  # the second: mirrored, and turned round
+    plane = np.cos(0.3 - (2.0 * np.pi - 1.2)) * sines[0] * sines[1]
+    for order in range(4):
+        part = slice(starts[order], starts[order + 1])
+        both = [plane + s * cosines[0] * cosines[1] for s in (1, -1)]  # up and down together
+        wanted = np.mean([np.polynomial.legendre.legval(x, np.eye(4)[order]) for x in both])
+        assert one[part] @ other[part] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_orders_of_scattering_that_the_data_do_not_have_are_refused():
+    for wrong in (1, -1, True, "one"):
+        with pytest.raises(InputError, match="scattering_order"):
+            solve_transport(two_group_table(["F"]), TWO_GROUPS, scattering_order=wrong)
 
 
 def test_acceleration_changes_the_way_and_not_the_end():

@@ -100,6 +100,8 @@ LATTICES = [
     ("an unknown geometry", lambda: solve_layers("torus", [1.0], ["fuel"], TWO_GROUPS), "geometry", "sphere"),
     ("a layer without thickness",
      lambda: solve_layers("slab", [], ["fuel"], TWO_GROUPS), "layers", "one each"),
+    ("layers of water alone",
+     lambda: solve_layers("slab", [1.0], ["water"], TWO_GROUPS), "layers", "nu_fission"),
 ]  # fmt: skip
 
 

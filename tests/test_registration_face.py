@@ -69,6 +69,18 @@ def test_a_mask_changes_the_answer_where_it_hides_damage():
     assert np.percentile(misses(detected, task), 95) <= 1.05 * np.percentile(misses(bare, task), 95)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("similarity", ["gradients", "mind"])
+def test_descriptors_find_the_map_too(similarity):
+    task, known = small_task(), small_answer()
+    start = np.c_[known.linear.matrix, known.linear.shift]
+    found = sb.register(*images(task), moving_mask=task.sound, start=start, similarity=similarity)
+    errors = misses(found, task)
+    assert np.median(errors) < 1.6  # pixels are 1.6 mm, and the texture is white by pixel
+    assert np.all(found.standard_error(task.points[:5]) > 0)
+    assert found.provenance.settings["similarity"] == similarity
+
+
 def test_images_of_different_things_do_not_pass():
     rng = np.random.default_rng(0)
     one, other = (

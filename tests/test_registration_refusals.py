@@ -46,6 +46,8 @@ ROWS = [
     ("no stiffness", {"stiffness": 0.0}, "stiffness"),
     ("stiffness of text", {"stiffness": "soft"}, "stiffness"),
     ("unknown treatment of damage", {"damage": "mend"}, "damage"),
+    ("unknown similarity", {"similarity": "correlation"}, "similarity"),
+    ("similarity of a number", {"similarity": 3}, "similarity"),
     ("flip of text", {"flip": "both"}, "flip"),
     ("finest of time", {"finest": "2 s"}, "finest"),
     ("landmarks without partners", {"landmarks": (np.zeros((3, 2)), np.zeros((4, 2)))}, "landmarks"),

@@ -37,6 +37,7 @@ class TransportTable(Table):
     spacing: float | str = Field(default="0.05 cm", description="between tracks, at most")
     polar: Literal["tabuchi-yamamoto", "gauss"] = "tabuchi-yamamoto"
     polar_count: int = Field(default=3, description="polar directions of a hemisphere")
+    scattering_order: int = Field(default=0, description="highest order of scattering taken with its angle")
     rtol: float = Field(default=1e-5, description="wanted largest relative change of a flux")
     k_tolerance: float = 1e-6
     max_steps: int = 500
@@ -74,6 +75,11 @@ class ReactorCase(Table):
     source: dict[str, list[float]] | None = Field(default=None, description="given source by material")
     transport: TransportTable = Field(default_factory=TransportTable)
     constants: ConstantsTable = Field(default_factory=ConstantsTable)
+    covariance: dict[str, dict[str, float | list[float] | list[list[float]]]] = Field(
+        default_factory=dict,
+        description="of the data, by material and key (total, nu_fission, fission, chi, scatter): relative "
+        "standard deviations, one or one each, or a matrix; the constants' and k's is then handed up",
+    )
     sensitivity: bool = Field(default=False, description="whether derivatives of k are computed")
     output: ReactorOutputTable = Field(default_factory=ReactorOutputTable)
 

@@ -14,6 +14,7 @@ from scalebridge.cli.reactor_case import ReactorCase
 from scalebridge.cli.solving import digest_of_files
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import FileFormatError
+from scalebridge.reactor.data_covariance import checked_covariance
 from scalebridge.reactor.homogenize_lattice import homogenize_lattice
 from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.reactor.lattice_table import lattice_from_table
@@ -47,14 +48,15 @@ def solve_reactor_case(
     materials = materials_of(case, folder)
     told = {key: value for key, value in case.lattice.model_dump().items() if value is not None}
     found = lattice_from_table(told)
-    request = digest_of_files(case, read)
+    request, covariance = digest_of_files(case, read), covariance_of(case, materials)
 
     def ask() -> LatticeStudy:
         solution = solve_transport(
             found, materials, source=case.source, progress=progress, **case.transport.model_dump()
         )
-        constants = homogenize_lattice(solution, **case.constants.model_dump())
-        slopes = k_sensitivity(solution) if case.sensitivity else None
+        constants = homogenize_lattice(solution, covariance=covariance, **case.constants.model_dump())
+        spread = constants.uncertainty
+        slopes = None if not case.sensitivity else spread.slopes.k if spread else k_sensitivity(solution)
         if places["library"] is not None:
             write_mgxs(
                 places["library"], constants.materials(), note=f"D by {constants.method} is in the JSON."
@@ -90,6 +92,21 @@ def materials_of(case: ReactorCase, folder: Path) -> dict[str, MultigroupMateria
                 "library", got=path.name, wanted="a .toml file, or OpenMC's .h5", cure="convert the library"
             )
     return materials_from({**found, **case.materials})
+
+
+def covariance_of(
+    case: ReactorCase, materials: dict[str, MultigroupMaterial]
+) -> dict[tuple[str, str], Any] | None:
+    """Return the covariance of the data of a case by material and key; None without one.
+
+    Raises:
+        InputError: it cannot be right.
+    """
+    found = {(name, key): value for name, of in case.covariance.items() for key, value in of.items()}
+    if not case.covariance:
+        return None
+    checked_covariance(found, materials)
+    return found
 
 
 def show_study(out: Console, study: LatticeStudy, written: dict[str, Path]) -> None:

@@ -1,5 +1,6 @@
 """scalebridge register: the map between two images of the same tissue."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -8,6 +9,14 @@ from scalebridge.cli import options
 from scalebridge.cli.exits import refusals
 
 Pixel = "Distance of its samples, '0.5 um', where the file does not say."
+
+
+class Plane(StrEnum):
+    """Planes of a volume."""
+
+    axial = "axial"
+    coronal = "coronal"
+    sagittal = "sagittal"
 
 
 def register(
@@ -27,10 +36,18 @@ def register(
         str | None,
         typer.Option("--landmarks", metavar="FILE.csv", help="BigWarp's pairs, mm; compared, not used."),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="FILE.json", help="QuickNII's or DeepSlice's anchoring of FIXED."),
+    ] = None,
+    plane: Annotated[
+        Plane | None,
+        typer.Option("--plane", help="Of a volume, to which FIXED is nearest; all are searched."),
+    ] = None,
     angles: Annotated[
         int, typer.Option("--angles", metavar="N", help="Starting angles of the full turn.")
     ] = 24,
-    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Try MOVING on its face as well.")] = True,
+    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Try the other face as well.")] = True,
     deform: Annotated[
         bool, typer.Option("--deform/--affine", help="A displacement beyond the affine map, or not.")
     ] = True,
@@ -42,6 +59,12 @@ def register(
         typer.Option("--grid", metavar="LENGTH", help="Distance of control points at the last level."),
     ] = None,
     stiffness: Annotated[float, typer.Option("--stiffness", metavar="FACTOR", help="1 is by size.")] = 1.0,
+    similarity: Annotated[
+        str,
+        typer.Option(
+            "--similarity", metavar="KIND", help="information, or gradients or mind: stain to stain."
+        ),
+    ] = "information",
     map_files: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,6 +72,10 @@ def register(
             metavar="FILE",
             help="Write the map, repeated: .tfm or .h5 (ITK), .mat (ANTs), .txt (elastix), .nii.gz, .json.",
         ),
+    ] = None,
+    anchoring: Annotated[
+        str | None,
+        typer.Option("--anchoring", metavar="FILE.json", help="Write FIXED's plane in MOVING for QuickNII."),
     ] = None,
     warped: Annotated[
         str | None, typer.Option("--warped", metavar="FILE.tif", help="Write MOVING on FIXED's grid.")
@@ -61,7 +88,8 @@ def register(
 ) -> None:
     """Find the map from points of FIXED to points of MOVING, coarse to fine, with its standard error.
 
-    Rotation, flip, shrinkage and overlap are searched; then an affine map and a smooth displacement.
+    Rotation, flip, shrinkage and overlap are searched; then an affine map and a smooth displacement. MOVING
+    may be a volume: then the plane of FIXED in it is searched first.
     """
     with refusals(debug):
         from scalebridge.cli.registration_solving import answer_registration
@@ -74,15 +102,19 @@ def register(
                 "moving_pixel": moving_pixel,
                 "fixed_mask": fixed_mask,
                 "moving_mask": moving_mask,
+                "start": start,
+                "plane": None if plane is None else plane.value,
                 "angles": angles,
                 "flip": flip,
                 "deform": deform,
                 "finest": finest,
                 "grid": grid,
                 "stiffness": stiffness,
+                "similarity": similarity,
             },
             landmarks=landmarks,
             maps=map_files or [],
+            anchoring=anchoring,
             warped=warped,
             out=out,
             report=report,

@@ -13,12 +13,14 @@ from scalebridge.cli.answering import leave
 from scalebridge.cli.places import check_place
 from scalebridge.cli.terminal import console, show_written, verdict_text
 from scalebridge.core.errors import InputError
+from scalebridge.registration.anchoring import write_anchoring
 from scalebridge.registration.exports import check_kind, read_map, write_map
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.landmarks import read_bigwarp
 from scalebridge.registration.reading import open_slide
 from scalebridge.registration.register import register
 from scalebridge.registration.registration_result import Registration
+from scalebridge.registration.slide import Slide
 from scalebridge.registration.warp import warp
 from scalebridge.report.page import write_report
 
@@ -30,6 +32,7 @@ def answer_registration(
     *,
     landmarks: str | None,
     maps: list[str],
+    anchoring: str | None,
     warped: str | None,
     out: str | None,
     report: str | None,
@@ -42,10 +45,13 @@ def answer_registration(
         typer.Exit: with the exit code, unless every check passed.
     """
     places = {f"map {k}" if k else "map": Path(name) for k, name in enumerate(maps)}
-    places |= {k: Path(p) for k, p in (("warped", warped), ("out", out), ("report", report)) if p is not None}
-    masks = [settings[key] for key in ("fixed_mask", "moving_mask")]
-    inputs = tuple(Path(p) for p in (fixed, moving, landmarks, *masks) if p is not None)
+    asked = (("anchoring", anchoring), ("warped", warped), ("out", out), ("report", report))
+    places |= {k: Path(p) for k, p in asked if p is not None}
+    others = [settings[key] for key in ("fixed_mask", "moving_mask", "start")]
+    inputs = tuple(Path(p) for p in (fixed, moving, landmarks, *others) if p is not None)
     _check_places(places, inputs, maps)
+    if maps or anchoring is not None:
+        _check_kinds(open_slide(moving, pixel=settings["moving_pixel"], argument="moving"), maps, anchoring)
     marks = None if landmarks is None else read_bigwarp(landmarks)
     found = register(fixed, moving, **settings, landmarks=marks, progress=_teller(progress, as_json))
     written: dict[str, Path] = {}
@@ -54,6 +60,11 @@ def answer_registration(
     for name in maps:
         for file in write_map(found.map, name):
             written[f"map {len(written)}" if "map" in written else "map"] = file
+    if anchoring is not None:
+        names = (Path(fixed).name, Path(moving).name)
+        written["anchoring"] = write_anchoring(
+            anchoring, found.map, found.moving_frame, *names, points=found.tissue_points()
+        )
     if warped is not None:
         warp(found, moving, moving_pixel=settings["moving_pixel"], out=warped)
         written["warped"] = Path(warped)
@@ -84,6 +95,17 @@ def _check_places(places: dict[str, Path], inputs: tuple[Path, ...], maps: list[
     if "report" in places and places["report"].suffix.lower() not in (".html", ".htm"):
         raise InputError(
             "report", got=f"'{places['report']}'", wanted="an .html file", cure="name it report.html"
+        )
+
+
+def _check_kinds(moving: Slide, maps: list[str], anchoring: str | None) -> None:
+    """Refuse before long work what is not written of a map into a plane, or into a volume."""
+    in_volume = moving.frame.size == 3
+    for name in maps:
+        check_kind(Path(name), in_volume)
+    if anchoring is not None and not in_volume:
+        raise InputError(
+            "anchoring", got=f"'{anchoring}' for two planes", wanted="a volume as MOVING", cure="use --map"
         )
 
 

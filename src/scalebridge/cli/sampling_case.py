@@ -61,6 +61,7 @@ class SampleTable(Table):
     subchain: int | list[int] | Literal["auto"] | None = None
     random_subchain: bool | None = None
     correction: Literal["none", "constant", "linear", "quadratic", "gaussian-process"] | None = None
+    whitening: Literal["draws", "curvature"] | None = None
     tempering: int | list[float] | None = None
     seed: int | None = None
     patience: int | None = Field(default=None, description="failures in a row after which to stop")

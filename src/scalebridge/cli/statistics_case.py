@@ -32,10 +32,12 @@ class MeasurementsTable(Table):
 class PropertyTable(Table):
     """What is handed up of each group."""
 
-    upscale: Literal["geometric", "arithmetic", "harmonic", "power"] = "geometric"
+    upscale: Literal["geometric", "arithmetic", "harmonic", "power", "flow"] = "geometric"
     exponent: float | list[float] | None = Field(
         default=None, description="of 'power': number, or [mean, std]"
     )
+    cells: list[int] = Field(default=[8, 8, 8], description="of a block, of 'flow'")
+    cell: float = Field(default=1.0, description="edge of a cell in the unit of position")
     of: str | None = Field(default=None, description="level whose groups are upscaled, or 'all'")
     observed: dict[str, list[float | str]] = Field(
         default_factory=dict, description="coarse measurements by label, [value, relative std]"

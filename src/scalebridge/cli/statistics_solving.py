@@ -132,9 +132,8 @@ def _conclude(
 def show_measurements(out: Console, study: MeasurementStudy, written: dict[str, Path]) -> None:
     """Print what measurements say: groups, parameters, findings, checks, notes, files."""
     unit = typeset_unit(study.unit)
-    kind = "" if study.mean_name == "callable" else f", {study.mean_name} mean"
-    name = study.spec.name[:1].upper() + study.spec.name[1:]
-    out.print(Text(f"{name}{kind}{f', {unit}' if unit else ''}", style="bold"))
+    name = study.title[:1].upper() + study.title[1:]
+    out.print(Text(f"{name}{f', {unit}' if unit else ''}", style="bold"))
     asked = study.wanted is not None
     table = plain_table("group", "n>", "median>", "95 % from>", "to>", *(["more>"] if asked else []))
     for group in (*study.groups, study.everything):

@@ -89,12 +89,9 @@ class Sampler:
             case "adaptive-metropolis":
                 return random_walk(target, tuning.scale * usual, tuning.root)
             case "pcn":
-
-                def log_rest(state: State) -> float:
-                    return target.log_density(state) - prior.log_gaussian(state.position)
-
-                scale = min(tuning.scale, 1.0)
-                return preconditioned_crank_nicolson(target, scale, prior.mean, prior.std, log_rest)
+                shaped = self.plan.whitening == "curvature"
+                mean, root = (tuning.centre, tuning.root) if shaped else (prior.mean, prior.std)
+                return preconditioned_crank_nicolson(target, min(tuning.scale, 1.0), mean, root)
             case "dream-z":
                 return differential_evolution(target, tuning.scale, tuning.archive)
             case "mala":

@@ -13,7 +13,7 @@ from scalebridge.inference.hierarchy import CORRELATED, HETEROGENEITY, LENGTH, H
 from scalebridge.inference.hierarchy_fields import MOST, new_cells
 from scalebridge.inference.hierarchy_posterior import Posterior
 from scalebridge.inference.hierarchy_result import ALL, GroupSummary, MeasurementStudy
-from scalebridge.inference.power_means import power_mean
+from scalebridge.inference.power_means import FLOW, power_mean
 from scalebridge.inference.predictive import LeftOut, leave_groups_out, left_out_check, predictive_checks
 from scalebridge.inference.semivariance import Semivariance, semivariance
 
@@ -289,7 +289,10 @@ def _notes(hierarchy: Hierarchy, posterior: Posterior, wanted: Wanted) -> tuple[
         said.append("Measurements are taken as free of noise: what there is counts as heterogeneity.")
     if not data.placed:
         said.append("Without positions it was not looked at whether samples of a group are independent.")
-    if wanted.mean_name != "callable" and wanted.spec.support == "positive":
+    if wanted.mean_name == FLOW:
+        size = " x ".join(map(str, wanted.cells))
+        said.append(f"The property is that of blocks of {size} cells, filled from a group's population.")
+    elif wanted.mean_name != "callable" and wanted.spec.support == "positive":
         said.append(
             f"The property is the {wanted.mean_name} mean of a group's whole population, not of its samples."
         )

@@ -15,6 +15,7 @@ from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Contribution, Upscaled, plain
 from scalebridge.inference.hierarchy import Hierarchy
 from scalebridge.inference.hierarchy_posterior import Moments, Posterior
+from scalebridge.inference.power_means import FLOW
 from scalebridge.inference.predictive import LeftOut, Predictive
 from scalebridge.inference.semivariance import Semivariance
 from scalebridge.io.stored import nearest
@@ -59,7 +60,8 @@ class MeasurementStudy(Saved):
     Args:
         spec: name, unit and support of the property.
         distribution: "log-normal" or "normal": the coordinate is the logarithm of the SI value, or the value.
-        mean_name: which mean is the property: "arithmetic", "geometric", "harmonic", "power" or "callable".
+        mean_name: which mean is the property: "arithmetic", "geometric", "harmonic", "power", or "flow" or
+            "callable" of blocks of cells.
         of: level whose groups were upscaled; "all" for everything.
         groups: what is known of them.
         everything: the same of all together.
@@ -100,6 +102,13 @@ class MeasurementStudy(Saved):
     notes: tuple[str, ...]
     hierarchy: Hierarchy
     provenance: Provenance = field(default_factory=lambda: Provenance({}, {}))
+
+    @property
+    def title(self) -> str:
+        """What is handed up, in words."""
+        if self.mean_name in ("callable", FLOW):
+            return self.spec.name + (" to flow" if self.mean_name == FLOW else "")
+        return f"{self.mean_name} mean of {self.spec.name}"
 
     @property
     def unit(self) -> str:
@@ -223,9 +232,8 @@ def findings(study: MeasurementStudy) -> list[str]:
 
 def _summary(study: MeasurementStudy) -> list[str]:
     unit = "" if study.unit == "1" else f" {study.unit}"
-    kind = "" if study.mean_name == "callable" else f"{study.mean_name} mean of "
     data = study.hierarchy.measurements
-    lines = [f"{kind}{study.spec.name}{unit}, {data.tree.count} measurements"]
+    lines = [f"{study.title}{unit}, {data.tree.count} measurements"]
     head = f"  {'group':<22}  {'n':>5}  {'median':>10}  {'95 % from':>10}  {'to':>10}"
     lines.append(head + (f"  {'more':>6}" if study.wanted is not None else ""))
     for group in (*study.groups, study.everything):

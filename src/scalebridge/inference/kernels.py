@@ -148,27 +148,33 @@ def random_walk(target: Target, scale: float, root: np.ndarray) -> Kernel:
     return Kernel(target.value, step)
 
 
-def preconditioned_crank_nicolson(
-    target: Target, scale: float, mean: np.ndarray, std: np.ndarray, log_rest: Callable[[State], float]
-) -> Kernel:
-    """Steps that leave a Gaussian prior unchanged: u' = m + √(1 - s²)(u - m) + s σ ξ.
+def preconditioned_crank_nicolson(target: Target, scale: float, mean: np.ndarray, root: np.ndarray) -> Kernel:
+    """Steps that leave a Gaussian unchanged: u' = m + √(1 - s²)(u - m) + s R ξ.
 
-    What is left of the ratio is the density without the Gaussian, so that acceptance does not fall as a
-    function is refined.
+    What is left of the ratio is the density without the Gaussian. With that of the prior, acceptance does not
+    fall as a function is refined; with one that is shaped as the posterior is, steps are long as well.
 
     Args:
         target: what to sample.
         scale: s, in (0, 1].
-        mean: (d,) m of the prior.
-        std: (d,) σ of the prior.
-        log_rest: of a state, the log-density less that of the Gaussian.
+        mean: (d,) m of the Gaussian.
+        root: (d, d) R of its covariance R Rᵀ, or (d,) standard deviations.
 
-    Source: Cotter, Roberts, Stuart & White, Statist. Sci. 28 (2013) 424.
+    Source: Cotter, Roberts, Stuart & White, Statist. Sci. 28 (2013) 424; Rudolf & Sprungk, Found. Comput.
+        Math. 18 (2018) 309.
     """
     kept = math.sqrt(1.0 - scale**2)
+    inverse = 1.0 / root if root.ndim == 1 else np.linalg.inv(root)
+
+    def log_rest(state: State) -> float:
+        away = state.position - mean
+        white = inverse * away if root.ndim == 1 else inverse @ away
+        return target.log_density(state) + 0.5 * float(white @ white)
 
     def step(rng: np.random.Generator, state: State) -> tuple[State, Info]:
-        moved = mean + kept * (state.position - mean) + scale * std * rng.standard_normal(mean.size)
+        noise = rng.standard_normal(mean.size)
+        pushed = root * noise if root.ndim == 1 else root @ noise
+        moved = mean + kept * (state.position - mean) + scale * pushed
         new = target.value(moved)
         return accept(rng, state, new, log_rest(new) - log_rest(state))
 

@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
+from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError
 
 
@@ -49,6 +51,21 @@ class Likelihood:
         if self.data is None:
             return outputs[0]
         return -0.5 * xp.sum((whitener @ (self.data - outputs)) ** 2)
+
+    def slope(self, outputs: np.ndarray, whitener: np.ndarray) -> np.ndarray:
+        """Return d(log-likelihood) / d(answers), (m,)."""
+        if self.function is not None:
+            return np.asarray(jax.grad(self.function)(outputs))
+        if self.data is None:
+            return np.ones(1)
+        return whitener.T @ (whitener @ (self.data - outputs))
+
+    def curvature(self, outputs: np.ndarray, whitener: np.ndarray) -> np.ndarray:
+        """Return -d²(log-likelihood) / d(answers)², (m, m), without directions in which it is negative."""
+        if self.function is None:
+            return whitener.T @ whitener
+        values, axes = np.linalg.eigh(-np.asarray(jax.hessian(self.function)(outputs)))
+        return (axes * np.maximum(values, 0.0)) @ axes.T
 
 
 def read_likelihood(data: Any, noise: Any, function: Callable[[Any], Any] | None) -> Likelihood:

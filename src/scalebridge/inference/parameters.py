@@ -295,10 +295,6 @@ class Prior:
         values = self.values(coordinates, xp)
         return total + (self.further(values) if xp is jnp else float(self._further(values)))
 
-    def log_gaussian(self, coordinates: np.ndarray) -> float:
-        """Return the same for the Gaussian parts alone, without a constant."""
-        return float(-0.5 * np.sum(((coordinates - self.mean) / self.std) ** 2))
-
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Draw coordinates; a flat one around zero."""
         return np.concatenate([piece.draw(rng) for piece, _, _ in self._pieces])

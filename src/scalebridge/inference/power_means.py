@@ -16,7 +16,8 @@ from scalebridge.core.errors import InputError
 from scalebridge.io.stored import nearest
 
 EXPONENTS = {"arithmetic": 1.0, "geometric": 0.0, "harmonic": -1.0}
-NAMES = (*EXPONENTS, "power")
+FLOW = "flow"
+NAMES = (*EXPONENTS, "power", FLOW)
 
 
 def power_mean(mean: np.ndarray, variance: np.ndarray, exponent: float | np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from scalebridge.inference.sampling_inputs import (
 )
 from scalebridge.inference.sampling_job import Found, Job
 from scalebridge.inference.telescoping import Rung
-from scalebridge.inference.tuning import Proposal
+from scalebridge.inference.tuning import Proposal, Whitening
 
 Degree = Literal["none", "constant", "linear", "quadratic", "gaussian-process"]
 
@@ -48,6 +48,7 @@ def sample(
     subchain: int | Sequence[int] | Literal["auto"] | None = None,
     random_subchain: bool = False,
     correction: Degree = "quadratic",
+    whitening: Whitening = "draws",
     tempering: int | Sequence[float] = 1,
     telescoping: Sequence[int] = (),
     start: Any = None,
@@ -97,6 +98,9 @@ def sample(
             left-out points best is taken. "constant" is the adaptive error model; "none" leaves the coarse
             levels alone; "gaussian-process" tries one on a linear trend too, for errors that are not
             polynomials.
+        whitening: what the covariance of proposals is taken from: "draws", or the "curvature" of the coarsest
+            level's posterior (Gauss and Newton), for many parameters that data know unequally well. Chains
+            then start at the modes that they reach from their starting points.
         tempering: replicas of the coarsest level at higher temperatures, for several peaks: how many, or the
             powers of the likelihood in falling order from 1.
         telescoping: further steps, a chain, of chains of the levels below the finest, for `telescoping_mean`.
@@ -146,6 +150,7 @@ def sample(
         "subchain": subchain,
         "random_subchain": random_subchain,
         "correction": correction,
+        "whitening": whitening,
         "tempering": powers_of(tempering),
         "telescoping": tuple(telescoping),
         "seed": seed,
@@ -295,6 +300,8 @@ def _notes(sampler: Sampler, found: Found) -> list[str]:
                 f"The answers of {name} are corrected by {kind} polynomial of the parameters, learnt from "
                 f"{one.points} answers of {names[-1]}; left-out answers are missed by {one.error:.2g}{unit}."
             )
+    if sampler.plan.whitening == "curvature":
+        notes.append(f"Proposals have the shape of the posterior's curvature, as {names[0]} has it.")
     notes.append("Everything that adapts did so in the warm-up and was then frozen; no draw from it is kept.")
     if any(p.family == "flat" for p in sampler.prior.parameters):
         notes.append("A flat prior is improper: the posterior exists only if the data bound the parameter.")

@@ -16,7 +16,7 @@ from scalebridge.inference.forward import Level
 from scalebridge.inference.parameters import Prior
 from scalebridge.inference.sampling_job import Course
 from scalebridge.inference.targets import Tally
-from scalebridge.inference.tuning import GRADIENTS, PROPOSALS, Plan
+from scalebridge.inference.tuning import GRADIENTS, PROPOSALS, WHITENINGS, Plan
 
 _DEGREES = ("none", "constant", "linear", "quadratic", "gaussian-process")
 _TRIES = 50  # starting points from the prior, before a model is said to fail everywhere
@@ -108,12 +108,14 @@ def read_plan(settings: dict[str, Any], levels: tuple[Level, ...], prior: Prior)
             wanted="a coarsest level that JAX can trace, or with a method gradient",
             cure="write it in JAX, or pass proposal='adaptive-metropolis'",
         )
-    if proposal == "pcn" and not prior.gaussian:
+    whitening = settings["whitening"]
+    _refuse_whitening(whitening, proposal, lowest, differentiable)
+    if proposal == "pcn" and not (prior.gaussian or whitening == "curvature"):
         raise InputError(
             "proposal",
             got="'pcn' with a prior that is neither normal nor lognormal",
             wanted="normal and lognormal priors",
-            cure="choose another proposal",
+            cure="choose another proposal, or whitening='curvature'",
         )
     if settings["correction"] not in _DEGREES:
         raise InputError(
@@ -130,7 +132,21 @@ def read_plan(settings: dict[str, Any], levels: tuple[Level, ...], prior: Prior)
         degree,
         _whole("patience", settings["patience"], 1),
         _whole("seed", settings["seed"], 0),
+        whitening,
     )
+
+
+def _refuse_whitening(whitening: Any, proposal: str, lowest: Level, differentiable: bool) -> None:
+    got, cure = "", "leave it out"
+    if whitening not in WHITENINGS:
+        got, cure = repr(whitening), "choose one of them"
+    elif whitening == "curvature" and not differentiable:
+        got = f"'curvature' with the level '{lowest.name}', which has no gradient"
+    elif whitening == "curvature" and proposal == "random-walk":
+        got, cure = "'curvature' with steps of the prior's shape", "pass proposal='adaptive-metropolis'"
+    if got:
+        wanted = "'draws', or 'curvature' with a coarsest level that has a gradient"
+        raise InputError("whitening", got=got, wanted=wanted, cure=cure)
 
 
 def read_course(settings: dict[str, Any], levels: int, proposal: str) -> Course:
@@ -307,6 +323,13 @@ def refuse_impossible(sampler: Sampler, probe: Probe, plan: Plan) -> None:
                 cure="let every level answer with the same quantities",
             )
     function = sampler.likelihood.function
+    if plan.whitening == "curvature" and data is None and function is None:
+        raise InputError(
+            "whitening",
+            got="'curvature' with levels that answer with their log-likelihood",
+            wanted="data and noise, or a likelihood of the answers",
+            cure="leave it out",
+        )
     if function is not None and np.shape(function(probe.answers[-1])) != ():
         raise InputError("likelihood", got="an array", wanted="one number", cure="sum over the measurements")
     _compile(sampler, probe, plan)

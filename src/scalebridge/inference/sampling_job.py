@@ -19,6 +19,7 @@ from scalebridge.inference.blocks import Question, Sampler, run_block, run_pickl
 from scalebridge.inference.correction import no_correction
 from scalebridge.inference.diagnostics import autocorrelation_time, ess_bulk, r_hat
 from scalebridge.inference.prefetching import answer, answer_pickled, run_ahead
+from scalebridge.inference.shaping import Shaping
 from scalebridge.inference.tuning import (
     Lessons,
     Tuning,
@@ -139,6 +140,8 @@ class Job:
             [_nothing() for _ in sizes] for _ in range(3)
         )
         self.lessons = Lessons()
+        shaped = question.plan.whitening == "curvature"
+        self._shaping = Shaping(sampler.posteriors[0]) if shaped else None
 
     def run(self, starts: np.ndarray, engine: Engine, workers: int | None, progress: bool | None) -> Found:
         """Do everything, from starting coordinates (chains, d).
@@ -178,7 +181,7 @@ class Job:
 
     def _warm_up(self, starts: np.ndarray) -> list[dict[str, Any]]:
         """Return the last block of each chain, with everything frozen."""
-        course = self.course
+        course, starts = self.course, self._shaped(starts)
         if not self.top:
             places = self._scout(starts, course.warmup)
             return self._round(0, places, max(1, course.warmup // 4), "settling")
@@ -200,6 +203,28 @@ class Job:
         left = max(1, round((1.0 - sum(learning)) * course.warmup))
         return self._round(self.top, places, left, "settling")
 
+    def _shaped(self, starts: np.ndarray) -> np.ndarray:
+        """Return where chains start: at modes, if the curvature there is the first covariance."""
+        shaping, tuning = self._shaping, self.found.tuning
+        if shaping is None:
+            return starts
+        rng = np.random.default_rng((self.question.plan.seed, 1 << 22))
+        kept = self._hands.decide("modes", lambda: shaping.begin(starts, tuning.corrections[0]))
+        self.found.tuning, places = shaping.first(tuning, kept, rng)
+        _add(self.found.warmup[:1], [kept["work"]])
+        return places
+
+    def _move_shape(self, positions: np.ndarray) -> None:
+        """Let the covariance follow the curvature where the chains have been."""
+        shaping, tuning = self._shaping, self.found.tuning
+        if shaping is None:
+            return
+        kept = self._hands.decide(
+            f"curvature {self._phase}", lambda: shaping.follow(positions, tuning.corrections[0])
+        )
+        self.found.tuning = shaping.next(tuning, kept, positions)
+        _add(self.found.warmup[:1], [kept["work"]])
+
     def _scout(self, places: np.ndarray, steps: int) -> np.ndarray:
         """Rounds of the coarsest kernel, after each of which step and covariance move.
 
@@ -216,6 +241,7 @@ class Job:
             near = abs(probability - wanted_acceptance(plan.proposal)) < _NEAR
             tuning = move_scale(self.found.tuning, plan.proposal, probability, gain)
             self.found.tuning = move_covariance(tuning, positions, self.course.chains)
+            self._move_shape(positions)
             self._scouted = positions, blocks
             places, done = positions[:, -1], done + length
         return places
@@ -348,11 +374,11 @@ class _Hands:
             for key, item, order in zip(keys, waiting, orders, strict=True)
         ]
 
-    def decide(self, phase: int, choose: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
-        """Choose by measured times once, and keep the choice, so that a run that goes on chooses the same."""
+    def decide(self, what: Any, choose: Callable[[], Any]) -> Any:
+        """Choose once, and keep the choice, so that a run that goes on chooses the same."""
         if self.store is None:
             return choose()
-        key = self._key({"decision": phase})
+        key = self._key({"decision": what})
         found = self.store.get(key)
         if found is MISSING:
             found = choose()

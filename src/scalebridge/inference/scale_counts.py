@@ -9,8 +9,8 @@ all criteria. Fits are by iterated least squares (J. A. Nelder and R. W. M. Wedd
 Rad and A. Maleki, J. R. Stat. Soc. B 82 (2020) 965).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,17 +18,11 @@ from scipy import special, stats
 
 from scalebridge.core.checks import Check
 from scalebridge.inference.scale_bases import ScaleBasis
-from scalebridge.inference.scale_choices import (
-    bic_weights,
-    by_size,
-    criterion_values,
-    disagreements,
-    make_choices,
-    predictive_path,
-)
-from scalebridge.inference.scale_criteria import INFORMATION, Validation, make_folds
-from scalebridge.inference.scale_result import ScaleSelection
+from scalebridge.inference.scale_choices import criterion_values
+from scalebridge.inference.scale_course import Rules
+from scalebridge.inference.scale_criteria import INFORMATION, Validation
 from scalebridge.inference.scale_search import Subsets, all_masks, forward_with_exchanges, subsets_of
+from scalebridge.inference.scale_values import checks_of_residuals
 
 Family = Literal["gaussian", "poisson", "binomial"]
 FAMILIES = ("gaussian", "poisson", "binomial")
@@ -108,6 +102,57 @@ class Counts:
             before = now
         return weights
 
+    def search(self) -> Subsets:
+        """Return the subsets that are to be compared."""
+        return search_counts(self)
+
+    def validate(self, masks: np.ndarray, folds: Sequence[Sequence[np.ndarray]]) -> Validation:
+        """Return mean deviances of prediction."""
+        return validate_counts(self, masks, folds)
+
+    def frequencies(self, mask: np.ndarray, rules: Rules, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return how often each scale is chosen of counts drawn anew."""
+        found, size = {name: np.zeros(self.count) for name in INFORMATION}, len(self.values)
+        for one in drawn_again(self, mask, rules.resamples, rng):
+            subsets = search_counts(one, quick=True)
+            for name in INFORMATION:
+                values = criterion_values(name, subsets, size, rules.most, rules.gamma)
+                found[name] += subsets.masks[int(np.argmin(values))]
+        return {name: number / rules.resamples for name, number in found.items()}
+
+    def parts(self, mask: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the constant, and what each chosen scale adds to the predictor, (scales, n)."""
+        weights = self.fit(self.columns(mask))
+        columns, owner = self.basis.chosen(mask), self.basis.owner[mask[self.basis.owner]]
+        found = np.zeros((self.count, len(self.values)))
+        for scale in np.flatnonzero(mask):
+            found[scale] = columns[:, owner == scale] @ weights[1:][owner == scale]
+        return float(weights[0]), found
+
+    def alone(self) -> np.ndarray:
+        """Return what share of the deviance each scale explains by itself."""
+        whole = self.left(np.zeros(self.count, bool))
+        return np.array([1.0 - self.left(mask) / whole for mask in np.eye(self.count, dtype=bool)])
+
+    def checks(self, mask: np.ndarray, block: int) -> tuple[Check, ...]:
+        """Return whether counts scatter as their family says, and neighbours independently."""
+        columns = self.columns(mask)
+        mean = self.mean(columns @ self.fit(columns))
+        left = (self.values - mean) / np.sqrt(np.maximum(self.slope(mean), 1e-12))
+        free = len(left) - columns.shape[1]
+        if free < 3:
+            return ()
+        chance = float(stats.chi2.sf(left @ left, free))
+        said = "probability of such a scatter if counts varied as their family does (Pearson's chi-square)"
+        scatter = Check("scatter of counts", chance, _DOUBT, "at least", said)
+        return (scatter, *checks_of_residuals(left, columns.shape[1], block))
+
+    def notes(self, subsets: Subsets, most: float) -> tuple[str, ...]:
+        """Return what errors mean here, and whether the search was exact."""
+        said = [] if subsets.exact else ["The search takes steps, and may have missed a better subset."]
+        deviances = "Errors of prediction are mean deviances; leaving one out takes one Newton step"
+        return (*said, f"{deviances} from the whole fit.")
+
 
 def search_counts(counts: Counts, *, quick: bool = False) -> Subsets:
     """Find the subsets that are to be compared; `rss` is such that n log(rss / n) is the deviance.
@@ -157,94 +202,3 @@ def drawn_again(counts: Counts, mask: np.ndarray, resamples: int, rng: np.random
             values = rng.binomial(counts.trials.astype(int), mean / counts.trials)
         found.append(Counts(counts.family, values.astype(float), counts.trials, counts.basis))
     return found
-
-
-def count_checks(counts: Counts, mask: np.ndarray) -> tuple[Check, ...]:
-    """Whether counts scatter as their family says, and neighbours independently."""
-    columns = counts.columns(mask)
-    mean = counts.mean(columns @ counts.fit(columns))
-    left = (counts.values - mean) / np.sqrt(np.maximum(counts.slope(mean), 1e-12))
-    free = len(left) - columns.shape[1]
-    if free < 3:
-        return ()
-    chance = float(stats.chi2.sf(left @ left, free))
-    said = "probability of such a scatter if counts had the variance of their family (Pearson's chi-square)"
-    correlation = float(left[1:] @ left[:-1]) / float(left @ left) * np.sqrt(len(left))
-    alike = float(2.0 * stats.norm.sf(abs(correlation)))
-    meaning = "probability of neighbouring residuals so alike if errors were independent, as criteria assume"
-    return (
-        Check("scatter of counts", chance, _DOUBT, "at least", said),
-        Check("independent errors", alike, _DOUBT, "at least", meaning),
-    )
-
-
-def choose_counts(
-    counts: Counts,
-    *,
-    criterion: str,
-    folds: int,
-    repeats: int,
-    block: int,
-    gamma: float,
-    most: float,
-    resamples: int,
-    seed: int,
-) -> ScaleSelection:
-    """Let every criterion choose scales of counts; the arguments are those of `select_scales`."""
-    rng, count, basis = np.random.default_rng(seed), len(counts.values), counts.basis
-    subsets = search_counts(counts)
-    path = predictive_path(subsets, count, most)
-    parts = make_folds(count, folds, repeats, block > 1, rng)
-    validation = validate_counts(counts, subsets.masks[path], parts)
-    choices = make_choices(basis.names, replace(subsets, path=path), validation, count, most, gamma)
-    mask = choices[criterion].mask
-
-    def of(name: str, some: Subsets) -> np.ndarray:
-        return criterion_values(name, some, count, most, gamma)
-
-    again = drawn_again(counts, mask, resamples, rng)
-    constant, contributions = _parts(counts, mask)
-    return ScaleSelection(
-        basis.names, basis.sizes, count, criterion, choices, subsets,
-        {name: by_size(of(name, subsets), subsets.sizes) for name in INFORMATION}, validation,
-        bic_weights(subsets, count, most), _often(again, of) if again else {}, _alone(counts), contributions,
-        constant, counts.values, np.arange(count, dtype=float), "1",
-        disagreements(choices, basis.sizes, basis.names, count), count_checks(counts, mask), _notes(subsets),
-        family=counts.family, trials=counts.trials,
-    )  # fmt: skip
-
-
-def _often(again: Sequence[Counts], of: Callable[[str, Subsets], np.ndarray]) -> dict[str, np.ndarray]:
-    """Return by criterion the share of counts drawn anew in which each scale is chosen."""
-    found = {name: np.zeros(again[0].count) for name in INFORMATION}
-    for one in again:
-        subsets = search_counts(one, quick=True)
-        for name in INFORMATION:
-            found[name] += subsets.masks[int(np.argmin(of(name, subsets)))]
-    return {name: number / len(again) for name, number in found.items()}
-
-
-def _parts(counts: Counts, mask: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the constant and what each chosen scale adds to the predictor, (scales, n)."""
-    weights = counts.fit(counts.columns(mask))
-    columns, owner = counts.basis.chosen(mask), counts.basis.owner[mask[counts.basis.owner]]
-    found = np.zeros((counts.count, len(counts.values)))
-    for scale in np.flatnonzero(mask):
-        found[scale] = columns[:, owner == scale] @ weights[1:][owner == scale]
-    return float(weights[0]), found
-
-
-def _alone(counts: Counts) -> np.ndarray:
-    """Return what share of the deviance each scale explains by itself."""
-    whole = counts.left(np.zeros(counts.count, bool))
-    return np.array([1.0 - counts.left(mask) / whole for mask in np.eye(counts.count, dtype=bool)])
-
-
-def _notes(subsets: Subsets) -> tuple[str, ...]:
-    said = [] if subsets.exact else ["The search takes steps, and may have missed a better subset."]
-    return (
-        *said,
-        "Errors of prediction are mean deviances; leaving one out takes one Newton step from the whole fit.",
-        "BIC finds the true scales as values grow in number, if they are among those offered; AIC and "
-        "cross-validation look for the best prediction, and go on taking a scale too many.",
-    )

@@ -1,40 +1,26 @@
 """The plain question: which scales of these values are more than noise?"""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, cast
 
 import numpy as np
 
-from scalebridge.core.checks import Check
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
-from scalebridge.inference.scale_bases import BasisName, ScaleBasis, make_basis
-from scalebridge.inference.scale_choices import (
-    bic_weights,
-    by_size,
-    criterion_values,
-    disagreements,
-    make_choices,
-    predictive_path,
-    selection_frequencies,
-)
-from scalebridge.inference.scale_counts import FAMILIES, Counts, Family, choose_counts
-from scalebridge.inference.scale_criteria import (
-    CRITERIA,
-    INFORMATION,
-    make_folds,
-    validate,
-)
+from scalebridge.inference.scale_bases import BasisName, make_basis
+from scalebridge.inference.scale_choices import bic_weights, criterion_values, disagreements, make_choices
+from scalebridge.inference.scale_counts import FAMILIES, Counts, Family
+from scalebridge.inference.scale_course import Rules, choose
+from scalebridge.inference.scale_criteria import CRITERIA, INFORMATION
 from scalebridge.inference.scale_grids import make_grid_basis, read_grid
 from scalebridge.inference.scale_result import ScaleSelection
-from scalebridge.inference.scale_search import Reduced, Subsets, search_subsets
+from scalebridge.inference.scale_search import Subsets
+from scalebridge.inference.scale_values import Values, checks_of_residuals
 from scalebridge.io.stored import nearest
 
 Criterion = Literal["aic", "aicc", "bic", "ebic", "loo", "k-fold", "one-standard-error"]
 _FEWEST = 8
-_DOUBT = 0.01
 
 
 def select_scales(
@@ -137,14 +123,10 @@ def select_scales(
             if len(shape) == 1
             else make_grid_basis(basis, shape, wavelet, boundary, levels)
         )
-        how: dict[str, Any] = {
-            "criterion": criterion, "folds": folds, "repeats": repeats, "block": block, "gamma": gamma,
-            "most": most, "resamples": resamples, "seed": seed,
-        }  # fmt: skip
-        if family == "gaussian":
-            found = _scales(numbers, columns, **how)
-        else:
-            found = choose_counts(Counts(family, numbers, several[order], columns), **how)
+        rules = Rules(criterion, folds, repeats, block, gamma, most, resamples, seed)
+        gaussian = family == "gaussian"
+        given = Values(numbers, columns) if gaussian else Counts(family, numbers, several[order], columns)
+        found = choose(given, rules)
     watch.lap("choosing")
     settings: dict[str, Any] = {
         "basis": "models" if models is not None else basis if isinstance(basis, str) else "own columns",
@@ -160,97 +142,8 @@ def select_scales(
         told, settings, installed_versions(), this_machine(), watch.started, watch.elapsed, seed
     )
     grid = shape if len(shape) > 1 else ()
-    return replace(found, at=places, unit=unit, provenance=origin, shape=grid)
-
-
-def _scales(
-    values: np.ndarray,
-    basis: ScaleBasis,
-    *,
-    criterion: str,
-    folds: int,
-    repeats: int,
-    block: int,
-    gamma: float,
-    most: float,
-    resamples: int,
-    seed: int,
-) -> ScaleSelection:
-    rng, count = np.random.default_rng(seed), len(values)
-    subsets = search_subsets(basis, values)
-    path = predictive_path(subsets, count, most)
-    validation = validate(
-        basis, values, subsets.masks[path], make_folds(count, folds, repeats, block > 1, rng)
-    )
-    choices = make_choices(basis.names, replace(subsets, path=path), validation, count, most, gamma)
-    mask = choices[criterion].mask
-    often = {}
-    if resamples:
-        often = selection_frequencies(
-            basis, values, mask, resamples=resamples, block=block, most=most, gamma=gamma, rng=rng
-        )
-    parts, energies = _parts(basis, values, mask)
-    curves = {
-        name: by_size(criterion_values(name, subsets, count, most, gamma), subsets.sizes)
-        for name in INFORMATION
-    }
-    left = values - values.mean() - parts.sum(axis=0)
-    return ScaleSelection(
-        basis.names, basis.sizes, count, criterion, choices, subsets, curves, validation,
-        bic_weights(subsets, count, most), often, energies, parts, float(values.mean()), values,
-        np.arange(count, dtype=float), "1", disagreements(choices, basis.sizes, basis.names, count),
-        _checks(left, int(choices[criterion].unknowns), block), _notes(subsets, basis, count, most),
-    )  # fmt: skip
-
-
-def _parts(basis: ScaleBasis, values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What each chosen scale contributes, (scales, n), and what share each scale alone explains."""
-    parts = np.zeros((len(basis.names), len(values)))
-    centred = values - values.mean()
-    if np.any(mask):
-        columns = basis.chosen(mask)
-        columns = columns - columns.mean(axis=0)
-        weights = (
-            columns.T @ centred if basis.orthonormal else np.linalg.lstsq(columns, centred, rcond=None)[0]
-        )
-        for scale in np.flatnonzero(mask):
-            own = basis.owner[mask[basis.owner]] == scale
-            parts[scale] = columns[:, own] @ weights[own]
-    total = float(centred @ centred)
-    if basis.orthonormal:
-        starts = np.searchsorted(basis.owner, np.arange(len(basis.names)))
-        return parts, np.add.reduceat((basis.columns.T @ centred) ** 2, starts) / total
-    reduced, alone = Reduced.of(basis, values), np.eye(len(basis.names), dtype=bool)
-    return parts, 1.0 - reduced.all_left(alone) / total
-
-
-def _checks(left: np.ndarray, unknowns: int, block: int) -> tuple[Check, ...]:
-    """Whether what is left is noise: neighbours alike would be correlated errors."""
-    count = len(left)
-    total = float(left @ left)
-    if total <= 0 or count <= unknowns + 2:
-        return ()
-    correlation = float(left[1:] @ left[:-1]) / total + (unknowns - 1) / count**1.5
-    chance = math.erfc(abs(correlation) * math.sqrt(count) / math.sqrt(2.0))
-    meaning = "probability of neighbouring residuals so alike if errors were independent, as criteria assume"
-    return (Check("independent errors", chance, _DOUBT, "at least", meaning),) if block == 1 else ()
-
-
-def _notes(subsets: Subsets, basis: ScaleBasis, count: int, most: float) -> tuple[str, ...]:
-    said = []
-    whole = int(1 + basis.sizes.sum())
-    if whole > most * count:
-        said.append(
-            f"Subsets with more than {int(most * count)} of {whole} coefficients were left out: what nearly "
-            f"interpolates {count} values has no noise left to be judged by."
-        )
-    if not subsets.exact:
-        said.append("With so many scales the search takes steps, and may have missed a better subset.")
-    said.append(
-        "BIC finds the true scales as values grow in number, if they are among those offered; AIC and "
-        "cross-validation look for the best prediction, and go on taking a scale too many."
-    )
-    return tuple(said)
+    of = several[order] if family == "binomial" else None
+    return replace(found, at=places, unit=unit, provenance=origin, shape=grid, trials=of)
 
 
 def _ladder(
@@ -291,7 +184,7 @@ def _ladder(
     return ScaleSelection(
         names, sizes, count, criterion, choices, subsets, values_of, None, bic_weights(subsets, count,
         most), {}, energies, parts, float(values.mean()), values, np.arange(count, dtype=float), "1", said,
-        _checks(left, int(sizes[int(np.argmax(chosen))]), 1),
+        checks_of_residuals(left, int(sizes[int(np.argmax(chosen))]), 1),
         ("Models are compared by misfit and number of fitted parameters; they were not fitted here.",), True,
     )  # fmt: skip
 

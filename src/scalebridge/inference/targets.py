@@ -237,7 +237,8 @@ class _Asked:
         gradient = self.posterior.level.gradient
         if state.log_density == -math.inf or gradient is None:
             return state
-        sensitivity = beta * self._output_slope(state)
+        shifted = state.outputs + self.correction.shift(position)
+        sensitivity = beta * self.posterior.likelihood.slope(shifted, self.whitener)
         values, began = self.posterior.prior.values(position), time.perf_counter()
         try:
             pulled = np.asarray(gradient(values, sensitivity), dtype=float)
@@ -253,16 +254,6 @@ class _Asked:
         rest = self.posterior.rest_slope(position, sensitivity, self.arrays)
         found = self.posterior.prior.pulled(position, pulled) + np.asarray(rest[0]) + np.asarray(rest[1])
         return state._replace(gradient=found)
-
-    def _output_slope(self, state: State) -> np.ndarray:
-        """d(log-likelihood) / d(answers)."""
-        likelihood = self.posterior.likelihood
-        shifted = state.outputs + self.correction.shift(state.position)
-        if likelihood.function is not None:
-            return np.asarray(jax.grad(likelihood.function)(shifted))
-        if likelihood.data is None:
-            return np.ones(1)
-        return self.whitener.T @ (self.whitener @ (likelihood.data - shifted))
 
     def _traced_slope(self, position: np.ndarray, beta: float) -> State:
         began = time.perf_counter()

@@ -11,6 +11,8 @@ from scalebridge.inference.correction import Correction, learn
 
 Proposal = Literal["random-walk", "adaptive-metropolis", "pcn", "dream-z", "mala", "hmc"]
 PROPOSALS: tuple[str, ...] = get_args(Proposal)
+Whitening = Literal["draws", "curvature"]
+WHITENINGS: tuple[str, ...] = get_args(Whitening)
 GRADIENTS = ("mala", "hmc")
 _WANTED = {"mala": 0.574, "hmc": 0.8}  # mean acceptance; 0.25 for the others
 _ARCHIVE = 400  # rows at most
@@ -29,6 +31,7 @@ class Plan:
         degree: highest degree of the corrections, -1 for none.
         patience: failures of a model in a row that stop the run.
         seed: of all random numbers.
+        whitening: what the covariance of proposals is taken from.
     """
 
     proposal: Proposal
@@ -37,6 +40,7 @@ class Plan:
     degree: int = 2
     patience: int = 50
     seed: int = 0
+    whitening: Whitening = "draws"
 
 
 @dataclass(frozen=True)

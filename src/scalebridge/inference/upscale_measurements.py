@@ -13,6 +13,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.core.spec import Spec
 from scalebridge.core.units import parse_quantity, registry, split_quantity
+from scalebridge.inference.field_flow import flow_along_first_axis
 from scalebridge.inference.hierarchy import Hierarchy, make_hierarchy
 from scalebridge.inference.hierarchy_nuts import posterior_by_nuts
 from scalebridge.inference.hierarchy_posterior import Posterior, posterior_by_quadrature
@@ -21,7 +22,7 @@ from scalebridge.inference.hierarchy_result import ALL, MeasurementStudy
 from scalebridge.inference.hierarchy_sampling import posterior_by_sampling
 from scalebridge.inference.matern import Correlation
 from scalebridge.inference.measurements import Columns, Distribution, Measurements, read_measurements
-from scalebridge.inference.power_means import parse_property
+from scalebridge.inference.power_means import FLOW, parse_property
 from scalebridge.inference.quadrature import MOST_DIMENSIONS
 from scalebridge.io.columns import read_columns
 from scalebridge.io.stored import nearest
@@ -82,13 +83,14 @@ def upscale_measurements(
         priors: by name: a number (known), ("half-normal", scale), ("half-cauchy", scale), ("log-normal",
             median, spread) of each level, "heterogeneity", "correlated", "length", "noise"; and (mean, std)
             of "mean" and the covariates. Spreads of log-normal values are of the natural logarithm.
-        upscale: the property of a group: "geometric", "arithmetic", "harmonic", "power" with `exponent`, or a
-            function of an array of cells, SI, filled from the group's distribution.
+        upscale: the property of a group: "geometric", "arithmetic", "harmonic", "power" with `exponent`,
+            "flow" (through `cells` along their first axis, by the cell problem), or a function of an array
+            of cells, SI. Cells are filled from the group's distribution.
         exponent: of the power mean, a number in [-1, 1] or (mean, std).
         of: level whose groups are upscaled; the finest unless given, "all" for none.
         observed: coarse measurements of groups by label, (value, relative standard deviation): draws are
             weighted by them, which is how an exponent is inferred.
-        cells: cells that the function is given, along each axis.
+        cells: cells of a block along each axis, for "flow" and functions.
         cell: edge of a cell in the unit of `position`, where heterogeneity is correlated.
         wanted: half width of the 95 % interval that is wanted: relative of log-normal values (0.2 is 20 %),
             in the values' unit of normal ones; asks how many more samples reach it.
@@ -109,7 +111,8 @@ def upscale_measurements(
 
     Limits: one scalar quantity; groups are nested; heterogeneity is the same in all groups; correlation is
         the same in all directions; heavy tails are those of the noise.
-    Cost: 0.1 s for 50 cores of 200 plugs, with correlation 1 s for 557 plugs; sampling some ms a sweep.
+    Cost: 0.1 s for 50 cores of 200 plugs, with correlation 1 s for 557 plugs; sampling some ms a sweep; a
+        function is called 200 times a group.
     Source: D. V. Lindley and A. F. M. Smith, J. R. Stat. Soc. B 34 (1972) 1; see `theory/hierarchy` of the
         documentation.
 
@@ -140,7 +143,7 @@ def upscale_measurements(
     spec = Spec(quantity or value, si_unit, support="positive" if logarithmic else "real")
     where = of or (names[-1] if names else ALL)
     asked = Wanted(
-        spec, name, power, upscale if callable(upscale) else None, where, _coarse(observed or {}, data,
+        spec, name, power, _function(upscale, cells), where, _coarse(observed or {}, data,
         where, spec), tuple(cells), float(cell), _half_width(wanted, logarithmic, factor), leave_out, tail,
     )  # fmt: skip
     rng = np.random.default_rng(seed)
@@ -195,6 +198,19 @@ def _solve(
     if method in ("auto", "sampling"):
         return posterior_by_sampling(hierarchy, draws, rng, tail)
     return posterior_by_nuts(hierarchy, draws, rng, tail, full=method == "nuts")
+
+
+def _function(
+    upscale: str | Callable[[np.ndarray], float], cells: Sequence[int]
+) -> Callable[[np.ndarray], float] | None:
+    """Return what upscales cells, if cells are what is upscaled."""
+    if upscale != FLOW:
+        return upscale if callable(upscale) else None
+    if len(cells) > 3:
+        raise InputError(
+            "cells", got=f"{len(cells)} axes", wanted="one to three", cure="pass cells=(8, 8, 8)"
+        )
+    return flow_along_first_axis(tuple(cells))
 
 
 def _si_unit(unit: str) -> str:

@@ -22,6 +22,7 @@ _PACKAGES = {
     "fusion": "xarray, h5netcdf and rioxarray",
     "inference": "numpyro",
     "itk": "SimpleITK",
+    "napari": "napari",
     "registration": "nibabel (or tiffslide)",
     "sklearn": "scikit-learn",
     "tables": "pyarrow and lasio",

@@ -96,6 +96,7 @@ class EquivalenceStudy(Saved):
                 "groups": "0 is the fastest",
                 "scatter": "[from, to], order 0",
                 "unit": "1/cm",
+                "transport correction": "as of the data of the fine solution",
                 "faces": "west, east, south, north; the first row is the northern one",
                 "factors": "face flux of the reference by that of the homogenised node (finite volumes)",
                 "superhomogenization": "already multiplied into the constants, D too",

@@ -6,7 +6,8 @@ keeps every reaction rate, whatever the flux was; what a coarse model does with 
 matter, and is audited by `audit_rates`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.reactor.condensation import FluxCondensation
+from scalebridge.reactor.constants_sensitivity import constants_sensitivity
+from scalebridge.reactor.data_covariance import checked_covariance
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice, constants_checks, rates_of
 from scalebridge.reactor.leakage import Leakage, Medium, critical_buckling, in_scatter_diffusion
 from scalebridge.reactor.transport_result import TransportSolution
@@ -27,6 +30,7 @@ def homogenize_lattice(
     regions: Regions | Any = "assemblies",
     groups: Sequence[int] | None = None,
     diffusion: Leakage = "inverse-transport",
+    covariance: Mapping[Any, Any] | None = None,
 ) -> HomogenizedLattice:
     """Average cross-sections over regions and groups, so that reaction rates are those of the fine flux.
 
@@ -38,16 +42,22 @@ def homogenize_lattice(
         diffusion: "inverse-transport" (the mean of 1 / (3 transport)), "in-scatter" (order 1 by the group
             that neutrons arrive in), "p1" or "b1" (the same in the spectrum of the critical buckling of the
             whole lattice, which then also weights the groups).
+        covariance: of the fine data, by (material, key) with key one of "total" (scattering kept: that of an
+            absorption), "nu_fission", "fission", "chi", "scatter": a matrix over the flattened cross-section,
+            or relative standard deviations (one, or one each); by (material, key, material, key) a matrix
+            between two. The covariance of all constants and of k is then handed up (`uncertainty`), by a
+            generalised adjoint solution for each constant.
 
     Returns:
         `HomogenizedLattice`, with the transfer, and the audit of its rates.
 
     Raises:
-        InputError: a map or groups that cannot be, or a lattice that no leakage makes critical.
+        InputError: a map or groups that cannot be, a lattice that no leakage makes critical, or a covariance
+            that is none.
 
     Limits: keeps rates for the fine flux only; leakage between regions follows from the coarse model, and
         needs equivalence factors to be kept too.
-    Cost: one pass over regions and groups.
+    Cost: one pass over regions and groups; with a covariance some tens to hundreds of sweeps a constant.
     Source: K. S. Smith (1986), Prog. Nucl. Energy 17, 303.
 
     Example:
@@ -82,7 +92,15 @@ def homogenize_lattice(
     weight = (pins.flux * pins.volume[..., None]).reshape(-1, pins.flux.shape[2]) * tilt
     transfer = FluxCondensation(weight, tuple(labels.ravel().tolist()), tuple(coarse.tolist()))
     diffusive = _diffusion(solution, labels, diffusion, buckling, tilt)
-    return _constants(solution, transfer, labels, starts, diffusive, diffusion, buckling)
+    found = _constants(solution, transfer, labels, starts, diffusive, diffusion, buckling)
+    return found if covariance is None else _with_spread(found, covariance)
+
+
+def _with_spread(found: HomogenizedLattice, covariance: Mapping[Any, Any]) -> HomogenizedLattice:
+    """Return constants with their spread; a covariance that is none is refused before the solutions."""
+    checked_covariance(covariance, found.solution.materials)
+    slopes = constants_sensitivity(found)
+    return replace(found, uncertainty=slopes.spread(covariance), checks=(*found.checks, *slopes.checks))
 
 
 def region_labels(solution: TransportSolution, regions: Any) -> np.ndarray:

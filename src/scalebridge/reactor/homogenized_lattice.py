@@ -9,6 +9,7 @@ from scalebridge.core.checks import Check
 from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.reactor.condensation import FluxCondensation
+from scalebridge.reactor.constants_spread import ConstantsSpread
 from scalebridge.reactor.materials import MultigroupMaterial
 from scalebridge.reactor.transport_result import TransportSolution
 
@@ -42,6 +43,7 @@ class HomogenizedLattice(Saved):
         transfer: between pins and fine groups, and these.
         solution: the fine solution.
         checks: what was preserved, measured; rates first.
+        uncertainty: spread of constants and k by that of the fine data; None unless it was given.
     """
 
     labels: np.ndarray
@@ -64,6 +66,7 @@ class HomogenizedLattice(Saved):
     transfer: FluxCondensation
     solution: TransportSolution
     checks: tuple[Check, ...] = ()
+    uncertainty: ConstantsSpread | None = None
 
     @property
     def passed(self) -> bool:
@@ -106,6 +109,8 @@ class HomogenizedLattice(Saved):
         lines += [f"  {check}" for check in self.checks]
         if self.buckling:
             lines.append(f"  critical buckling {self.buckling:.6g} 1/cm^2")
+        if self.uncertainty is not None:
+            lines.append(f"  k {self.multiplication:.6f} ± {self.uncertainty.k_std:.2g} by the fine data")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,6 +135,7 @@ class HomogenizedLattice(Saved):
                 "multiplication": self.multiplication,
                 "critical buckling": self.buckling,
                 "constants": {name: getattr(self, name) for name in names},
+                "uncertainty": None if self.uncertainty is None else self.uncertainty.to_dict(),
                 "checks": [check.to_dict() for check in self.checks],
                 "passed": self.passed,
                 "provenance": self.solution.provenance.to_dict(),

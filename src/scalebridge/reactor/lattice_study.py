@@ -10,8 +10,9 @@ from scalebridge.core.provenance import Provenance
 from scalebridge.core.results import Outcome
 from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
+from scalebridge.reactor.adjoint_pair import KEYS
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
-from scalebridge.reactor.sensitivity import KEYS, Sensitivity
+from scalebridge.reactor.sensitivity import Sensitivity
 from scalebridge.reactor.transport_result import TransportSolution
 
 SCHEMA = "scalebridge/lattice/1"
@@ -34,8 +35,10 @@ class LatticeStudy(Saved):
     @property
     def checks(self) -> tuple[Check, ...]:
         """Rates of the constants first, then the solution's, then the adjoint's."""
-        adjoint = () if self.slopes is None else self.slopes.checks
-        return (*self.constants.checks, *self.solution.checks, *adjoint)
+        found = (*self.constants.checks, *self.solution.checks)
+        if self.slopes is None or self.constants.uncertainty is not None:  # which has the adjoint's checks
+            return found
+        return (*found, *self.slopes.checks)
 
     @property
     def passed(self) -> bool:
@@ -75,6 +78,9 @@ class LatticeStudy(Saved):
             found.append(f"Pins have {power.min():.4f} to {power.max():.4f} of their mean power.")
         if self.constants.buckling:
             found.append(f"The critical buckling is {self.constants.buckling:.5g} 1/cm^2.")
+        spread = self.constants.uncertainty
+        if spread is not None:
+            found.append(f"The covariance of the data gives k a standard deviation of {spread.k_std:.2g}.")
         if self.slopes is not None:
             density = self.slopes.density(solution)
             worst = max(density, key=lambda name: abs(density[name]))
@@ -91,7 +97,7 @@ class LatticeStudy(Saved):
         slopes = None
         if self.slopes is not None:
             slopes = {key: getattr(self.slopes, key) for key in KEYS}
-            slopes["density"] = self.slopes.density(self.solution)
+            slopes |= {"density": self.slopes.density(self.solution), "radius": self.slopes.radius}
         return plain(
             {
                 "schema": SCHEMA,

@@ -15,20 +15,18 @@ def respond(
     lengths,
     cosines,
     weights,
-    turning,
     total,
-    inner,
     outer,
     orders,
     response,
 ):
     """Add to the response of moments of cells to sources of unit moments, one group.
 
-    A ray enters through the outer face, turns at the middle (or the inner face), and leaves; what it brings
+    A ray enters through the outer face, turns, and leaves; what it brings
     back in through the outer face is known in closed form, because it returns as it left.
 
-    Arguments: ray_start, cells, lengths, cosines: segments of each ray; weights: of each ray; turning: first
-    segment on the way out; total (cells,); inner, outer: parts that come back; orders: number of moments;
+    Arguments: ray_start, cells, lengths, cosines: segments of each ray; weights: of each ray; total
+    (cells,); outer: part that comes back; orders: number of moments;
     response (pieces, orders cells, orders cells), written: integral of moments by source per volume / total.
     """
     count = total.size
@@ -41,9 +39,6 @@ def respond(
                 flux[:] = 0.0
             for s in range(ray_start[ray], ray_start[ray + 1]):
                 cell = cells[s]
-                if s == turning[ray]:
-                    flux *= inner
-                    passed *= inner
                 depth = total[cell] * lengths[s]
                 drop = -np.expm1(-depth)
                 _legendre(cosines[s], legendre)

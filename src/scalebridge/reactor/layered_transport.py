@@ -1,21 +1,23 @@
 """Slabs, cylinders and spheres of layers: k by discrete directions along rays, for cases with exact answers.
 
-With sources flat in thin cells, the flux of every cell by the source of every other is a matrix for each
-group; scattering and fission then make an eigenproblem that is solved directly, without iterating.
+The flux of every cell by the source of every other is a matrix for each group, with sources that are
+parabolas in the cells of slabs and flat in thin shells; scattering and fission then make an eigenproblem that
+is solved directly, without sweeps.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from scalebridge.core.errors import InputError
-from scalebridge.core.threads import in_slabs, thread_count
 from scalebridge.reactor.lattice_cells import length, whole
-from scalebridge.reactor.layer_kernels import respond
+from scalebridge.reactor.layer_rays import ray_response, rays_of, shell_volumes
+from scalebridge.reactor.layer_slabs import SHAPES, slab_response
 from scalebridge.reactor.materials import MultigroupMaterial, materials_from, same_groups
+from scalebridge.solvers.dominant_mode import dominant_mode
 
 Geometry = Literal["slab", "cylinder", "sphere"]
 _BACK = {"vacuum": 0.0, "reflective": 1.0}
@@ -26,12 +28,13 @@ class LayeredSolution:
     """The fundamental mode of layers.
 
     Args:
-        multiplication: k, extrapolated from two meshes.
+        multiplication: k; of curved layers extrapolated from two meshes.
         edges: (cells + 1,) cm, of cells.
         flux: (cells, G) scalar flux, of one neutron of fission over k.
         balance: leakage plus absorption less fission over k, a neutron.
         leakage: part of neutrons that leaves.
         on_mesh: k of the finer mesh, whose flux is told.
+        mesh_change: what k changed by from the coarser mesh, of half as many cells.
     """
 
     multiplication: float
@@ -40,16 +43,7 @@ class LayeredSolution:
     balance: float
     leakage: float
     on_mesh: float = math.nan
-
-
-@dataclass(frozen=True, eq=False)
-class _Rays:
-    start: np.ndarray
-    cells: np.ndarray
-    lengths: np.ndarray
-    cosines: np.ndarray
-    weights: np.ndarray
-    turning: np.ndarray
+    mesh_change: float = math.nan
 
 
 def solve_layers(
@@ -73,14 +67,16 @@ def solve_layers(
         materials: by name.
         inner: of a slab's left face: "reflective" or "vacuum".
         outer: of the right or outer face.
-        cells: in all layers together, at least four in each; shared by optical thickness.
+        cells: in all layers together, at least four in each; shared by optical thickness. A slab has a
+            third of them, each with a parabola.
         directions: a hemisphere (slab), polar ones (cylinder); of a curved cell two rays through each shell.
         order: highest order of scattering; the data's unless given (in a cylinder at most 1).
 
     Raises:
         InputError: something in the input cannot be right.
 
-    Limits: one dimension; flat sources, second order in the size of cells, which extrapolation takes away.
+    Limits: one dimension; flat sources of shells are of second order in their size, which extrapolation takes
+        away, parabolas in slabs of sixth.
     Cost: cells^2 times rays, and a dense system of cells times groups times moments; some seconds for 200
         cells of two groups.
     Source: E. E. Lewis, W. F. Miller, Computational Methods of Neutron Transport (1984), chapter 5.
@@ -97,22 +93,28 @@ def solve_layers(
         raise InputError("layers", got=", ".join(unknown), wanted="names among materials", cure="define them")
     used = materials_from({name: materials[name] for name in dict.fromkeys(layers)})
     same_groups(used)
+    if not any(material.fissile for material in used.values()):
+        raise InputError(
+            "layers", got="none that makes neutrons", wanted="a layer with nu_fission", cure="add fuel"
+        )
     most = max(m.order for m in used.values()) if order is None else order
     most = min(most, 1) if geometry == "cylinder" else most
     widths = [length(f"thicknesses[{i}]", given) for i, given in enumerate(thicknesses)]
     media, back = [used[name] for name in layers], (_BACK[inner] if geometry == "slab" else 1.0)
-    counts = _counts(widths, media, whole("cells", cells))
+    counts = _counts(widths, media, whole("cells", cells) // (SHAPES if geometry == "slab" else 1))
     open_ends = (geometry == "slab" and inner == "vacuum", True)
 
     def solved(scale: int) -> LayeredSolution:
         edges, owner = _mesh(widths, scale * counts, open_ends)
-        rays, exact = _rays_of(geometry, edges, whole("directions", directions))
-        return _solve(rays, [media[i] for i in owner], exact, edges, back, _BACK[outer], most)
+        placed = _placed(geometry, edges, [media[i] for i in owner])
+        respond = _responder(geometry, edges, (back, _BACK[outer]), whole("directions", directions), most + 1)
+        return _solve(respond, placed, edges, most + 1)
 
     half, full = solved(1), solved(2)
+    change = full.multiplication - half.multiplication
     # Flat sources err with the square of the cells' size, so that two solutions tell the limit.
-    limit = full.multiplication + (full.multiplication - half.multiplication) / 3.0
-    return replace(full, multiplication=limit, on_mesh=full.multiplication)
+    limit = full.multiplication + (0.0 if geometry == "slab" else change / 3.0)
+    return replace(full, multiplication=limit, on_mesh=full.multiplication, mesh_change=change)
 
 
 def _refuse(geometry: Any, thicknesses: Any, layers: Any, inner: Any, outer: Any) -> None:
@@ -151,110 +153,43 @@ def _mesh(
     return np.concatenate(edges), np.repeat(np.arange(len(widths)), counts)
 
 
-def _rays_of(geometry: Geometry, edges: np.ndarray, directions: int) -> tuple[_Rays, np.ndarray]:
-    """Rays whose lengths are scaled so that volumes are exact, and the volumes."""
-    rays = _RAYS[geometry](edges, directions)
-    seen = np.bincount(rays.cells, rays.lengths * np.repeat(rays.weights, np.diff(rays.start)))
-    exact = _volumes(geometry, edges)
-    return replace(rays, lengths=rays.lengths * (exact / seen)[rays.cells]), exact
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """Where sources are: material and volume of every shape of every cell; only the first shape has any."""
+
+    media: list[MultigroupMaterial]
+    volumes: np.ndarray
+    shapes: int
 
 
-def _volumes(geometry: Geometry, edges: np.ndarray) -> np.ndarray:
-    power = {"slab": 1, "cylinder": 2, "sphere": 3}[geometry]
-    factor = {"slab": 1.0, "cylinder": math.pi, "sphere": 4.0 * math.pi / 3.0}[geometry]
-    return factor * np.diff(edges**power)
+def _placed(geometry: Geometry, edges: np.ndarray, media: list[MultigroupMaterial]) -> _Placed:
+    if geometry != "slab":
+        return _Placed(media, shell_volumes(geometry, edges), 1)
+    volumes = np.zeros((len(media), SHAPES))
+    volumes[:, 0] = np.diff(edges)
+    return _Placed([m for m in media for _ in range(SHAPES)], volumes.ravel(), SHAPES)
 
 
-def _half_gauss(count: int) -> tuple[np.ndarray, np.ndarray]:
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return 0.5 * (nodes + 1.0), 0.5 * weights
-
-
-def _slab_rays(edges: np.ndarray, count: int) -> _Rays:
-    mu, weight = _half_gauss(count)
-    number = len(edges) - 1
-    cells = np.concatenate([np.arange(number)[::-1], np.arange(number)])
-    sign = np.repeat([-1.0, 1.0], number)
-    far = np.diff(edges)[cells]
-    starts = np.arange(count + 1) * 2 * number
-    lengths = np.concatenate([far / m for m in mu])
-    cosines = np.concatenate([sign * m for m in mu])
-    return _Rays(starts, np.tile(cells, count), lengths, cosines, 0.5 * weight * mu, starts[:-1] + number)
-
-
-def _chords(
-    edges: np.ndarray,
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray], np.ndarray, np.ndarray]:
-    """Chords through shells: cells, lengths, rise of the radius, impact parameters, their weights."""
-    nodes, weights = _half_gauss(2)
-    low, width = edges[:-1], np.diff(edges)
-    # Squared: the lengths of chords have a root at the shell's edge, which this takes away.
-    impact = np.concatenate([low + width * (1.0 - (1.0 - t) ** 2) for t in nodes])
-    step = np.concatenate([width * 2.0 * (1.0 - t) * w for t, w in zip(nodes, weights, strict=True)])
-    cells, lengths, rises = [], [], []
-    for h in impact:
-        first = int(np.searchsorted(edges, h, side="right")) - 1
-        radii = np.concatenate([[h], edges[first + 1 :]])
-        far, rise = np.diff(np.sqrt(np.maximum((radii - h) * (radii + h), 0.0))), np.diff(radii)
-        inside = np.arange(first, len(edges) - 1)
-        cells.append(np.concatenate([inside[::-1], inside]))
-        lengths.append(np.concatenate([far[::-1], far]))
-        rises.append(np.concatenate([-rise[::-1], rise]))
-    return cells, lengths, rises, impact, step
-
-
-def _sphere_rays(edges: np.ndarray, _count: int) -> _Rays:
-    cells, lengths, rises, impact, step = _chords(edges)
-    starts = np.cumsum([0, *map(len, cells)])
-    cosines = np.concatenate(rises) / np.concatenate(lengths)
-    turning = starts[:-1] + np.diff(starts) // 2
-    return _Rays(
-        starts,
-        np.concatenate(cells),
-        np.concatenate(lengths),
-        cosines,
-        2.0 * math.pi * impact * step,
-        turning,
-    )
-
-
-def _cylinder_rays(edges: np.ndarray, count: int) -> _Rays:
-    cells, lengths, rises, _, step = _chords(edges)
-    mu, weight = _half_gauss(count)
-    sines = np.sqrt(1.0 - mu**2)
-    starts = np.cumsum([0, *np.tile([len(c) for c in cells], count)])
-    flat = np.concatenate(lengths)
-    return _Rays(
-        starts,
-        np.tile(np.concatenate(cells), count),
-        np.concatenate([flat / s for s in sines]),
-        np.concatenate([np.concatenate(rises) * s / flat for s in sines]),
-        np.concatenate([2.0 * step * w * s for w, s in zip(weight, sines, strict=True)]),
-        starts[:-1] + np.diff(starts) // 2,
-    )
-
-
-_RAYS = {"slab": _slab_rays, "cylinder": _cylinder_rays, "sphere": _sphere_rays}
+def _responder(
+    geometry: Geometry, edges: np.ndarray, back: tuple[float, float], directions: int, moments: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what gives the flux of every place by the source over total of every other, from totals."""
+    if geometry == "slab":
+        return lambda total: slab_response(edges, total[::SHAPES], *back, directions, moments)
+    rays, volumes = rays_of(geometry, edges, directions), shell_volumes(geometry, edges)
+    return lambda total: ray_response(rays, volumes, total, back[1], moments)
 
 
 def _solve(
-    rays: _Rays,
-    media: list[MultigroupMaterial],
-    volumes: np.ndarray,
-    edges: np.ndarray,
-    inner: float,
-    outer: float,
-    order: int,
+    respond: Callable[[np.ndarray], np.ndarray], placed: _Placed, edges: np.ndarray, moments: int
 ) -> LayeredSolution:
-    groups, cells, moments = media[0].groups, len(media), order + 1
+    media = placed.media
+    groups, places = media[0].groups, len(media)
     totals = np.stack([m.total for m in media])
-    reach = moments * cells
-    response = np.zeros((groups, reach, reach))
-    for g in range(groups):
-        response[g] = _response(rays, np.ascontiguousarray(totals[:, g]), inner, outer, moments)
-        response[g] /= np.tile(volumes, moments)[:, None]
-        response[g] /= np.tile(totals[:, g], moments)[None, :]
-    scatter = np.zeros((moments, cells, groups, groups))
+    reach = moments * places
+    response = np.stack([respond(np.ascontiguousarray(totals[:, g])) for g in range(groups)])
+    response /= np.tile(totals.T, moments)[:, None, :]
+    scatter = np.zeros((moments, places, groups, groups))
     for c, medium in enumerate(media):
         known = medium.scatter[:moments]
         scatter[: len(known), c] = known
@@ -264,42 +199,25 @@ def _solve(
         for h in range(groups):
             into = scatter[:, :, h, g].ravel()
             full[g * reach : (g + 1) * reach, h * reach : (h + 1) * reach] -= response[g] * into[None, :]
-    made = np.stack([m.nu_fission for m in media])
-    chi = np.stack([m.chi_matrix for m in media])
-    return _eigen(full, response, made, chi, volumes, edges, media)
+    return _eigen(full, response[:, :, :places], placed, edges)
 
 
-def _eigen(full, response, made, chi, volumes, edges, media) -> LayeredSolution:
+def _eigen(full: np.ndarray, born: np.ndarray, placed: _Placed, edges: np.ndarray) -> LayeredSolution:
     """Largest eigenvalue of the matrix that takes fission neutrons to those of the next generation."""
-    groups, cells, reach = len(response), len(volumes), response.shape[1]
-    columns = np.zeros((groups * reach, groups * cells))  # by neutrons made by group h in cell c
-    for h in range(groups):
-        for g in range(groups):
-            born = response[g][:, :cells] * chi[:, h, g]
-            columns[g * reach : (g + 1) * reach, h * cells : (h + 1) * cells] = born
-    answers = np.linalg.solve(full, columns).reshape(groups, reach, groups * cells)[:, :cells]
-    fission = (made.T[:, :, None] * answers).reshape(groups * cells, groups * cells)
-    kept = np.flatnonzero(made.T.ravel() > 0)
-    values, vectors = np.linalg.eig(fission[np.ix_(kept, kept)])
-    best = int(np.argmax(np.real(values)))
-    k = float(np.real(values[best]))
-    source = np.zeros(groups * cells)
-    source[kept] = np.abs(np.real(vectors[:, best]))
-    flux = (answers @ source).T / k
-    neutrons = float(np.sum((flux * made).sum(axis=1) * volumes)) / k
+    made = np.stack([m.nu_fission for m in placed.media])
+    chi = np.stack([m.chi_matrix for m in placed.media])
+    (groups, reach, places), volumes = born.shape, placed.volumes
+    group, place = np.nonzero(made.T > 0)  # of neutrons made by a group in a place
+    columns = born[:, :, place] * chi[place, group].T[:, None, :]
+    answers = np.linalg.solve(full, columns.reshape(groups * reach, -1))
+    answers = answers.reshape(groups, reach, -1)[:, :places]
+    fission = made[place, group][:, None] * answers[group, place]
+    found = dominant_mode(lambda x: fission @ x, volumes[place] / volumes.sum() + 1e-6, rtol=1e-12)
+    flux = (answers @ found.vector).T / found.value
+    neutrons = float(np.sum((flux * made).sum(axis=1) * volumes)) / found.value
     flux /= neutrons
-    absorbed = np.stack([m.removal_absorption for m in media])
+    absorbed = np.stack([m.removal_absorption for m in placed.media])
     lost = float(np.sum((flux * absorbed).sum(axis=1) * volumes))
-    spectrum = float(np.sum(np.einsum("cg,cgh->c", flux * made, chi) * volumes)) / k
-    return LayeredSolution(k, edges, flux, spectrum - lost, (spectrum - lost) / spectrum)
-
-
-def _response(rays: _Rays, total: np.ndarray, inner: float, outer: float, moments: int) -> np.ndarray:
-    count = moments * len(total)
-    threads = thread_count()
-    found = np.zeros((threads, count, count))
-    in_slabs(
-        respond, len(rays.weights), rays.start, rays.cells, rays.lengths, rays.cosines, rays.weights,
-        rays.turning, total, inner, outer, moments, found, threads=threads,
-    )  # fmt: skip
-    return found.sum(axis=0)
+    spectrum = float(np.sum(np.einsum("cg,cgh->c", flux * made, chi) * volumes)) / found.value
+    means = flux[:: placed.shapes]
+    return LayeredSolution(found.value, edges, means, spectrum - lost, (spectrum - lost) / spectrum)

@@ -39,7 +39,7 @@ def write_mgxs(path: str | Path, materials: Mapping[str, MultigroupMaterial], *,
         file.attrs["group structure"] = edges[::-1]
         file.attrs["conventions"] = (
             "1/cm; group 1 is the fastest; scatter [from][to][order] without 2l+1; "
-            f"equivalence factors: none applied. {note}"
+            f"transport correction: {_corrected(materials)}; equivalence factors: none applied. {note}"
         ).strip()
         for name, material in materials.items():
             _write_one(file.create_group(name), material)
@@ -74,6 +74,12 @@ def read_mgxs(path: str | Path, *, temperature: str | None = None) -> dict[str, 
         raise FileFormatError(
             "materials", got=f"{path}: {error}", wanted="a whole OpenMC mgxs library", cure="write it again"
         ) from error
+
+
+def _corrected(materials: Mapping[str, MultigroupMaterial]) -> str:
+    """Say which totals were corrected for anisotropy; each material has the attribute too."""
+    found = {material.transport_corrected for material in materials.values()}
+    return "of some materials" if len(found) == 2 else ("in total and order 0" if True in found else "none")
 
 
 def _shared_edges(materials: Mapping[str, MultigroupMaterial]) -> np.ndarray:

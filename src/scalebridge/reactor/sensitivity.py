@@ -1,4 +1,4 @@
-"""Derivatives of k by every fine cross-section, from one adjoint solution with the same sweep.
+"""Derivatives of k by every fine cross-section and radius, from one adjoint solution with the same sweep.
 
     dk / dp = (lambda . dG / dp) / (phi+ . chi F phi V / k^2),
 
@@ -11,28 +11,21 @@ theory pages.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.core.errors import InputError
-from scalebridge.core.results import require_converged
-from scalebridge.core.threads import in_slabs
+from scalebridge.reactor.adjoint_pair import AdjointPair, adjoint_pair, changes
+from scalebridge.reactor.data_covariance import checked_covariance
 from scalebridge.reactor.materials import MultigroupMaterial
-from scalebridge.reactor.pin_sums import PinSums
-from scalebridge.reactor.sensitivity_kernels import overlap_tracks
-from scalebridge.reactor.sweep import Sweeper, route
-from scalebridge.reactor.transport_iteration import Iterated, Settings, iterate
 from scalebridge.reactor.transport_result import TransportSolution
-
-KEYS = ("total", "nu_fission", "chi", "scatter")
 
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """Derivatives of k, each cross-section taken by itself: 1/(1/cm), of chi a number.
+    """Derivatives of k, each cross-section taken by itself: 1/(1/cm), of chi a number, of radii 1/cm.
 
     Args:
         multiplication: k.
@@ -41,7 +34,9 @@ class Sensitivity:
         nu_fission: by material, (G,).
         chi: by material, (G,).
         scatter: by material, (G, G) as [from, to], total kept.
+        radius: by cell, one for each radius at which its material changes, of all cells of the name together.
         checks: whether the adjoint problem has the same k, and its balance.
+        materials: by name.
     """
 
     multiplication: float
@@ -50,7 +45,9 @@ class Sensitivity:
     nu_fission: dict[str, np.ndarray]
     chi: dict[str, np.ndarray]
     scatter: dict[str, np.ndarray]
+    radius: dict[str, np.ndarray]
     checks: tuple[Check, ...]
+    materials: dict[str, MultigroupMaterial]
 
     @property
     def absorption(self) -> dict[str, np.ndarray]:
@@ -72,41 +69,30 @@ class Sensitivity:
             for name, m in solution.materials.items()
         }
 
-    def spread(self, covariance: Mapping[tuple[str, str], Any]) -> float:
+    def spread(self, covariance: Mapping[Any, Any]) -> float:
         """Return the standard deviation of k by covariances of cross-sections (the sandwich rule).
 
         Args:
-            covariance: by material and key ("total", "nu_fission", "chi", "scatter"): square, over the
-                flattened cross-section; different ones are taken as independent.
+            covariance: by (material, key), key one of "total", "nu_fission", "chi", "scatter": a matrix over
+                the flattened cross-section, or relative standard deviations; by (material, key, material,
+                key) a matrix between two. What is not given is zero.
 
         Raises:
-            InputError: a name or shape is unknown, or a matrix is not symmetric and positive semidefinite.
+            InputError: a name or shape is unknown, or it is not symmetric and positive semidefinite.
         """
+        blocks = checked_covariance(covariance, self.materials)
         variance = 0.0
-        for (name, key), given in covariance.items():
-            if key not in KEYS or name not in self.total:
-                raise InputError(
-                    "covariance",
-                    got=f"({name!r}, {key!r})",
-                    wanted=f"a material and one of {KEYS}",
-                    cure="correct it",
-                )
-            slope = getattr(self, key)[name].ravel()
-            matrix = np.asarray(given, dtype=float)
-            sound = matrix.shape == (slope.size, slope.size) and np.allclose(matrix, matrix.T)
-            if not sound or np.linalg.eigvalsh(matrix).min() < -1e-10 * max(np.abs(matrix).max(), 1e-300):
-                raise InputError(
-                    f"covariance[{name!r}, {key!r}]",
-                    got=f"shape {matrix.shape}",
-                    wanted=f"a symmetric, positive semidefinite matrix of {slope.size} rows",
-                    cure="correct it",
-                )
-            variance += float(slope @ matrix @ slope)
-        return float(np.sqrt(variance))
+        for (name, key, other, second), matrix in blocks.items():
+            variance += float(self._slope(name, key) @ matrix @ self._slope(other, second))
+        return float(np.sqrt(max(variance, 0.0)))
+
+    def _slope(self, name: str, key: str) -> np.ndarray:
+        slope = getattr(self, key)[name] if key != "fission" else np.zeros(self.materials[name].groups)
+        return slope.ravel()
 
 
 def k_sensitivity(solution: TransportSolution, *, rtol: float = 1e-9, max_steps: int = 2000) -> Sensitivity:
-    """Compute the derivatives of k by all cross-sections of all materials.
+    """Compute the derivatives of k by all cross-sections of all materials, and by all radii.
 
     Args:
         solution: of an eigenvalue problem.
@@ -117,7 +103,9 @@ def k_sensitivity(solution: TransportSolution, *, rtol: float = 1e-9, max_steps:
         InputError: the solution is of a given source.
         SolverError: the adjoint problem did not converge.
 
-    Limits: geometry is kept; derivatives by the total are of k with scattering kept.
+    Limits: pitches are kept; derivatives by the total are of k with scattering kept. Derivatives by radii are
+        of the computed k with the tracks where they are, which jumps where a circle meets another track: they
+        are as good as the tracks are close.
     Cost: a forward and an adjoint solution, and one more sweep; nothing an input.
 
     Example:
@@ -129,80 +117,24 @@ def k_sensitivity(solution: TransportSolution, *, rtol: float = 1e-9, max_steps:
         >>> round(float(slopes.total["fuel"][0]), 4), round(float(slopes.nu_fission["fuel"][0]), 4)
         (-12.0, 10.0)
     """
-    if solution.fixed:
-        raise InputError(
-            "solution",
-            got="one of a given source",
-            wanted="an eigenvalue problem",
-            cure="solve without a source",
-        )
-    old, sums = solution.sweeper, solution.sums
-    settings = Settings(rtol, 1e-2 * rtol, max_steps)
-    ahead = Sweeper(sums.lattice, old.tracks, solution.materials, (old.sines, old.weights))
-    back = Sweeper(sums.lattice, old.tracks, solution.materials, (old.sines, old.weights))
-    turned = PinSums(sums.lattice, {name: _turned(m) for name, m in solution.materials.items()})
-    forward, adjoint = iterate(ahead, sums, settings), iterate(back, turned, settings)
-    require_converged(forward.outcome, "the forward problem")
-    require_converged(adjoint.outcome, "the adjoint problem")
-    return _assembled(solution, (ahead, back), turned, forward, adjoint)
+    pair = adjoint_pair(solution, rtol, max_steps)
+    return sensitivity_of(pair)
 
 
-def _turned(material: MultigroupMaterial) -> MultigroupMaterial:
-    """Return a material whose neutrons run backward: [to, from]; nu-fission and chi change places."""
-    made, chi = material.nu_fission, material.chi
-    if chi.ndim == 2:
-        made, chi = np.ones_like(made), (made[:, None] * chi).T
-    else:
-        made, chi = chi * float(material.fissile), made
-    return replace(material, scatter=material.scatter.transpose(0, 2, 1), nu_fission=made, chi=chi)
+def sensitivity_of(pair: AdjointPair) -> Sensitivity:
+    """Return the derivatives of k of a problem that is solved both ways."""
+    k, worth = pair.multiplication, pair.adjoint.swept.flux
+    multiplier = pair.turned.source(worth, k) / pair.back.region_total
+    norm = pair.born(worth) / k
+    known = dict(zip(pair.sums.lattice.materials, pair.sums.materials, strict=True))
+    parts, radius = changes(pair, worth, multiplier)
+    told = {key: {name: found / norm for name, found in of.items()} for key, of in parts.items()}
+    by_radius = {name: found / norm for name, found in radius.items()}
+    return Sensitivity(k, worth, **told, radius=by_radius, checks=_checks(pair), materials=known)
 
 
-def _assembled(
-    solution: TransportSolution,
-    sweepers: tuple[Sweeper, Sweeper],
-    turned: PinSums,
-    forward: Iterated,
-    adjoint: Iterated,
-) -> Sensitivity:
-    ahead, back = sweepers
-    sums, k = solution.sums, forward.multiplication
-    volume = sums.lattice.region_volume[:, None]
-    flux, worth = forward.swept.flux, adjoint.swept.flux
-    source = sums.source(flux, k) / ahead.region_total
-    source_adjoint = turned.source(worth, k) / ahead.region_total
-    by_total = _overlap(ahead, back, source, source_adjoint) + volume * (
-        source_adjoint * source - worth * source - source_adjoint * flux
-    )
-    made = np.stack([m.nu_fission for m in sums.materials])[sums.lattice.region_material] * flux
-    chi = np.stack([m.chi_matrix for m in sums.materials])[sums.lattice.region_material]
-    arrival = np.einsum("rgh,rh->rg", chi, worth)  # what a neutron made by each group is worth
-    norm = float(np.sum(volume * made * arrival)) / k**2
-    parts: dict[str, dict[str, np.ndarray]] = {key: {} for key in KEYS}
-    for i, name in enumerate(sums.lattice.materials):
-        rows = sums.lattice.region_material == i
-        v, phi, up = volume[rows], flux[rows], worth[rows]
-        parts["total"][name] = by_total[rows].sum(axis=0) / norm
-        parts["nu_fission"][name] = np.sum(v * arrival[rows] * phi, axis=0) / (k * norm)
-        parts["chi"][name] = np.sum(v * up * made[rows].sum(axis=1, keepdims=True), axis=0) / (k * norm)
-        parts["scatter"][name] = (v * phi).T @ up / norm
-    return Sensitivity(k, worth, **parts, checks=_checks(sums, forward, adjoint))
-
-
-def _overlap(ahead: Sweeper, back: Sweeper, source: np.ndarray, source_adjoint: np.ndarray) -> np.ndarray:
-    tracks, threads = ahead.tracks, ahead.threads
-    found = np.zeros((threads, *source.shape))
-    most = int(np.max(np.diff(tracks.segment_start, axis=1))) * (sum(ahead.lattice.shape) + 2)
-    totals = (ahead.total[:, None, :] / ahead.sines[:, None]).reshape(len(ahead.total), -1)
-    entering = [s.entering_by_group().reshape(len(tracks.walk), 2, -1) for s in (ahead, back)]
-    in_slabs(
-        overlap_tracks, len(ahead.order), ahead.order, *route(tracks), tracks.segment_start,
-        tracks.segment_region, tracks.segment_length, tracks.kind, tracks.base, ahead.lattice.region_material,
-        totals, source, source_adjoint, ahead.scales, ahead.weights, *entering, most, found, threads=threads,
-    )  # fmt: skip
-    return found.sum(axis=0)
-
-
-def _checks(sums: PinSums, forward: Iterated, adjoint: Iterated) -> tuple[Check, ...]:
+def _checks(pair: AdjointPair) -> tuple[Check, ...]:
+    sums, forward, adjoint = pair.sums, pair.forward, pair.adjoint
     gap = abs(adjoint.multiplication / forward.multiplication - 1.0)
     meaning = "k of the adjoint problem against k, relative: one matrix, transposed; what iterations leave"
     swept, flux = adjoint.swept, adjoint.swept.flux

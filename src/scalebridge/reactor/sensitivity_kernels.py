@@ -5,7 +5,8 @@ segment is, for forward sources q and adjoint ones q+,
 
     d(q+ M q) / d total = - sum of w (length / sin) exp(-t) (psi_in - q) (psi+_in - q+),
 
-psi_in entering the segment and psi+_in entering it the other way round.
+psi_in entering the segment and psi+_in entering it the other way round. By the length of the segment it is
+the same with the total in place of the length.
 """
 
 import numpy as np
@@ -32,15 +33,18 @@ def segments_along(track, walk, first, ends, across, starts, kinds, cells, found
 @kernel
 def overlap_tracks(
     start, stop, piece, order, walk, first, ends, across, starts, regions, lengths, kinds, base, material,
-    totals, forward, adjoint, scales, weights, entering, entering_adjoint, most, products,
+    totals, forward, adjoint, scales, weights, sines, entering, entering_adjoint, most, slopes, products,
+    stretched,
 ):  # fmt: skip
     """Add the sums of the equation above over the tracks order[start:stop], both ways.
 
-    Arguments, beside those of `sweep_tracks`: forward, adjoint (regions, G) sources / total; entering,
-    entering_adjoint (tracks, 2, P G); most: segments of the longest track; products (pieces, regions, G),
+    Arguments, beside those of `sweep_tracks`: totals (materials, P G) over sines; forward, adjoint (regions,
+    G) sources / total; entering, entering_adjoint (tracks, 2, P G); most: segments of the longest track;
+    slopes (segments, C): of lengths by circles; products (pieces, regions, G), stretched (pieces, ny, nx, C),
     written.
     """
     groups = forward.shape[1]
+    circles = slopes.shape[1]
     wide = totals.shape[1]
     cells = np.empty((kinds.shape[0] + kinds.shape[1] + 2, 3), np.int64)
     found = np.empty((most, 2), np.int64)
@@ -65,12 +69,17 @@ def overlap_tracks(
             for i in range(count):
                 j = count - 1 - i if way == 0 else i
                 region, far = _place(found, j, cells, base, regions), lengths[found[j, 0]]
+                by_length = 0.0
                 for k in range(wide):
                     q, p, g = adjoint[region, k % groups], k // groups, k % groups
                     kept = np.exp(-far * totals[material[region], k])
-                    w = scales[a] * weights[p] * far
-                    products[piece, region, g] -= w * kept * inside[j, k] * (flux[k] - q)
+                    w = scales[a] * weights[p] * kept * inside[j, k] * (flux[k] - q)
+                    products[piece, region, g] -= w * far
+                    by_length -= w * totals[material[region], k] * sines[p]
                     flux[k] = q + (flux[k] - q) * kept
+                at = found[j, 1]
+                for c in range(circles):
+                    stretched[piece, cells[at, 1], cells[at, 0], c] += by_length * slopes[found[j, 0], c]
 
 
 @kernel

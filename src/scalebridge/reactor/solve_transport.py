@@ -36,6 +36,7 @@ def solve_transport(
     spacing: str | float = "0.05 cm",
     polar: str = "tabuchi-yamamoto",
     polar_count: int = 3,
+    scattering_order: int = 0,
     source: Mapping[str, Any] | None = None,
     rtol: float = 1e-5,
     k_tolerance: float = 1e-6,
@@ -55,6 +56,8 @@ def solve_transport(
         spacing: between tracks, at most: text, or cm.
         polar: "tabuchi-yamamoto" or "gauss".
         polar_count: polar directions of a hemisphere.
+        scattering_order: highest order of scattering that is taken with its angle, 0 to 3; moments of the
+            data above it are noted and left out. Above 0 take polar="gauss", which integrates the moments.
         source: neutrons a second and cm^3 by material, (G,) each: then the flux of this source is found in
             place of a fundamental mode.
         rtol: wanted largest relative change of any region's flux from sweep to sweep.
@@ -74,8 +77,8 @@ def solve_transport(
         SolverError: it did not converge, and `throw` is true.
 
     Limits: two dimensions; all cells of one pitch; rings concentric with their cell; scattering isotropic
-        (moments above order 0 are noted and left out, so take transport-corrected data); flat sources, so
-        regions have to be small where the flux is steep.
+        unless its order is given (so take transport-corrected data); flat sources, so regions have to be
+        small where the flux is steep.
     Cost: segments times groups times polar directions a sweep, some 500 million a second and core; some
         15 to 30 sweeps with, some hundreds without acceleration.
     Source: J. R. Askew (1972), AEEW-M 1108; A. Yamamoto et al. (2007), J. Nucl. Sci. Technol. 44, 129.
@@ -91,10 +94,11 @@ def solve_transport(
     used = used_materials(found, materials)
     settings = settings_of(rtol, k_tolerance, max_steps, accelerate, damping)
     gap, count = length("spacing", spacing), whole("azimuths", azimuths)
+    order = _order(scattering_order, used)
     polar_pair = polar_set(polar, whole("polar_count", polar_count))
     fixed = fixed_source(found, used, source)
     refuse_too_large(_bytes(found, used, count, gap, polar_count), "transport of this lattice", memory_limit)
-    sweeper = Sweeper(found, lay_tracks(found, count, gap), used, polar_pair)
+    sweeper = Sweeper(found, lay_tracks(found, count, gap), used, polar_pair, order)
     clock.lap("tracks")
     sums = PinSums(found, used)
     if fixed is not None:
@@ -108,6 +112,18 @@ def solve_transport(
     if throw:
         require_converged(solution.outcome, "solve_transport")
     return solution
+
+
+def _order(given: Any, used: Mapping[str, MultigroupMaterial]) -> int:
+    most = max(m.order for m in used.values())
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= most:
+        raise InputError(
+            "scattering_order",
+            got=repr(given),
+            wanted=f"a whole number from 0 to {most}, the highest order of the data",
+            cure="give moments in scatter, or a lower order",
+        )
+    return given
 
 
 def used_materials(found: Lattice, materials: Mapping[str, Any]) -> dict[str, MultigroupMaterial]:
@@ -212,8 +228,8 @@ def _bytes(
 
 def _origin(found: Lattice, used: dict[str, MultigroupMaterial], asked: dict[str, Any], clock: Stopwatch):
     keys = (
-        "azimuths", "spacing", "polar", "polar_count", "rtol", "k_tolerance", "max_steps", "accelerate",
-        "damping",
+        "azimuths", "spacing", "polar", "polar_count", "scattering_order", "rtol", "k_tolerance", "max_steps",
+        "accelerate", "damping",
     )  # fmt: skip
     inputs = {
         "cells": found.shape,

@@ -1,5 +1,6 @@
 """A transport sweep: from sources of regions to their fluxes, and currents and fluxes of faces."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ class Sweeper:
         tracks: its tracks.
         materials: by name.
         polar: sines and weights.
+        order: of scattering that is taken with its angle; its moments are kept from sweep to sweep.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Sweeper:
         tracks: Tracks,
         materials: dict[str, MultigroupMaterial],
         polar: tuple[np.ndarray, np.ndarray],
+        order: int = 0,
     ):
         self.lattice, self.tracks = found, tracks
         self.sines, self.weights = polar
@@ -59,6 +62,11 @@ class Sweeper:
         self.drops, self.rows = _drops(found, tracks, self.total, self.sines, self.wide)
         self.entering = np.zeros((len(tracks.walk), 2, len(self.sines) * self.wide))
         self._next = np.zeros_like(self.entering)
+        self.order_of_scattering = order
+        self.harmonics = harmonics_of(tracks.directions.angle, self.sines, order)
+        self._overlaps = _overlaps(self.harmonics, tracks.directions.weight, self.weights)
+        self._higher = np.stack([_higher(materials[name], order) for name in found.materials])
+        self.moments = np.zeros((len(self.region_total), self._higher.shape[1], self.groups))
         self.threads = thread_count()
         self.order = np.concatenate(
             [np.arange(i, len(tracks.walk), self.threads) for i in range(self.threads)]
@@ -75,22 +83,38 @@ class Sweeper:
 
     def sweep(self, source: np.ndarray) -> Swept:
         """Sweep once with the sources of all regions, (regions, G) per cm^3; what left enters next time."""
-        lost = np.zeros((self.threads, len(source), self.wide))
+        scaled = self._scaled(source)
+        lost = np.zeros((self.threads, *scaled.shape))
         currents = np.zeros((self.threads, sum(self._faces), self.wide))
         surfaces = np.zeros_like(currents)
-        scaled = np.zeros((len(source), self.wide))
-        scaled[:, : self.groups] = source / self.region_total
         tracks = self.tracks
         in_slabs(
             sweep_tracks, len(self.order), self.order, *route(tracks), tracks.segment_start,
-            tracks.segment_region, tracks.kind, tracks.base, self.drops, self.rows, scaled, self.scales,
-            self.areas, self.weights, self.sines, self.entering, self._next, tracks.link_track,
+            tracks.segment_region, tracks.kind, tracks.base, self.drops, self.rows, scaled, self.harmonics,
+            self.scales, self.areas, self.weights, self.sines, self.entering, self._next, tracks.link_track,
             tracks.link_way, tracks.link_albedo, lost, currents, surfaces, threads=self.threads,
         )  # fmt: skip
         self.entering, self._next = self._next, self.entering
-        gain = lost.sum(axis=0)[:, : self.groups]
-        flux = scaled[:, : self.groups] + gain / (self.region_total * self.lattice.region_volume[:, None])
+        gains, born = lost.sum(axis=0)[..., : self.groups], scaled[..., : self.groups]
+        mean = gains / (self.region_total * self.lattice.region_volume[:, None])[:, None]
+        self.moments = np.einsum("mn,rng->rmg", self._overlaps, born) + mean[:, 1:]
+        gain, flux = gains[:, 0], born[:, 0] + mean[:, 0]
         return Swept(flux, gain, *self._split(currents.sum(axis=0)), *self._split(surfaces.sum(axis=0)))
+
+    def _scaled(self, source: np.ndarray) -> np.ndarray:
+        """Moments of sources over totals, (regions, M, padded G); the higher ones from the last sweep."""
+        scaled = np.zeros((len(source), 1 + self.moments.shape[1], self.wide))
+        scaled[:, 0, : self.groups] = source / self.region_total
+        if self.order_of_scattering:
+            higher = self._higher[self.lattice.region_material]
+            scattered = np.einsum("rmg,rmgh->rmh", self.moments, higher)
+            scaled[:, 1:, : self.groups] = scattered / self.region_total[:, None]
+        return scaled
+
+    def scale(self, factor: float) -> None:
+        """Scale all that is kept from sweep to sweep."""
+        self.entering *= factor
+        self.moments *= factor
 
     def entering_by_group(self) -> np.ndarray:
         """Return what will enter each track, (tracks, 2, P, G)."""
@@ -99,6 +123,8 @@ class Sweeper:
 
     def scale_entering(self, ratio: np.ndarray) -> None:
         """Scale what will enter each track with the ratio of its first pin, (ny, nx, G) from the bottom."""
+        shaped = ratio[::-1].reshape(-1, self.groups)[self.lattice.region_pin]
+        self.moments *= shaped[:, None]
         starts = self.track_pins()
         for way in (0, 1):
             factor = np.ones((len(self.entering), self.wide))
@@ -136,6 +162,51 @@ def padded(groups: int) -> int:
         (2, 8)
     """
     return groups if groups < 3 else -(-groups // 4) * 4
+
+
+def harmonics_of(angles: np.ndarray, sines: np.ndarray, order: int) -> np.ndarray:
+    """Return real spherical harmonics of all directions, even in the polar cosine: (A, 2, 2, P, M).
+
+    They are such that P_l of the angle between two directions is the sum of products over m. The turns mirror
+    x, the ways turn round. Orders: 1, 3, 6, 10 of them up to order 0, 1, 2, 3.
+
+    Example:
+        >>> both = harmonics_of(np.array([0.3]), np.array([0.6]), 3)[0, 0, :, 0]
+        >>> bool(np.allclose(both[0, 3:6], both[1, 3:6])), bool(np.allclose(both[0, 1:3], -both[1, 1:3]))
+        (True, True)
+    """
+    turned = np.stack([angles, math.pi - angles], axis=1)
+    around = np.stack([turned, turned + math.pi], axis=2)[..., None]
+    sine = np.broadcast_to(sines, (*around.shape[:3], len(sines)))
+    square = 1.0 - sine**2
+    cos, sin = (lambda m: np.cos(m * around)), (lambda m: np.sin(m * around))
+    one = np.ones_like(around)
+    orders = [
+        [(1.0 + 0.0 * sine, one)],
+        [(sine, cos(1)), (sine, sin(1))],
+        [(1.5 * square - 0.5, one), *((math.sqrt(3.0) / 2.0 * sine**2, f(2)) for f in (cos, sin))],
+        [
+            *((math.sqrt(6.0) / 4.0 * sine * (5.0 * square - 1.0), f(1)) for f in (cos, sin)),
+            *((math.sqrt(10.0) / 4.0 * sine**3, f(3)) for f in (cos, sin)),
+        ],
+    ]
+    return np.stack([part * f for row in orders[: order + 1] for part, f in row], axis=-1)
+
+
+def _overlaps(harmonics: np.ndarray, azimuthal: np.ndarray, polar: np.ndarray) -> np.ndarray:
+    """Mean products of the harmonics above the first with all, by the quadrature: (M - 1, M)."""
+    weight = azimuthal[:, None, None, None] * polar
+    return np.einsum("atwpm,atwpn,atwp->mn", harmonics[..., 1:], harmonics, weight + 0.0 * harmonics[..., 0])
+
+
+def _higher(material: MultigroupMaterial, order: int) -> np.ndarray:
+    """Scattering of every moment above the first, (M - 1, G, G), with 2 l + 1."""
+    found = [
+        (2 * n + 1) * (material.scatter[n] if n <= material.order else 0.0 * material.scatter[0])
+        for n in range(1, order + 1)
+        for _ in range(n + 1)
+    ]
+    return np.stack(found) if found else np.zeros((0, material.groups, material.groups))
 
 
 def route(tracks: Tracks) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""One transport sweep along all tracks, as compiled loops; isotropic sources, flat in each region.
+"""One transport sweep along all tracks, as compiled loops; sources flat in each region.
 
 With fluxes of a direction scaled by 4 pi, so that an isotropic one is the scalar flux, along a segment
 
@@ -23,6 +23,22 @@ def cross(flux, source, drop, weights, scale, lost):
             change = (flux[p * groups + g] - source[g]) * drop[p * groups + g]
             flux[p * groups + g] -= change
             lost[g] += w * change
+
+
+@row_kernel
+def cross_moments(flux, source, harmonics, drop, weights, scale, lost):
+    """The same with a source of several angular moments, (M, G), and the losses of each; harmonics (P, M)."""
+    moments, groups = lost.shape
+    for p in range(weights.size):
+        w = weights[p] * scale
+        for g in range(groups):
+            born = 0.0
+            for m in range(moments):
+                born += harmonics[p, m] * source[m, g]
+            change = (flux[p * groups + g] - born) * drop[p * groups + g]
+            flux[p * groups + g] -= change
+            for m in range(moments):
+                lost[m, g] += w * harmonics[p, m] * change
 
 
 @kernel
@@ -60,18 +76,19 @@ def tally_face(flux, sign, weight, area, weights, sines, groups, current, surfac
 @kernel
 def sweep_tracks(
     start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, kind, base, drops,
-    rows, sources, scales, areas, weights, sines, entering, leaving, links, ways, albedos, lost, currents,
-    surfaces,
+    rows, sources, harmonics, scales, areas, weights, sines, entering, leaving, links, ways, albedos, lost,
+    currents, surfaces,
 ):  # fmt: skip
     """Sweep the tracks order[start:stop] both ways.
 
     Arguments, beside those of Tracks: drops (n, P G); rows (ny, nx) first row of each cell less its kind's
-    first segment; sources (regions, G) Q / total; scales (A,) weight times spacing; areas (A, 2) the same
+    first segment; sources (regions, M, G) angular moments of Q / total; harmonics (A, 2, 2, P, M)
+    of azimuth, turn and way; scales (A,) weight times spacing; areas (A, 2) the same
     over the length of a face of the vertical and the horizontal kind that a track stands for; weights,
     sines (P,); entering (tracks, 2, P G); leaving, the same, written where it will enter next; lost
-    (pieces, regions, G), currents, surfaces (pieces, faces, G), written.
+    (pieces, regions, M, G), currents, surfaces (pieces, faces, G), written.
     """
-    groups = sources.shape[1]
+    moments, groups = sources.shape[1:]
     wide = drops.shape[1]
     flux = np.empty(wide)
     shape = kind.shape
@@ -101,7 +118,12 @@ def sweep_tracks(
                     s = low + i if way == 0 else high - 1 - i
                     region = base[row, column] + segment_region[s]
                     drop = drops[rows[row, column] + s]
-                    cross(flux, sources[region], drop, flow, scales[a], lost[piece, region])
+                    if moments == 1:
+                        cross(flux, sources[region, 0], drop, flow, scales[a], lost[piece, region, 0])
+                    else:
+                        along = harmonics[a, turn, way]
+                        gone = lost[piece, region]
+                        cross_moments(flux, sources[region], along, drop, flow, scales[a], gone)
             to, how = links[track, way], ways[track, way]
             for k in range(wide):
                 leaving[to, how, k] = albedos[track, way] * flux[k]

@@ -97,7 +97,8 @@ def _trace(
         share = 2.0 * directions.weight[a] * directions.spacing[a]  # this way and back
         for turn in (0, 1):
             for entry in range(directions.across[a] + directions.along[a]):
-                where, far = _segments(cell, size, directions, a, turn, entry)
+                where, low, high, _ = segments_of_track(cell, size, directions, (a, turn, entry))
+                far = high - low
                 regions.append(where)
                 lengths.append(far)
                 shares.append(np.full(len(far), share))
@@ -109,10 +110,21 @@ def _trace(
     return np.array(starts), region, far * scale[region], error
 
 
-def _segments(
-    cell: Cell, size: tuple[float, float], directions: Azimuths, a: int, turn: int, entry: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Regions and lengths along one track of a cell."""
+def segments_of_track(
+    cell: Cell, size: tuple[float, float], directions: Azimuths, which: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return what a track of a cell runs through.
+
+    Args:
+        cell: the cell.
+        size: cm, width and height.
+        directions: the azimuths.
+        which: azimuth, turn and entry.
+
+    Returns:
+        regions; where each segment begins and ends, cm along the track; and x, y, cos, sin of the track.
+    """
+    a, turn, entry = which
     across, along = int(directions.across[a]), int(directions.along[a])
     sine, cosine = math.sin(directions.angle[a]), math.cos(directions.angle[a])
     if entry < across:
@@ -123,11 +135,11 @@ def _segments(
     mirror = -1.0 if turn else 1.0
     cuts = cell_cuts(cell, (mirror * x, y), (mirror * cosine, sine), size)
     ends = np.unique(np.clip([0.0, *cuts, reach], 0.0, reach))
-    far = np.diff(ends)
     middle = 0.5 * (ends[1:] + ends[:-1])
     where = cell.regions_at(mirror * (x + middle * cosine), y + middle * sine, *size)
-    keep = far > _SHORT
-    return where[keep], far[keep]
+    keep = np.diff(ends) > _SHORT
+    ray = np.array([mirror * x, y, mirror * cosine, sine])
+    return where[keep], ends[:-1][keep], ends[1:][keep], ray
 
 
 def _walks(directions: Azimuths, shape: tuple[int, int]) -> np.ndarray:

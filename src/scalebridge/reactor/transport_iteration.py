@@ -94,7 +94,7 @@ def iterate(
         produced = sums.production(flux)
         if fixed is None:  # one neutron of fission over k
             flux = flux * (k / produced)
-            sweeper.entering *= k / produced
+            sweeper.scale(k / produced)
             produced = k
         history.append((k, change))
         if watch is not None:

@@ -143,7 +143,7 @@ def transport_solution(
         checks=_checks(sums, end, (pins, scale), settings, materials),
         outcome=end.outcome,
         stats=stats,
-        notes=_notes(materials),
+        notes=_notes(materials, sweeper.order_of_scattering),
         provenance=provenance,
         sweeper=sweeper,
         sums=sums,
@@ -255,14 +255,14 @@ def _region_total(sums: PinSums) -> np.ndarray:
     return np.stack([m.total for m in sums.materials])[sums.lattice.region_material]
 
 
-def _notes(materials: dict[str, MultigroupMaterial]) -> tuple[str, ...]:
-    left = [name for name, m in materials.items() if m.order > 0]
+def _notes(materials: dict[str, MultigroupMaterial], order: int) -> tuple[str, ...]:
+    left = [name for name, m in materials.items() if m.order > order]
     corrected = {m.transport_corrected for m in materials.values()}
     notes = []
     if left:
-        notes.append(
-            f"Scattering was taken as isotropic; moments above order 0 were left out of {', '.join(left)}."
-        )
+        taken = f"to order {order}" if order else "as isotropic"
+        lost = f"moments above order {order} were left out of {', '.join(left)}"
+        notes.append(f"Scattering was taken {taken}; {lost}.")
     if len(corrected) == 2:
         notes.append("Some materials are transport-corrected and some are not.")
     return tuple(notes)

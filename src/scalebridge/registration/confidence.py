@@ -15,9 +15,9 @@ less.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
-from scalebridge.registration.curvature import Curvature
+from scalebridge.registration.curvature import Curvature, squared_slopes
+from scalebridge.registration.difference import DescriptorPairing
 from scalebridge.registration.levels import Fitted
 from scalebridge.registration.matching import Pairing
 from scalebridge.registration.spatial_map import SpatialMap
@@ -77,13 +77,13 @@ def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
     found, curvature = fitted.map, fitted.curvature
     if curvature is None or found.coefficients is None:
         return Confidence(None, None, fitted.points, 0.0, 1.0)
-    share = shared_slope(fitted.pairing, found)
+    share = shared_slope(fitted.judged, found)
     scaled = replace(curvature, information=curvature.information * share)
     factor = scaled.factor(stiffness)
     known = scaled.known(factor)
     bent = float(np.sum(scaled.bending.apply(found.coefficients) * found.coefficients))
     samples = min(fitted.points, known / max(2.0 * stiffness * bent, 1e-300))
-    local = local_steps(fitted.pairing, found, share)
+    local = local_steps(fitted.sharp, found, shared_slope(fitted.sharp, found))
     confidence = Confidence(scaled, factor, samples, known, share, local=local)
     weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
     chosen = fitted.pairing.points[weights > 0.5]
@@ -104,8 +104,7 @@ def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
     matched = pairing(found(pairing.points))
     into = pairing.inverse @ found.matrix
     scores = (matched.forces @ into)[:, :2]
-    slopes = (matched.slopes @ into)[:, :2].astype(float)
-    heavy = share * matched.weight * matched.curvatures.astype(float)
+    squares = share * squared_slopes(matched, into)
     at = (found.along(pairing.points) // block).astype(int)
     at -= at.min(axis=0)
     number = np.ravel_multi_index(tuple(at.T), tuple(at.max(axis=0) + 1))
@@ -113,7 +112,7 @@ def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
     fisher = np.empty((len(right), 2, 2))
     for c in range(2):
         for d in range(2):
-            fisher[:, c, d] = np.bincount(number, heavy * slopes[:, c] * slopes[:, d])
+            fisher[:, c, d] = np.bincount(number, squares[:, c + d])
     size = fisher[:, 0, 0] + fisher[:, 1, 1]
     enough = size > _ENOUGH * np.median(size[size > 0])
     if not np.any(enough):
@@ -123,18 +122,13 @@ def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
     return float(np.sqrt(np.mean(np.minimum(steps, 0.5 * block) ** 2)))
 
 
-def shared_slope(pairing: Pairing, found: SpatialMap) -> float:
+def shared_slope(pairing: Pairing | DescriptorPairing, found: SpatialMap) -> float:
     """rho: the share of the moving image's squared slope that the fixed image expects."""
-    mapped = found(pairing.points)
-    matched = pairing(mapped)
-    kappa = matched.curvatures.astype(float)[:, None]
-    slopes = matched.slopes @ (pairing.inverse @ found.matrix)
-    expected = pairing.similarity.expected(pairing.places(mapped), pairing.fixed.values)
-    smooth = ndimage.gaussian_filter(expected, 1.0)
-    there = np.stack(
-        [np.gradient(smooth, h, axis=k) for k, h in enumerate(pairing.fixed.frame.spacing)], axis=-1
-    )
-    there = (there @ np.array(pairing.fixed.frame.directions).T).reshape(-1, 2)[pairing.kept]
-    total = float(np.sum(kappa * slopes[:, :2] ** 2))
-    both = float(np.sum(kappa * slopes[:, :2] * there))
+    matched = pairing(found(pairing.points))
+    heavy = matched.curvatures.astype(float)
+    into = pairing.inverse @ found.matrix
+    slopes = (matched.slopes @ into).reshape(len(heavy), -1, into.shape[1])[..., :2]
+    there = pairing.expected_slopes(found).reshape(len(heavy), -1, 2)
+    total = float(np.sum(heavy[:, None, None] * slopes**2))
+    both = float(np.sum(heavy[:, None, None] * slopes * there))
     return float(np.clip(both / max(total, 1e-300), _LEAST_SHARE, 1.0))

@@ -15,6 +15,7 @@ from scipy import linalg
 
 from scalebridge.registration.curvature_kernels import add_curvature
 from scalebridge.registration.matching import SplineCost
+from scalebridge.registration.similarity import Matched
 from scalebridge.registration.spline import BendingEnergy, SplineGrid
 
 _FLOOR = 1e-9  # of the diagonal, against points that nothing holds
@@ -111,14 +112,25 @@ def _bending_offsets(bending: BendingEnergy, grid: SplineGrid) -> np.ndarray:
     return found
 
 
+def squared_slopes(matched: Matched, into: np.ndarray) -> np.ndarray:
+    """Fisher's information of each point by its displacement, a sample: xx, xy, yy in the plane, (n, 3)."""
+    slopes = (
+        (matched.slopes @ into).reshape(len(matched.curvatures), -1, into.shape[1])[..., :2].astype(float)
+    )
+    heavy = matched.curvatures.astype(float) * matched.weight
+    x, y = slopes[..., 0], slopes[..., 1]
+    return heavy[:, None] * np.stack(
+        [np.einsum("nc,nc->n", a, b) for a, b in ((x, x), (x, y), (y, y))], axis=-1
+    )
+
+
 def measure_curvature(cost: SplineCost) -> Curvature:
     """The curvature where the cost was last evaluated."""
     matched, grid = cost.matched, cost.start.grid
     if matched is None or grid is None:
         raise ValueError("the cost was not evaluated yet")
     pairing = cost.pairing
-    slopes = matched.slopes @ (pairing.inverse @ cost.start.matrix)
-    heavy = matched.curvatures * matched.weight
+    squares = squared_slopes(matched, pairing.inverse @ cost.start.matrix)
     first, second = (b.data.reshape(-1, 4) for b in (cost.first, cost.second))
     row, column = (b.indices.reshape(-1, 4)[:, 0] for b in (cost.first, cost.second))
     i, j = np.unravel_index(pairing.kept, cost.shape)
@@ -131,8 +143,7 @@ def measure_curvature(cost: SplineCost) -> Curvature:
         column[j],
         first[i],
         second[j],
-        heavy.astype(float),
-        slopes[:, :2].astype(float),
+        squares,
         band,
     )
     rough = _in_band(grid, _bending_offsets(cost.bending, grid))

@@ -4,19 +4,17 @@ from scalebridge.core.compiled import kernel
 
 
 @kernel
-def add_curvature(start, stop, piece, rows, columns, first, second, heavy, slopes, band):
-    """Add heavy_i g_i g_i' B_k B_l B_m B_n of each point to the lower band of a symmetric matrix.
+def add_curvature(start, stop, piece, rows, columns, first, second, squares, band):
+    """Add S_i B_k B_l B_m B_n of each point to the lower band of a symmetric matrix; S_i is xx, xy, yy.
 
     Points sit in the intervals `rows` and `columns` of the grid, with four basis functions an axis in `first`
     and `second`. Two control points `up` rows (0 to 3) and `side` columns (-3 to 3) apart share an entry for
     xx, xy and yy: band[piece, row, (up * 7 + side + 3) * 3 + component, column], at the lower one's place.
     """
     for i in range(start, stop):
-        if heavy[i] <= 0.0:
+        xx, xy, yy = squares[i, 0], squares[i, 1], squares[i, 2]
+        if xx + yy <= 0.0:
             continue
-        xx = heavy[i] * slopes[i, 0] * slopes[i, 0]
-        xy = heavy[i] * slopes[i, 0] * slopes[i, 1]
-        yy = heavy[i] * slopes[i, 1] * slopes[i, 1]
         for a in range(4):
             for b in range(4):
                 left = first[i, a] * second[i, b]

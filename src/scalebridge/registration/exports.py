@@ -2,7 +2,8 @@
 
 All of these take fixed points to moving points in millimetres and LPS, as the map does. ITK's B-spline is the
 same cubic spline on the same control points, so nothing is resampled; dense fields are sampled on the fixed
-grid.
+grid. A map from a section into a volume is written as one of space onto space: what is off the section goes
+along its normal.
 """
 
 import json
@@ -16,30 +17,35 @@ import numpy as np
 from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.core.files import atomic_path, write_text
 from scalebridge.io.stored import need, reading
+from scalebridge.registration.composition import Chain
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.registration_result import map_as_dict
+from scalebridge.registration.section_pose import upright
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.spline import SplineGrid
 
 _PURPOSE = "writing or reading ITK transforms"
 _KINDS = (".tfm", ".h5", ".txt", ".nii.gz", ".nii", ".json", ".mat")
+_PLANES_ONLY = (".txt", ".mat")
 
 
-def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
+def write_map(found: SpatialMap | Chain, path: str | os.PathLike[str]) -> list[Path]:
     """Write a map in the format that the name says, and return the files.
 
     Args:
-        found: the map.
+        found: the map, or several one after the other: .tfm, .h5 and .nii.gz.
         path: .tfm or .h5: ITK composite; .txt: elastix (a second file `*.spline.txt` beside it); .nii.gz:
             ITK's displacement field on the fixed grid; .mat: ANTs' affine, with its warp in
-            `*1Warp.nii.gz`; .json.
+            `*1Warp.nii.gz`; .json. Of a section in a volume .txt and .mat are not written.
 
     Raises:
-        InputError: another ending.
+        InputError: another ending, or one that is not for sections in volumes.
         MissingExtraError: SimpleITK is not installed, for .tfm, .h5, .mat and fields.
     """
     file = Path(path)
-    kind = check_kind(file)
+    if isinstance(found, Chain):
+        return [_write_chain(found, file)]
+    kind = check_kind(file, found.axes > found.frame.size)
     if kind == ".json":
         return [write_text(file, json.dumps(_jsonable(map_as_dict(found)), indent=1) + "\n")]
     if kind == ".txt":
@@ -56,13 +62,26 @@ def write_map(found: SpatialMap, path: str | os.PathLike[str]) -> list[Path]:
     return [_write_field(sitk, found, file)]
 
 
-def check_kind(file: Path) -> str:
-    """Return the ending that says the format, or refuse it; see `write_map`."""
-    kind = next((k for k in _KINDS if file.name.endswith(k)), None)
-    if kind is None:
+def _write_chain(found: Chain, file: Path) -> Path:
+    if not file.name.endswith((".tfm", ".h5", ".nii.gz")):
         raise InputError(
-            "map", got=file.name, wanted=" ".join(_KINDS), cure="choose the format by the ending"
+            "map", got=file.name, wanted=".tfm .h5 .nii.gz", cure="choose a format for several maps in order"
         )
+    sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
+    if file.name.endswith(".nii.gz"):
+        return _write_field(sitk, found, file)
+    parts = [itk_transform(p, sitk) if isinstance(p, SpatialMap) else p.transform for p in found.links]
+    whole = sitk.CompositeTransform(parts[::-1])  # the last one is applied first
+    whole.FlattenTransform()
+    return _write_transform(sitk, whole, file)
+
+
+def check_kind(file: Path, in_volume: bool = False) -> str:
+    """Return the ending that says the format, or refuse it; see `write_map`."""
+    kinds = [kind for kind in _KINDS if not (in_volume and kind in _PLANES_ONLY)]
+    kind = next((k for k in kinds if file.name.endswith(k)), None)
+    if kind is None:
+        raise InputError("map", got=file.name, wanted=" ".join(kinds), cure="choose the format by the ending")
     return kind
 
 
@@ -94,12 +113,25 @@ def _control_origin(frame: Frame, grid: SplineGrid) -> np.ndarray:
 
 
 def _spline(found: SpatialMap, grid: SplineGrid, coefficients: np.ndarray, sitk: Any) -> Any:
-    spline = sitk.BSplineTransform(2, 3)
-    turn = np.array(found.frame.directions).ravel().tolist()
-    origin = _control_origin(found.frame, grid).tolist()
-    spline.SetFixedParameters([*map(float, grid.count), *origin, *grid.step, *turn])
-    spline.SetParameters(np.concatenate([coefficients[..., c].T.ravel() for c in range(2)]).tolist())
+    axes, frame = found.axes, found.frame
+    count, origin, step = [*map(float, grid.count)], _control_origin(frame, grid).tolist(), [*grid.step]
+    if axes > frame.size:  # one interval across the section, over which the spline does not change
+        thick = float(frame.extent.max())
+        count, origin, step = [*count, 4.0], [*origin, -1.5 * thick], [*step, thick]
+        coefficients, frame = np.repeat(coefficients[:, :, None], 4, axis=2), in_space(frame)
+    spline = sitk.BSplineTransform(axes, 3)
+    turn = np.array(frame.directions).ravel().tolist()
+    spline.SetFixedParameters([*count, *origin, *step, *turn])
+    spline.SetParameters(np.concatenate([coefficients[..., c].T.ravel() for c in range(axes)]).tolist())
     return spline
+
+
+def in_space(frame: Frame) -> Frame:
+    """A section's grid as one of space, two samples deep from z = 0, since NIfTI takes one for a plane."""
+    turn = np.eye(3)
+    turn[:2, :2] = np.array(frame.directions)
+    directions = tuple(tuple(map(float, row)) for row in turn)
+    return Frame((*frame.shape, 2), (*frame.origin, 0.0), (*frame.spacing, max(frame.spacing)), directions)
 
 
 def _write_transform(sitk: Any, transform: Any, file: Path) -> Path:
@@ -108,10 +140,15 @@ def _write_transform(sitk: Any, transform: Any, file: Path) -> Path:
     return file
 
 
-def _write_field(sitk: Any, found: SpatialMap, file: Path) -> Path:
-    frame = found.frame
-    points = frame.grid().reshape(*frame.shape, -1)
-    image = sitk.GetImageFromArray(np.swapaxes(found.on_grid(frame) - points, 0, 1), isVector=True)
+def _write_field(sitk: Any, found: SpatialMap | Chain, file: Path) -> Path:
+    frame = found.frame if found.axes == found.frame.size else in_space(found.frame)
+    mapped = found.on_grid(found.frame)
+    if frame.size > found.frame.size:
+        beside = mapped + upright(found.matrix[:, :2])[:, 2] * frame.spacing[2]
+        mapped = np.stack([mapped, beside], axis=2)
+    field = mapped - frame.grid().reshape(*frame.shape, -1)
+    order = (*range(frame.size - 1, -1, -1), frame.size)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(np.transpose(field, order)), isVector=True)
     image.SetOrigin(frame.origin)
     image.SetSpacing(frame.spacing)
     image.SetDirection(np.array(frame.directions).ravel().tolist())
@@ -189,7 +226,7 @@ def read_map(path: str | os.PathLike[str], frame: Frame) -> SpatialMap:
 
     Args:
         path: .tfm, .h5, .mat, .txt (elastix) or .json.
-        frame: grid of the fixed image; .json has its own.
+        frame: grid of the fixed image, a plane; .json has its own.
 
     Raises:
         FileFormatError: not such a file, or transforms of other kinds or in another order.
@@ -229,26 +266,31 @@ def _from_itk(transform: Any, frame: Frame, sitk: Any) -> SpatialMap:
     linear = [p for p in parts if p.GetTransformEnum() != sitk.sitkBSplineTransform]
     if len(splines) > 1 or (splines and parts[-1].GetTransformEnum() != sitk.sitkBSplineTransform):
         raise ValueError("more than one spline, or a spline after a linear map")
-    matrix, shift = np.eye(frame.size), np.zeros(frame.size)
+    axes = int(transform.GetDimension())
+    matrix, shift = np.eye(axes), np.zeros(axes)
     for part in reversed(linear):  # the last one is applied first
-        one = np.array(part.TransformPoint([0.0] * frame.size))
-        columns = [np.array(part.TransformPoint(axis.tolist())) - one for axis in np.eye(frame.size)]
+        one = np.array(part.TransformPoint([0.0] * axes))
+        columns = [np.array(part.TransformPoint(axis.tolist())) - one for axis in np.eye(axes)]
         step = np.array(columns).T
         matrix, shift = step @ matrix, step @ shift + one
     linear_map = SpatialMap(matrix, shift, frame)
     if not splines:
         return linear_map
-    fixed = np.array(splines[0].GetFixedParameters())
-    return _with_spline(linear_map, fixed[:2], fixed[2:4], fixed[4:6], np.array(splines[0].GetParameters()))
+    size, origin, step = np.array(splines[0].GetFixedParameters())[: 3 * axes].reshape(3, axes)
+    return _with_spline(linear_map, size, origin, step, np.array(splines[0].GetParameters()))
 
 
 def _with_spline(
     linear: SpatialMap, size: np.ndarray, origin: np.ndarray, step: np.ndarray, numbers: np.ndarray
 ) -> SpatialMap:
     frame, count = linear.frame, tuple(int(n) for n in size)
-    first = (origin - np.array(frame.origin)) @ np.array(frame.directions)
-    grid = SplineGrid(tuple(map(float, first + step)), tuple(map(float, step)), count)
-    field = np.stack([part.reshape(count[::-1]).T for part in np.split(numbers, 2)], axis=-1)
+    first = (origin[:2] - np.array(frame.origin)) @ np.array(frame.directions) + step[:2]
+    grid = SplineGrid(tuple(map(float, first)), tuple(map(float, step[:2])), count[:2])
+    field = np.stack([part.reshape(count[::-1]).T for part in np.split(numbers, linear.axes)], axis=-1)
+    if field.ndim == 4:
+        if np.ptp(field, axis=2).max() > 1e-9:
+            raise ValueError("a spline that changes across the section")
+        field = field[:, :, 0]
     return SpatialMap(linear.matrix, linear.shift, frame, grid, field)
 
 

@@ -10,15 +10,21 @@ from scipy import ndimage
 from scalebridge.registration.curvature import Curvature, measure_curvature
 from scalebridge.registration.damage import without_damage
 from scalebridge.registration.descent import descend
+from scalebridge.registration.difference import DescriptorPairing
 from scalebridge.registration.matching import Pairing, SplineCost, Step, fit_affine
-from scalebridge.registration.pyramid import Layer, nearest_layer
+from scalebridge.registration.pyramid import Layer, blurred, nearest_layer
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.spline import SplineGrid, subdivide
 
 _MOST_POINTS = 220_000  # of tissue that the finest level compares
 _STEPS = 40
 _FINE = 1.5e-5  # nats: gain of three steps below which a level ends
+_FINER_BINS = 1.25  # at the last level, whose samples are most
 _CHANCE = 1.0  # nats an unknown: what a level has to gain to be more than chance
+_BLUR = (
+    0.5,
+    0.6,
+)  # samples, of fixed and moving at the last level: noise by sample has most of its slope there
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Fitted:
         factor: Cholesky's factor of it.
         points: number of samples' worth of weight at the last level.
         pairing: of the last level.
+        judged: the same, or with descriptors, where their difference was what counted.
+        sharp: as `pairing`, without the last level's blur.
         moving: pyramid of the moving image, as the last level saw it.
         damaged: share of the fixed samples that were left out as damage.
         before: the map of the level before the last, to compare with.
@@ -53,6 +61,8 @@ class Fitted:
     factor: np.ndarray | None
     points: float
     pairing: Pairing
+    judged: Pairing | DescriptorPairing
+    sharp: Pairing
     moving: list[Layer]
     damaged: float
     before: SpatialMap
@@ -91,6 +101,7 @@ def fit_levels(
     bins: int = 32,
     even: bool = True,
     detect: bool = True,
+    similarity: str = "information",
     say: Callable[[Step], None] = lambda _: None,
 ) -> Fitted:
     """Refine a linear map: affine on a finer layer, then every spline level.
@@ -105,6 +116,7 @@ def fit_levels(
         bins: of the histogram.
         even: whether slow changes of the moving image's brightness are taken out on the way.
         detect: whether samples that fit nothing are left out from the second spline level on.
+        similarity: what the spline levels maximise: "information" or a key of `DESCRIPTORS`.
         say: told of every level.
     """
     clock = time.thread_time()
@@ -113,6 +125,7 @@ def fit_levels(
     steps = [replace(step, seconds=time.thread_time() - clock)]
     say(steps[-1])
     linear, curvature, factor, points = found, None, None, float(len(pairing.points))
+    judged: Pairing | DescriptorPairing = pairing
     grid, damaged, before = None, 0.0, found
     for plan in plans:
         clock, before = time.thread_time(), found
@@ -125,16 +138,46 @@ def fit_levels(
                 fixed, damaged = without_damage(pairing, found, fixed, size)
         if even:
             moving = evened(pairing, found, moving, 0.2 * size)
-        pairing = _pair(fixed, moving, found, plan.spacing, bins)
-        found, step, curvature, factor, points = fit_spline(pairing, found, stiffness)
+        last = plan is plans[-1]
+        bins = round(_FINER_BINS * bins) if last else bins
+        pairing = _pair(fixed, moving, found, plan.spacing, bins, _BLUR if last else (0.0, 0.0))
+        judged = pairing if similarity == "information" else _described(pairing, found, similarity)
+        found, step, curvature, factor, points = fit_spline(judged, found, stiffness)
         steps.append(replace(step, seconds=time.thread_time() - clock))
         say(steps[-1])
-    return Fitted(found, linear, tuple(steps), curvature, factor, points, pairing, moving, damaged, before)
+    sharp = _pair(fixed, moving, found, plans[-1].spacing, bins) if plans else pairing
+    return Fitted(
+        found,
+        linear,
+        tuple(steps),
+        curvature,
+        factor,
+        points,
+        pairing,
+        judged,
+        sharp,
+        moving,
+        damaged,
+        before,
+    )
 
 
-def _pair(fixed: list[Layer], moving: list[Layer], found: SpatialMap, spacing: float, bins: int) -> Pairing:
+def _pair(
+    fixed: list[Layer],
+    moving: list[Layer],
+    found: SpatialMap,
+    spacing: float,
+    bins: int,
+    blur: tuple[float, float] = (0.0, 0.0),
+) -> Pairing:
     scale = float(abs(np.linalg.det(found.matrix)) ** (1.0 / found.axes))
-    return Pairing(nearest_layer(fixed, spacing), nearest_layer(moving, spacing * scale), bins=bins)
+    layers = (nearest_layer(fixed, spacing), nearest_layer(moving, spacing * scale))
+    first, second = (blurred(layer, width) for layer, width in zip(layers, blur, strict=True))
+    return Pairing(first, second, bins=bins)
+
+
+def _described(pairing: Pairing, found: SpatialMap, kind: str) -> DescriptorPairing:
+    return DescriptorPairing(pairing.fixed, pairing.moving, found, kind)
 
 
 def covering(found: SpatialMap, step: float) -> SplineGrid:
@@ -151,7 +194,7 @@ def refined(found: SpatialMap) -> SpatialMap:
 
 
 def fit_spline(
-    pairing: Pairing, start: SpatialMap, stiffness: float
+    pairing: Pairing | DescriptorPairing, start: SpatialMap, stiffness: float
 ) -> tuple[SpatialMap, Step, Curvature, np.ndarray, float]:
     """Minimise the cost of a level, twice with the metric of where it stands.
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 
 from scalebridge.registration.descent import descend
+from scalebridge.registration.difference import DescriptorPairing, slopes_of
 from scalebridge.registration.pyramid import Layer
 from scalebridge.registration.similarity import Matched, Similarity
 from scalebridge.registration.spatial_map import SpatialMap, gathered, lifted, spread
@@ -42,6 +44,12 @@ class Pairing:
     def places(self, mapped: np.ndarray) -> np.ndarray:
         """Points in samples of the moving layer, (n, axes)."""
         return (mapped - self.origin) @ self.inverse.T
+
+    def expected_slopes(self, found: SpatialMap) -> np.ndarray:
+        """Slopes, by the displacement, that the fixed values let expect of the moving image, (n, 2), 1/mm."""
+        places = self.places(found(self.points))
+        expected = ndimage.gaussian_filter(self.similarity.expected(places, self.fixed.values), 1.0)
+        return slopes_of(expected, self.fixed.frame)[self.kept]
 
     def forces(self, matched: Matched) -> np.ndarray:
         """Derivative of the similarity by the mapped points, (n, axes), 1/mm."""
@@ -115,7 +123,7 @@ class SplineCost:
         stiffness: of the mean bending energy, mm^2.
     """
 
-    def __init__(self, pairing: Pairing, start: SpatialMap, stiffness: float):
+    def __init__(self, pairing: Pairing | DescriptorPairing, start: SpatialMap, stiffness: float):
         assert start.grid is not None  # noqa: S101
         self.pairing, self.start, self.stiffness = pairing, start, stiffness
         frame = pairing.fixed.frame

@@ -1,11 +1,12 @@
 """Pyramids: weighted averages over blocks, with the exact place of every sample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy import ndimage
 
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import ImageError
@@ -141,6 +142,13 @@ def build_pyramid(layer: Layer, coarsest: float) -> list[Layer]:
         if spacing[close].max() * 1.41 > coarsest or min(last.frame.shape) < 32:
             return layers
         layers.append(last.coarser(tuple(2 if near else 1 for near in close)))
+
+
+def blurred(layer: Layer, width: float) -> Layer:
+    """The layer with a Gaussian of `width` samples over its values."""
+    if width <= 0:
+        return layer
+    return replace(layer, values=ndimage.gaussian_filter(layer.values, width, mode="nearest"))
 
 
 def nearest_layer(layers: list[Layer], spacing: float) -> Layer:

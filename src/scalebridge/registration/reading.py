@@ -1,6 +1,7 @@
 """Files into slides: TIFF pyramids, Zarr, whole-slide formats, NIfTI, DICOM, NRRD, MetaImage, PNG, JPEG."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from matplotlib.image import imread
 
 from scalebridge.core.errors import FileFormatError, ImageError
 from scalebridge.io.format_tiff import check_chain, check_extent
-from scalebridge.io.spacing import metres_per
+from scalebridge.io.spacing import is_length, metres_per
 from scalebridge.io.stored import need, reading
 from scalebridge.io.tiff_spacing import tiff_spacing
 from scalebridge.registration.frame import Frame
-from scalebridge.registration.reading_volumes import open_itk, open_nifti
+from scalebridge.registration.reading_volumes import open_dicom_series, open_itk, open_nifti
 from scalebridge.registration.slide import Slide
 from scalebridge.registration.spatial_image import SpatialImage, pixel_lengths
 
@@ -48,25 +49,28 @@ def open_slide(path: Any, *, pixel: Any = None, argument: str = "image") -> Slid
         raise FileFormatError(
             argument, got=f"'{file}', which does not exist", wanted="an image file", cure="check the path"
         )
-    name = file.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
-        return _rescaled(open_nifti(file, argument), pixel, argument)
-    if name.endswith(_ITK):
-        return _rescaled(open_itk(file, argument, pixel is not None), pixel, argument)
-    if name.endswith(_WHOLE_SLIDES):
-        return _open_whole_slide(file, pixel, argument)
-    if name.endswith(_TIFF):
-        return _open_tiff(file, pixel, argument)
-    if name.endswith(_PICTURES):
-        return _open_picture(file, pixel, argument)
-    if file.is_dir() or name.endswith(".zarr"):
-        return _open_zarr(file, pixel, argument)
+    for fits, opener in _OPENERS:
+        if fits(file):
+            return opener(file, pixel, argument)
     raise FileFormatError(
         argument,
         got=f"'{file.name}', of no known kind",
         wanted="TIFF, OME-Zarr, SVS, NDPI, NIfTI, NRRD, MHA, DICOM, PNG or JPEG",
         cure="export it as OME-TIFF, or pass an array",
     )
+
+
+def _named(*endings: str) -> Callable[[Path], bool]:
+    return lambda file: file.name.lower().endswith(endings)
+
+
+def _open_placed(file: Path, pixel: Any, argument: str) -> Slide:
+    """Formats whose header has a place; a given pixel size overrules the file's."""
+    if file.is_dir():
+        return _rescaled(open_dicom_series(file, argument), pixel, argument)
+    if _named(".nii", ".nii.gz")(file):
+        return _rescaled(open_nifti(file, argument), pixel, argument)
+    return _rescaled(open_itk(file, argument, pixel is not None), pixel, argument)
 
 
 def _rescaled(slide: Slide, pixel: Any, argument: str) -> Slide:
@@ -105,6 +109,7 @@ def _open_tiff(file: Path, pixel: Any, argument: str) -> Slide:
         check_extent(tiff, file)
         series = tiff.series[0]
         spacing, unit, remark = tiff_spacing(tiff)
+        origin, remarks = tiff_origin(tiff)
         axes, levels = series.axes, [tuple(level.shape) for level in series.levels]
     _refuse_stack(axes, levels[0], file, argument)
     lengths = _tiff_lengths(spacing, unit, pixel, argument, f"{file.name}: {remark}")
@@ -118,21 +123,49 @@ def _open_tiff(file: Path, pixel: Any, argument: str) -> Slide:
         if c is not None:
             place[c] = slice(None)
         with reading(file, "TIFF"), tifffile.TiffFile(file) as tiff:
-            part = _part_of(tiff.series[0].levels[level], tuple(place))
+            part = _part_of(tiff.series[0], level, tuple(place))
         kept = [i for i in range(len(axes)) if i in (x, y, c)]
         wanted = [kept.index(i) for i in (x, y, c) if i is not None]
         return np.transpose(part, wanted)
 
-    frame = Frame(shapes[0], (0.0, 0.0), lengths)
-    return Slide(file.name, frame, shapes, channels, np.dtype(series.dtype), read)
+    frame = Frame(shapes[0], origin, lengths)
+    return Slide(file.name, frame, shapes, channels, np.dtype(series.dtype), read, remarks)
 
 
-def _part_of(level: Any, place: tuple[Any, ...]) -> np.ndarray:
+def tiff_origin(tiff: tifffile.TiffFile) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Point of the first sample that OME metadata say of the first plane, mm, and remarks.
+
+    OME's PositionX and PositionY; a unit that is no length (the schema's default is the microscope's own
+    "reference frame") says nothing in millimetres, and leaves the origin at zero.
+    """
+    if not tiff.ome_metadata:
+        return (0.0, 0.0), ()
+    images = tifffile.xml2dict(tiff.ome_metadata)["OME"].get("Image", {})
+    pixels = (images[0] if isinstance(images, list) else images).get("Pixels", {})
+    planes = pixels.get("Plane", {})
+    plane = planes[0] if isinstance(planes, list) else planes
+    found, remarks = [], []
+    for letter in "XY":
+        place, unit = (
+            plane.get(f"Position{letter}"),
+            str(plane.get(f"Position{letter}Unit", "reference frame")),
+        )
+        if place is None:
+            found.append(0.0)
+        elif is_length(unit):
+            found.append(1e3 * metres_per(unit, f"Position{letter}Unit") * float(place))
+        else:
+            found.append(0.0)
+            remarks.append(f"Position{letter} of its plane is in '{unit}', no length, and was left out")
+    return (found[0], found[1]), tuple(remarks)
+
+
+def _part_of(series: Any, level: int, place: tuple[Any, ...]) -> np.ndarray:
     """A part of a level; of a large one only the tiles that it touches are read, through Zarr."""
-    if int(np.prod(level.shape)) < _SMALL:
-        return level.asarray()[place]
+    if int(np.prod(series.levels[level].shape)) < _SMALL:
+        return series.levels[level].asarray()[place]
     zarr = need("zarr", extra="zarr", purpose="reading a part of a large TIFF file")
-    with level.aszarr() as store:
+    with series.aszarr(level=level) as store:  # without a level a pyramid would be a group
         return np.asarray(zarr.open(store, mode="r")[place])
 
 
@@ -176,9 +209,9 @@ def _open_zarr(file: Path, pixel: Any, argument: str) -> Slide:
         arrays = [root[entry["path"]] for entry in scales["datasets"]]
         letters = "".join(a["name"] if isinstance(a, dict) else a for a in scales["axes"]).lower()
         steps = scales["datasets"][0].get("coordinateTransformations", [])
+        after = scales.get("coordinateTransformations", [])
         units = {a.get("unit") for a in scales["axes"] if isinstance(a, dict) and a["name"] in "xy"}
-    sizes = next((s["scale"] for s in steps if s.get("type") == "scale"), None)
-    moved = next((s["translation"] for s in steps if s.get("type") == "translation"), [0.0] * len(letters))
+    sizes, moved = _zarr_place(steps, after, len(letters))
     unit = units.pop() if len(units) == 1 else None
     known = {} if sizes is None else dict(zip(letters, sizes, strict=True))
     lengths = _tiff_lengths(known, unit, pixel, argument, f"{file.name}: no scale with a unit")
@@ -202,11 +235,24 @@ def _open_zarr(file: Path, pixel: Any, argument: str) -> Slide:
     )
 
 
+def _zarr_place(
+    steps: list[dict[str, Any]], after: list[dict[str, Any]], axes: int
+) -> tuple[list[float] | None, list[float]]:
+    """Scale (None where none is said) and translation of the finest level: its own steps, then all's."""
+    known, scale, moved = False, np.ones(axes), np.zeros(axes)
+    for step in (*steps, *after):
+        if step.get("type") == "scale":
+            factor, known = np.array(step["scale"], dtype=float), True
+            scale, moved = scale * factor, moved * factor
+        elif step.get("type") == "translation":
+            moved = moved + np.array(step["translation"], dtype=float)
+    return (scale.tolist() if known else None), moved.tolist()
+
+
 def _open_whole_slide(file: Path, pixel: Any, argument: str) -> Slide:
     """Whole-slide formats through tiffslide, or OpenSlide where it is installed and tiffslide fails."""
     library = need("tiffslide", extra="registration", purpose=f"reading a {file.suffix} slide")
-    with reading(file, f"{file.suffix} slide"):
-        slide = library.TiffSlide(file)
+    with reading(file, f"{file.suffix} slide"), library.TiffSlide(file) as slide:
         shapes = tuple(tuple(int(n) for n in size) for size in slide.level_dimensions)
         sizes = [slide.properties.get(f"tiffslide.mpp-{axis}") for axis in "xy"]
     if pixel is not None:
@@ -223,7 +269,18 @@ def _open_whole_slide(file: Path, pixel: Any, argument: str) -> Slide:
         (x0, x1), (y0, y1) = box
         ratio = np.array(shapes[0]) / np.array(shapes[level])
         corner = (round(x0 * ratio[0]), round(y0 * ratio[1]))
-        part = slide.read_region(corner, level, (x1 - x0, y1 - y0), as_array=True)
+        with reading(file, f"{file.suffix} slide"), library.TiffSlide(file) as slide:
+            part = slide.read_region(corner, level, (x1 - x0, y1 - y0), as_array=True)
         return np.swapaxes(np.asarray(part)[..., :3], 0, 1)
 
     return Slide(file.name, Frame(shapes[0], (0.0, 0.0), lengths), shapes, 3, np.dtype(np.uint8), read)
+
+
+_OPENERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, Any, str], Slide]], ...] = (
+    (lambda file: file.is_dir() and any(file.glob("*.dcm")), _open_placed),
+    (_named(".nii", ".nii.gz", *_ITK), _open_placed),
+    (_named(*_WHOLE_SLIDES), _open_whole_slide),
+    (_named(*_TIFF), _open_tiff),
+    (_named(*_PICTURES), _open_picture),
+    (lambda file: file.is_dir() or file.name.lower().endswith(".zarr"), _open_zarr),
+)

@@ -58,6 +58,12 @@ def open_itk(file: Path, argument: str, has_pixel: bool) -> Slide:
     with reading(file, file.suffix[1:].upper()):
         image = sitk.ReadImage(str(file))
     _refuse_unmeasured(file, image, argument, has_pixel)
+    return _slide_of(file, image, argument)
+
+
+def _slide_of(file: Path, image: Any, argument: str) -> Slide:
+    """A SimpleITK image, x first."""
+    sitk = need("SimpleITK", extra="itk", purpose="reading an image")
     values = sitk.GetArrayFromImage(image)
     axes = image.GetDimension()
     values = np.transpose(values, [*range(axes - 1, -1, -1), *range(axes, values.ndim)])
@@ -66,6 +72,20 @@ def open_itk(file: Path, argument: str, has_pixel: bool) -> Slide:
     origin[:axes], spacing[:axes] = image.GetOrigin(), image.GetSpacing()
     directions[:axes, :axes] = np.array(image.GetDirection()).reshape(axes, axes)
     return _placed(file, values, origin, spacing, directions, argument, [])
+
+
+def open_dicom_series(folder: Path, argument: str) -> Slide:
+    """A folder of DICOM slices as one volume; its slices must be one series at equal distances."""
+    sitk = need("SimpleITK", extra="itk", purpose="reading a DICOM series")
+    with reading(folder, "DICOM series"):
+        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+        if len(series) != 1:
+            raise ValueError(
+                f"it has {len(series)} series; put the one that is meant into a folder of its own"
+            )
+        files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
+        image = sitk.ReadImage(files)
+    return _slide_of(folder, image, argument)
 
 
 def _refuse_unmeasured(file: Path, image: Any, argument: str, has_pixel: bool) -> None:

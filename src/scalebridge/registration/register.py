@@ -3,31 +3,36 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from scalebridge.core.errors import ImageError
+from scalebridge.core.errors import ImageError, InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
-from scalebridge.registration.confidence import measure_confidence
 from scalebridge.registration.levels import Fitted, fit_levels, plan_levels
 from scalebridge.registration.matching import Step
 from scalebridge.registration.pyramid import Layer, build_pyramid
 from scalebridge.registration.registration_checks import check_registration
 from scalebridge.registration.registration_inputs import (
+    Options,
     check_options,
     given_start,
     read_given,
     read_landmarks,
 )
 from scalebridge.registration.registration_result import Landmarks, Registration, Shown
+from scalebridge.registration.section_confidence import measure_section_confidence
+from scalebridge.registration.section_levels import fit_section
+from scalebridge.registration.section_search import search_pose
 from scalebridge.registration.spatial_image import SpatialImage, check_mask
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.start import Start, search_start
 from scalebridge.registration.tissue import around, find_tissue, grey_of, stretched
 
 _COARSEST = 36.0  # samples along an edge of tissue at the coarsest level, about
-_STIFFNESS = 0.11  # of the size of tissue: the length within which the displacement is nearly linear
+_STIFFNESS = 0.085  # of the size of tissue: the length within which the displacement is nearly linear
+_STIFFER = {"information": 1.0, "gradients": 7.0, "mind": 33.0}  # channels say the same thing more than once
 _MARGIN = 0.05  # of the size of tissue: surroundings that are compared too
 
 
@@ -40,6 +45,7 @@ def register(
     fixed_mask: Any = None,
     moving_mask: Any = None,
     start: Any = None,
+    plane: Literal["axial", "coronal", "sagittal"] | None = None,
     angles: int = 24,
     flip: bool = True,
     deform: bool = True,
@@ -47,6 +53,7 @@ def register(
     grid: Any = None,
     stiffness: float = 1.0,
     bins: int = 32,
+    similarity: Literal["information", "gradients", "mind"] = "information",
     even: bool = True,
     damage: Literal["detect", "given"] = "detect",
     landmarks: Any = None,
@@ -54,9 +61,13 @@ def register(
 ) -> Registration:
     """Find the map from points of one image to points of another of the same tissue, coarse to fine.
 
+    The fixed image is a plane; the moving one a plane, or a volume in which the fixed one is a section.
+
     T(x) = A (x + u(x)) + b maximises the mutual information of the two images, less stiffness times the
     bending energy of u. Starts from all angles and both faces on the coarsest level; then an affine map;
-    then a cubic B-spline whose control points double from level to level.
+    then a cubic B-spline whose control points double from level to level. In a volume the pose comes first
+    (every plane, position, angle and face), and u also bows out of the plane, by a polynomial of second
+    degree.
 
     Args:
         fixed: an image file, an array (x first; grey or RGB), or a `SpatialImage`.
@@ -65,14 +76,19 @@ def register(
         moving_pixel: likewise.
         fixed_mask: weights in 0..1 on the fixed samples; 0 leaves out what has no counterpart.
         moving_mask: likewise: tears, folds, missing pieces are 0.
-        start: a matrix (2, 3) or (3, 3) in mm, fixed to moving, in place of the search.
+        start: a matrix (2, 3) or (3, 3) in mm, fixed to moving, in place of the search. Into a volume:
+            (3, 3), two columns and a shift; QuickNII's nine numbers o, u, v; or its JSON or DeepSlice's.
+        plane: of a volume, to which the section is nearest; all are searched unless given.
         angles: starting angles of the full turn.
         flip: whether the moving image may lie on its face.
         deform: whether a displacement is sought beyond the affine map.
         finest: distance of samples at the last level, "0.4 mm"; chosen by the number of samples unless given.
         grid: distance of control points at the last level, "10 mm"; a fourteenth of the tissue unless given.
         stiffness: factor on the stiffness that is chosen by the size of the tissue.
-        bins: of the histogram along each axis.
+        bins: of the histogram along each axis; a quarter more at the last level.
+        similarity: what the displacement maximises: "information", mutual; "gradients" compares directions
+            of slopes, "mind" how alike neighbours are: for stain to stain, and stains that change from place
+            to place.
         even: whether slow changes of the moving image's brightness (stain) are divided out on the way.
         damage: "detect" also leaves out what fits nothing, "given" only what masks say.
         landmarks: pairs of points (fixed, moving) in mm, which are not used but compared.
@@ -86,12 +102,14 @@ def register(
         FileFormatError: a file that cannot be read.
         InputError: an option that cannot be right.
 
-    Limits: planes to planes; the slice of a volume has to be chosen. The displacement is smooth: a tear
+    Limits: the fixed image is a plane. The displacement is smooth: a tear
         that gapes is not closed by it. Symmetric tissue looks alike on its
         face; `margin` says by how much the other answer was worse.
     Cost: 512 x 512 about 6 s of processor time and 0.3 GB, a third of it the search for a start; time grows
-        with the tissue's samples up to 0.2 million, beyond which a coarser layer is compared.
-    Source: P. Viola and W. M. Wells 1997; D. Rueckert et al. 1999 (splines); P. Thevenaz and M. Unser 2000.
+        with the tissue's samples up to 0.2 million, beyond which a coarser layer is compared. A section of
+        192 x 192 in a volume of 7 million about 7 s and 0.4 GB.
+    Source: P. Viola and W. M. Wells 1997; D. Rueckert et al. 1999 (splines); P. Thevenaz and M. Unser 2000;
+        E. Haber and J. Modersitzki 2006 (gradients); M. Heinrich et al. 2013 (mind).
 
     Example:
         >>> from scalebridge.registration.problems import histology_task, phantom_anatomy
@@ -109,22 +127,22 @@ def register(
     watch = Stopwatch()
     options = check_options(
         angles=angles, flip=flip, deform=deform, stiffness=stiffness, bins=bins, even=even, damage=damage,
-        finest=finest, grid=grid,
+        finest=finest, grid=grid, plane=plane, similarity=similarity,
     )  # fmt: skip
     pair = (read_given(fixed, fixed_pixel, "fixed"), read_given(moving, moving_pixel, "moving"))
-    _refuse_volumes(pair)
+    _refuse_places(pair, plane, options.similarity)
     masks = (_weights(fixed_mask, pair[0], "fixed_mask"), _weights(moving_mask, pair[1], "moving_mask"))
-    marks = read_landmarks(landmarks)
-    first = None if start is None else given_start(start, pair[0].frame)
+    marks = read_landmarks(landmarks, pair[1].axes)
+    first = None if start is None else given_start(start, *pair)
     say = progress or (lambda _: None)
     watch.lap("reading")
     ready = _prepare(pair, masks)
-    begun = _begin(ready, first, angles, (False, True) if flip else (False,))
+    begun = _begin(ready, first, options)
     say(f"start: margin {begun.margin:.3f} nats")
     watch.lap("start")
-    fitted = _fit(ready, begun.map, options, deform, lambda step: say(_told(step)))
+    fitted = _fit(ready, begun.map, options, lambda step: say(_told(step)))
     watch.lap("levels")
-    confidence = measure_confidence(fitted, options.stiffness * (_STIFFNESS * ready.size) ** 2)
+    confidence = measure_section_confidence(fitted, _stiffness(options, ready.size))
     watch.lap("uncertainty")
     overlap = fitted.pairing(fitted.map(fitted.pairing.points), slope=False)
     found = Registration(
@@ -161,16 +179,33 @@ class _Ready:
     tissue: tuple[np.ndarray, np.ndarray]
     size: float
 
+    @property
+    def in_volume(self) -> bool:
+        """Whether the moving image is a volume."""
+        return self.moving[0].values.ndim == 3
 
-def _refuse_volumes(pair: tuple[SpatialImage, SpatialImage]) -> None:
-    for image, argument in zip(pair, ("fixed", "moving"), strict=True):
-        if image.axes == 3:
-            raise ImageError(
-                argument,
-                got=f"a volume of {image.frame.shape} samples",
-                wanted="a plane",
-                cure="take the slice that corresponds",
+
+def _refuse_places(pair: tuple[SpatialImage, SpatialImage], plane: str | None, similarity: str) -> None:
+    if pair[0].axes == 3:
+        raise ImageError(
+            "fixed",
+            got=f"a volume of {pair[0].frame.shape} samples",
+            wanted="a plane; the volume may be the moving image",
+            cure="exchange the two: points of the section are mapped into the volume",
+        )
+    if pair[1].axes == 3:
+        if similarity != "information":
+            raise InputError(
+                "similarity",
+                got=repr(similarity),
+                wanted="'information': descriptors compare planes, and the moving image is a volume",
+                cure="leave it out",
             )
+        return  # in space, axes of samples may be left-handed: points are what counts
+    if plane is not None:
+        raise InputError(
+            "plane", got=repr(plane), wanted="nothing: both images are planes", cure="leave it out"
+        )
     mirrored = [image.frame.mirrored for image in pair]
     if mirrored[0] != mirrored[1]:
         raise ImageError(
@@ -191,7 +226,8 @@ def _weights(mask: Any, image: SpatialImage, argument: str) -> np.ndarray:
 def _prepare(pair: tuple[SpatialImage, SpatialImage], masks: tuple[np.ndarray, np.ndarray]) -> _Ready:
     pyramids, tissues, sizes = [], [], []
     for image, mask, argument in zip(pair, masks, ("fixed", "moving"), strict=True):
-        grey = grey_of(image.values)
+        plain = image.values.ndim == image.axes
+        grey = np.asarray(image.values, dtype=np.float32) if plain else grey_of(image.values)
         if np.ptp(grey[mask > 0]) <= 0:
             raise ImageError(
                 argument,
@@ -213,28 +249,42 @@ def _prepare(pair: tuple[SpatialImage, SpatialImage], masks: tuple[np.ndarray, n
     return _Ready(kept, pyramids[1], (tissues[0], tissues[1]), sizes[0])
 
 
-def _begin(ready: _Ready, first: SpatialMap | None, angles: int, flips: tuple[bool, ...]) -> Start:
-    if first is not None:
+def _begin(ready: _Ready, first: SpatialMap | None, options: Options) -> Start:
+    flips = (False, True) if options.flip else (False,)
+    if ready.in_volume:
+        found = search_pose(
+            ready.fixed, ready.moving, ready.tissue, ready.size, planes=options.planes, angles=options.angles,
+            flips=flips, given=first,
+        )  # fmt: skip
+    elif first is not None:
         step = Step("given", ready.fixed[-1].spacing, 0.0, 0, 0, float("nan"), float("nan"))
         return Start(first, step, (), float("inf"))
-    found = search_start(ready.fixed[-1], ready.moving[-1], ready.tissue, angles=angles, flips=flips)
+    else:
+        found = search_start(
+            ready.fixed[-1], ready.moving[-1], ready.tissue, angles=options.angles, flips=flips
+        )
     return replace(found, map=replace(found.map, frame=ready.fixed[0].frame))  # not the coarse layer's
 
 
-def _fit(ready: _Ready, start: SpatialMap, options: Any, deform: bool, say: Callable[[Step], None]) -> Fitted:
-    plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid) if deform else []
-    return fit_levels(
+def _fit(ready: _Ready, start: SpatialMap, options: Options, say: Callable[[Step], None]) -> Fitted:
+    plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid) if options.deform else []
+    fit = fit_section if ready.in_volume else partial(fit_levels, similarity=options.similarity)
+    return fit(
         ready.fixed,
         ready.moving,
         start,
         ready.size,
         plans,
-        stiffness=options.stiffness * (_STIFFNESS * ready.size) ** 2,
+        stiffness=_stiffness(options, ready.size),
         bins=options.bins,
         even=options.even,
         detect=options.damage == "detect",
         say=say,
     )
+
+
+def _stiffness(options: Options, size: float) -> float:
+    return options.stiffness * _STIFFER[options.similarity] * (_STIFFNESS * size) ** 2
 
 
 def _shown(fitted: Fitted) -> Shown:

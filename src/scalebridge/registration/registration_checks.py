@@ -4,14 +4,22 @@ import numpy as np
 
 from scalebridge.core.checks import Check
 from scalebridge.registration.levels import Fitted
+from scalebridge.registration.pyramid import Layer
 from scalebridge.registration.registration_result import RADIUS_95, Registration
+from scalebridge.registration.section_confidence import SectionConfidence
+from scalebridge.registration.spatial_map import lifted
 
 _LEAST_OVERLAP = 0.5
 _LEAST_MARGIN = 0.01  # nats
+_LEAST_MARGIN_IN_VOLUME = 0.05  # nats: patterns that are no section of it reach 0.02 among so many poses
 _LEAST_RETURN = 0.05  # of a sample
 _LEAST_COVERAGE = 0.8
 _STRETCH = 3.0
 _LEAST_GAIN = 0.05  # nats
+_MOST_ERROR = 0.05
+_LEAST_LIKENESS = 0.3
+_FEWEST = 12  # samples along an edge
+_MOST_SAMPLES = 4_000_000
 _LEAST_EVIDENCE = 5.0  # nats a coefficient
 
 
@@ -29,9 +37,12 @@ def check_registration(
         _folding(found, inside),
         _round_trip(found, inside),
         _shape(found),
+        _structure(fitted),
     ]
     if searched:
         checks.insert(1, _margin(found))
+    if np.isfinite(found.confidence.typical):
+        checks.append(_known(found, fitted))
     if found.landmarks is not None:
         meaning = "share of landmarks within the stated 95 % radius; 0.95 is expected of honest errors"
         checks.append(
@@ -49,8 +60,8 @@ def _margin(found: Registration) -> Check:
     meaning = (
         "similarity of the start less that of the best different one, nats; near zero the tissue is symmetric"
     )
-    value = min(found.margin, 99.0)
-    return Check("margin of the start", value, _LEAST_MARGIN, "at least", meaning)
+    value, least = min(found.margin, 99.0), _LEAST_MARGIN_IN_VOLUME if found.in_volume else _LEAST_MARGIN
+    return Check("margin of the start", value, least, "at least", meaning)
 
 
 def _chance(found: Registration, fitted: Fitted) -> Check:
@@ -58,7 +69,9 @@ def _chance(found: Registration, fitted: Fitted) -> Check:
     pairing = fitted.pairing
     mapped = fitted.map(pairing.points)
     reach = 0.25 * np.ptp(mapped, axis=0)
-    shifts = [np.array([1.0, 0.3]), np.array([-0.4, 1.0]), np.array([-0.8, -0.7])]
+    shifts = np.array([[1.0, 0.3, 0.6], [-0.4, 1.0, -0.8], [-0.8, -0.7, 0.2]])[:, : len(reach)]
+    if len(reach) == 3:
+        reach = 0.25 * np.full(3, np.ptp(mapped, axis=0).max())  # a section is flat: out of its plane as well
     elsewhere = max(pairing(mapped + reach * shift, slope=False).value for shift in shifts)
     gain, sure = found.similarity - elsewhere, found.confidence
     if sure.known <= 0:
@@ -85,7 +98,8 @@ def _folding(found: Registration, points: np.ndarray) -> Check:
 def _round_trip(found: Registration, points: np.ndarray) -> Check:
     some = points[:: max(1, len(points) // 2000)]
     back = found.map.inverse(found.map(some))
-    error = float(np.max(np.linalg.norm(back - some, axis=1))) / min(found.fixed_frame.spacing)
+    away = back - lifted(some, found.map.axes)
+    error = float(np.max(np.linalg.norm(away, axis=1))) / min(found.fixed_frame.spacing)
     meaning = "largest distance of a point from itself after there and back, in fixed samples"
     return Check("round trip", error, _LEAST_RETURN, "at most", meaning)
 
@@ -94,6 +108,55 @@ def _shape(found: Registration) -> Check:
     large, small = found.stretches
     meaning = "ratio of the principal stretches of the affine part: tissue does not shrink so unevenly"
     return Check("anisotropy", large / max(small, 1e-12), _STRETCH, "at most", meaning)
+
+
+def _structure(fitted: Fitted) -> Check:
+    coarser, layers = fitted.pairing.fixed, []
+    while min(coarser.frame.shape) >= _FEWEST:
+        layers.append(coarser)
+        coarser = coarser.coarser((2,) * coarser.frame.size)
+    found = min(likeness(layers), likeness(fitted.moving))
+    meaning = (
+        "correlation of neighbours at the level where it is largest, of the image where it is less: "
+        "pure noise has none, and fits itself wherever it is laid on itself"
+    )
+    return Check("structure", found, _LEAST_LIKENESS, "at least", meaning)
+
+
+def likeness(layers: list[Layer]) -> float:
+    """Correlation of neighbours in the level where it is largest; near zero at every level of white noise.
+
+    Example:
+        >>> from scalebridge.registration.frame import Frame
+        >>> noise = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+        >>> likeness([Layer(noise, np.ones_like(noise), Frame((64, 64), (0.0, 0.0), (1.0, 1.0)))]) < 0.1
+        True
+    """
+    return max((_correlation(q) for q in layers if q.values.size <= _MOST_SAMPLES), default=1.0)
+
+
+def _correlation(layer: Layer) -> float:
+    values = layer.values - np.average(layer.values, weights=layer.weights + 1e-12)
+    sums = np.zeros(2)
+    for axis in range(values.ndim):
+        one, other = (np.moveaxis(values, axis, 0)[part] for part in (slice(1, None), slice(None, -1)))
+        left, right = (
+            np.moveaxis(layer.weights, axis, 0)[part] for part in (slice(1, None), slice(None, -1))
+        )
+        both = np.minimum(left, right)
+        sums += float(np.sum(both * one * other)), float(np.sum(both * (one * one + other * other))) / 2
+    return float(sums[0] / max(sums[1], 1e-30))
+
+
+def _known(found: Registration, fitted: Fitted) -> Check:
+    layer = fitted.pairing.fixed
+    size = float(np.sqrt(np.sum(layer.weights > 0.5) * np.prod(layer.frame.spacing)))
+    meaning = (
+        "median standard error over the square root of the area compared: beyond that the map is not known"
+    )
+    return Check(
+        "standard error", found.confidence.typical / max(size, 1e-12), _MOST_ERROR, "at most", meaning
+    )
 
 
 def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
@@ -105,6 +168,11 @@ def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
     if fitted.damaged > 0:
         said.append(
             f"{fitted.damaged:.1%} of the compared samples fitted nothing and were left out as damage."
+        )
+    if isinstance(sure, SectionConfidence):
+        said.append(
+            f"Across the section the standard error is {sure.across:.3g} mm (median over tissue): "
+            "position, tilt and bow together."
         )
     rejected = [step for step in found.steps if not step.accepted]
     if rejected:

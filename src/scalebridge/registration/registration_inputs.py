@@ -8,10 +8,14 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.core.units import positive_quantity
-from scalebridge.registration.frame import Frame
+from scalebridge.registration.anchoring import map_of_anchoring, read_anchoring
+from scalebridge.registration.descriptors import DESCRIPTORS
 from scalebridge.registration.reading import read_spatial_image
-from scalebridge.registration.spatial_image import SpatialImage, check_values
+from scalebridge.registration.section_pose import PLANES, upright
+from scalebridge.registration.spatial_image import SpatialImage, check_finite, check_values
 from scalebridge.registration.spatial_map import SpatialMap
+
+SIMILARITIES = ("information", *DESCRIPTORS)
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Options:
     damage: str
     finest: float | None
     grid: float | None
+    planes: tuple[str, ...]
+    similarity: str = "information"
 
     def told(self) -> dict[str, Any]:
         """As settings of the result."""
@@ -44,6 +50,8 @@ def check_options(
     damage: Any,
     finest: Any,
     grid: Any,
+    plane: Any,
+    similarity: Any = "information",
 ) -> Options:
     """Refuse options that cannot be right."""
     rows = (
@@ -51,9 +59,16 @@ def check_options(
         ("bins", bins, _whole(bins, 8, 128), "a whole number from 8 to 128"),
         ("stiffness", stiffness, _positive(stiffness), "a positive number, 1 for what the size suggests"),
         ("damage", damage, damage in ("detect", "given"), "'detect' or 'given'"),
+        (
+            "similarity",
+            similarity,
+            isinstance(similarity, str) and similarity in SIMILARITIES,
+            f"one of {', '.join(SIMILARITIES)}",
+        ),
         ("flip", flip, isinstance(flip, bool), "True or False"),
         ("deform", deform, isinstance(deform, bool), "True or False"),
         ("even", even, isinstance(even, bool), "True or False"),
+        ("plane", plane, plane is None or plane in PLANES, "'axial', 'coronal' or 'sagittal'"),
     )
     for argument, got, fits, wanted in rows:
         if not fits:
@@ -68,6 +83,8 @@ def check_options(
         damage,
         _length(finest, "finest"),
         _length(grid, "grid"),
+        PLANES if plane is None else (plane,),
+        similarity,
     )
 
 
@@ -86,7 +103,9 @@ def _length(value: Any, argument: str) -> float | None:
 def read_given(given: Any, pixel: Any, argument: str) -> SpatialImage:
     """Turn a path, an array or an image into an image with its place."""
     if isinstance(given, str | os.PathLike):
-        return read_spatial_image(given, pixel=pixel, argument=argument)
+        image = read_spatial_image(given, pixel=pixel, argument=argument)
+        check_finite(image.values, argument)
+        return image
     if isinstance(given, SpatialImage):
         check_values(given.values, argument)
         if pixel is not None:
@@ -97,10 +116,12 @@ def read_given(given: Any, pixel: Any, argument: str) -> SpatialImage:
     return SpatialImage.of(given, pixel, argument)
 
 
-def given_start(start: Any, frame: Frame) -> SpatialMap:
-    """Turn a matrix (2, 3) or (3, 3), in mm, fixed to moving, into a map."""
-    if isinstance(start, SpatialMap):
-        return SpatialMap(start.matrix, start.shift, frame)
+def given_start(start: Any, fixed: SpatialImage, moving: SpatialImage) -> SpatialMap:
+    """Turn what was given as a start, in mm, fixed to moving, into a map; see `register`."""
+    if isinstance(start, SpatialMap) and start.axes == moving.axes:
+        return SpatialMap(start.matrix, start.shift, fixed.frame)
+    if moving.axes == 3:
+        return _start_in_volume(start, fixed, moving)
     try:
         matrix = np.asarray(start, dtype=float)
     except (TypeError, ValueError):
@@ -115,23 +136,49 @@ def given_start(start: Any, frame: Frame) -> SpatialMap:
             wanted="an invertible matrix (2, 3): linear part and shift in mm, fixed point to moving point",
             cure="pass [[1, 0, dx], [0, 1, dy]], or leave it out to search",
         )
-    return SpatialMap(matrix[:2, :2], matrix[:2, 2], frame)
+    return SpatialMap(matrix[:2, :2], matrix[:2, 2], fixed.frame)
 
 
-def read_landmarks(landmarks: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Turn a pair of arrays (n, 2) in mm into arrays."""
+def _start_in_volume(start: Any, fixed: SpatialImage, moving: SpatialImage) -> SpatialMap:
+    """A matrix (3, 3), nine numbers of an anchoring, or a file with one."""
+    if isinstance(start, str | os.PathLike):
+        numbers = read_anchoring(start, fixed.name, moving.frame)
+    else:
+        try:
+            numbers = np.asarray(start, dtype=float)
+        except (TypeError, ValueError):
+            numbers = np.zeros(0)
+    if numbers.shape in ((9,), (3, 3)) and np.all(np.isfinite(numbers)):
+        found = (
+            map_of_anchoring(numbers, fixed.frame, moving.frame)
+            if numbers.shape == (9,)
+            else SpatialMap(upright(numbers[:, :2]), numbers[:, 2], fixed.frame)
+        )
+        if np.linalg.norm(np.cross(found.matrix[:, 0], found.matrix[:, 1])) > 1e-9:
+            return found
+    raise InputError(
+        "start",
+        got=repr(start)[:80],
+        wanted="a matrix (3, 3) whose columns are the section's two axes and a shift, mm, or an anchoring",
+        cure="pass QuickNII's nine numbers ox to vz, its JSON, or leave it out to search",
+    )
+
+
+def read_landmarks(landmarks: Any, axes: int = 2) -> tuple[np.ndarray, np.ndarray] | None:
+    """Turn a pair of arrays, (n, 2) and (n, axes) in mm, into arrays."""
     if landmarks is None:
         return None
     try:
         fixed, moving = (np.asarray(part, dtype=float) for part in landmarks)
     except (TypeError, ValueError):
         fixed = moving = np.zeros((0, 0))
-    fits = fixed.ndim == 2 and fixed.shape == moving.shape and fixed.shape[1] == 2 and len(fixed) > 0
-    if not fits or not np.all(np.isfinite([fixed, moving])):
+    fits = fixed.ndim == moving.ndim == 2 and len(fixed) == len(moving) > 0
+    fits = fits and (fixed.shape[1], moving.shape[1]) == (2, axes)
+    if not fits or not (np.all(np.isfinite(fixed)) and np.all(np.isfinite(moving))):
         raise InputError(
             "landmarks",
             got=f"shapes {fixed.shape} and {moving.shape}",
-            wanted="a pair (fixed, moving) of finite points (n, 2), mm",
+            wanted=f"a pair (fixed, moving) of finite points, (n, 2) and (n, {axes}), mm",
             cure="pass one row a pair in both",
         )
     return fixed, moving

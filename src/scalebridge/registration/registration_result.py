@@ -13,6 +13,8 @@ from scalebridge.core.upscaled import plain
 from scalebridge.registration.confidence import Confidence
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.matching import Step
+from scalebridge.registration.section_confidence import SectionConfidence
+from scalebridge.registration.section_pose import Pose, pose_of
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.start import Attempt
 
@@ -25,7 +27,7 @@ class Shown:
 
     Args:
         fixed: values in 0..1, (nx, ny).
-        moving: values in 0..1.
+        moving: values in 0..1, (nx, ny), or (nx, ny, nz) of a volume.
         fixed_frame: where the fixed samples are.
         moving_frame: where the moving samples are.
         weights: of the fixed samples.
@@ -71,7 +73,7 @@ class Registration(Saved):
     """A map from fixed to moving points, with its standard error and its proof.
 
     Points are (x, y) in millimetres (LPS where the image says more), always from the fixed image to the
-    moving one: an image is carried the other way.
+    moving one: an image is carried the other way. Of a section in a volume, moving points are (x, y, z).
 
     Args:
         map: the map.
@@ -100,7 +102,7 @@ class Registration(Saved):
     margin: float
     overlap: float
     similarity: float
-    confidence: Confidence
+    confidence: Confidence | SectionConfidence
     shown: Shown
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
@@ -111,6 +113,22 @@ class Registration(Saved):
     def passed(self) -> bool:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
+
+    @property
+    def in_volume(self) -> bool:
+        """Whether the moving image is a volume and the fixed one a section of it."""
+        return self.moving_frame.size > self.fixed_frame.size
+
+    @property
+    def pose(self) -> Pose | None:
+        """Where the section lies in the volume; None between planes."""
+        return pose_of(self.map, self.tissue_points()) if self.in_volume else None
+
+    def tissue_points(self, most: int = 3000) -> np.ndarray:
+        """Points of the fixed image's tissue that were compared, about so many, (n, 2), mm."""
+        inside = self.shown.weights.ravel() > 0.5
+        points = self.shown.fixed_frame.grid()[inside]
+        return points[:: max(1, len(points) // most)]
 
     def map_points(self, points: Any) -> np.ndarray:
         """Points of the moving image that correspond to points of the fixed one, mm.
@@ -125,7 +143,11 @@ class Registration(Saved):
         return self.confidence.at(self.map, _points(points, self.fixed_frame.size))
 
     def inverse_points(self, points: Any) -> np.ndarray:
-        """Points of the fixed image that correspond to points of the moving one; NaN where there is none."""
+        """Points of the fixed image that correspond to points of the moving one; NaN where there is none.
+
+        Of points of a volume the third coordinate is the distance from the section along its normal, in mm of
+        the section.
+        """
         return self.map.inverse(_points(points, self.moving_frame.size))
 
     def jacobian(self, points: Any) -> np.ndarray:
@@ -135,12 +157,14 @@ class Registration(Saved):
     @property
     def stretches(self) -> tuple[float, float]:
         """Principal stretches of the linear part, moving over fixed: what the tissue shrank by."""
-        large, small = np.linalg.svd(self.linear.matrix[:2, :2], compute_uv=False)[:2]
+        large, small = np.linalg.svd(self.linear.matrix[:, :2], compute_uv=False)
         return float(large), float(small)
 
     @property
     def rotation(self) -> float:
-        """Rotation of the linear part, degrees, after a flip if there is one."""
+        """Rotation of the linear part, degrees, after a flip if there is one; in its plane, of a section."""
+        if self.pose is not None:
+            return self.pose.turn
         u, _, v = np.linalg.svd(self.linear.matrix[:2, :2])
         turn = u @ v
         if np.linalg.det(turn) < 0:
@@ -149,7 +173,9 @@ class Registration(Saved):
 
     @property
     def flipped(self) -> bool:
-        """Whether the moving image lies on its face."""
+        """Whether the moving image lies on its face; of a section, whether that does."""
+        if self.pose is not None:
+            return self.pose.flipped
         return bool(np.linalg.det(self.linear.matrix) < 0)
 
     def __str__(self) -> str:
@@ -180,8 +206,13 @@ def _points(points: Any, axes: int) -> np.ndarray:
 def _summary(found: Registration) -> list[str]:
     large, small = found.stretches
     face = ", on its face" if found.flipped else ""
+    where, pose = "", found.pose
+    if pose is not None:
+        middle = ", ".join(f"{v:.1f}" for v in pose.middle)
+        where = f"{pose.plane} section through ({middle}) mm, tilted by {pose.tilt:.2f} degrees; "
     lines = [
-        f"fixed to moving: turned by {found.rotation:.2f} degrees{face}, stretched {large:.4f} x {small:.4f}",
+        f"{where}fixed to moving: turned by {found.rotation:.2f} degrees{face}, "
+        f"stretched {large:.4f} x {small:.4f}",
         f"  similarity {found.similarity:.4f} nats, overlap {found.overlap:.1%}, "
         f"margin {found.margin:.3f} nats",
         f"  standard error {found.confidence.typical:.3g} mm (median over tissue)",
@@ -230,6 +261,7 @@ def _as_dict(found: Registration) -> dict[str, Any]:
             "rotation": found.rotation,
             "flipped": found.flipped,
             "stretches": found.stretches,
+            "pose": None if found.pose is None else vars(found.pose),
             "fixed": vars(found.fixed_frame),
             "moving": vars(found.moving_frame),
             "similarity": found.similarity,

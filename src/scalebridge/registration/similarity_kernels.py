@@ -24,24 +24,15 @@ def sample_plane(start, stop, piece, places, image, mask, values, weights, slope
             continue
         j, k = int(np.floor(x)), int(np.floor(y))
         fx, fy = x - j, y - k
-        corner = np.zeros((2, 2))
-        for a in range(2):
-            for b in range(2):
-                if 0 <= j + a < rows and 0 <= k + b < columns:
-                    corner[a, b] = mask[j + a, k + b]
-        low = corner[0, 0] + fy * (corner[0, 1] - corner[0, 0])
-        high = corner[1, 0] + fy * (corner[1, 1] - corner[1, 0])
-        weights[i] = low + fx * (high - low)
-        weight_slopes[i, 0] = high - low
-        weight_slopes[i, 1] = (1.0 - fx) * (corner[0, 1] - corner[0, 0]) + fx * (corner[1, 1] - corner[1, 0])
-        _cubic(fx, wx, dx)
-        _cubic(fy, wy, dy)
+        weights[i], weight_slopes[i, 0], weight_slopes[i, 1] = bilinear(mask, j, k, fx, fy)
+        cubic(fx, wx, dx)
+        cubic(fy, wy, dy)
         value = slope_x = slope_y = 0.0
         for a in range(4):
-            row = _inside(j + a - 1, rows)
+            row = inside(j + a - 1, rows)
             across = along = 0.0
             for b in range(4):
-                sample = image[row, _inside(k + b - 1, columns)]
+                sample = image[row, inside(k + b - 1, columns)]
                 across += wy[b] * sample
                 along += dy[b] * sample
             value += wx[a] * across
@@ -52,7 +43,22 @@ def sample_plane(start, stop, piece, places, image, mask, values, weights, slope
 
 
 @kernel
-def _cubic(fraction, weight, slope):
+def bilinear(mask, j, k, fx, fy):
+    """A mask between four samples and its two slopes; zero beyond the edge."""
+    rows, columns = mask.shape
+    corner = np.zeros((2, 2))
+    for a in range(2):
+        for b in range(2):
+            if 0 <= j + a < rows and 0 <= k + b < columns:
+                corner[a, b] = mask[j + a, k + b]
+    low = corner[0, 0] + fy * (corner[0, 1] - corner[0, 0])
+    high = corner[1, 0] + fy * (corner[1, 1] - corner[1, 0])
+    across = (1.0 - fx) * (corner[0, 1] - corner[0, 0]) + fx * (corner[1, 1] - corner[1, 0])
+    return low + fx * (high - low), high - low, across
+
+
+@kernel
+def cubic(fraction, weight, slope):
     """Write the four cubic B-splines that cover a fraction, and their slopes."""
     rest = 1.0 - fraction
     weight[0] = rest * rest * rest / 6.0
@@ -66,7 +72,7 @@ def _cubic(fraction, weight, slope):
 
 
 @kernel
-def _inside(index, count):
+def inside(index, count):
     """Reflect an index about the first and last sample, as SciPy's `mirror`; clamp what is still outside."""
     if index < 0:
         index = -index

@@ -72,6 +72,12 @@ def check_values(values: Any, argument: str) -> np.ndarray:
             wanted="(nx, ny), (nx, ny, 3) or (nx, ny, nz), x first",
             cure="take one section or one time, and put x first: rows and columns are .T of it",
         )
+    check_finite(numbers, argument)
+    return numbers
+
+
+def check_finite(numbers: np.ndarray, argument: str) -> None:
+    """Refuse samples that are not finite, as scans have them where a mask was applied."""
     if numbers.dtype.kind == "f" and not np.all(np.isfinite(numbers)):
         raise ImageError(
             argument,
@@ -79,7 +85,6 @@ def check_values(values: Any, argument: str) -> np.ndarray:
             wanted="finite numbers",
             cure="set them to the background's value and leave them out by a mask",
         )
-    return numbers
 
 
 def pixel_lengths(pixel: Any, axes: int, argument: str) -> tuple[float, ...]:

@@ -93,15 +93,17 @@ class SpatialMap:
     def inverse(self, points: np.ndarray, steps: int = 60, tolerance: float = 1e-6) -> np.ndarray:
         """Points of the fixed image whose images are given, by Newton's method; NaN where it does not settle.
 
+        Of a section in a volume the third coordinate is the distance from the section, along its normal.
+
         Args:
-            points: of the moving image, (n, 2).
+            points: of the moving image, (n, axes).
             steps: most iterations.
             tolerance: of the distance, mm.
         """
         straight = (points - self.shift) @ np.linalg.inv(self.matrix).T
-        found, error = straight.copy(), np.full(len(points), np.inf)
+        found, error = straight[:, :2].copy(), np.full(len(points), np.inf)
         for _ in range(steps):
-            off = straight - found - self.displacement(found)
+            off = straight[:, :2] - found - self.displacement(found)[:, :2]
             error = np.linalg.norm(off, axis=1)
             if error.max(initial=0.0) < tolerance:
                 break
@@ -111,6 +113,9 @@ class SpatialMap:
             found = (
                 found + step * np.minimum(1.0, 5.0 / np.maximum(np.linalg.norm(step, axis=1), 1e-12))[:, None]
             )
+        if self.axes > 2:
+            away = straight[:, 2:] - self.displacement(found)[:, 2:]
+            found = np.concatenate([found, away], axis=1)
         return np.where((error < 1e-3)[:, None], found, np.nan)
 
 

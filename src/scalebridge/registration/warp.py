@@ -13,6 +13,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.files import atomic_path
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.engine.memory import refuse_too_large
+from scalebridge.registration.composition import Chain
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.reading import in_memory, open_slide
 from scalebridge.registration.registration_inputs import read_given
@@ -21,13 +22,24 @@ from scalebridge.registration.slide import Slide
 from scalebridge.registration.spatial_image import SpatialImage, pixel_lengths
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.tissue import border_value
-from scalebridge.registration.warp_kernels import sample_linear, sample_nearest
+from scalebridge.registration.warp_kernels import (
+    sample_linear,
+    sample_linear_volume,
+    sample_nearest,
+    sample_nearest_volume,
+)
 
 _TILE = 1024
+_KERNELS = {
+    ("linear", 2): sample_linear,
+    ("nearest", 2): sample_nearest,
+    ("linear", 3): sample_linear_volume,
+    ("nearest", 3): sample_nearest_volume,
+}
 
 
 def warp(
-    found: Registration | SpatialMap,
+    found: Registration | SpatialMap | Chain,
     moving: Any,
     *,
     moving_pixel: Any = None,
@@ -39,8 +51,10 @@ def warp(
 ) -> SpatialImage | Path:
     """Carry an image of the moving frame onto the fixed grid:  out(x) = moving(T(x)).
 
+    Of a volume that is the section's plane: grey values, or with "nearest" an atlas's labels.
+
     Args:
-        found: a registration, or its map.
+        found: a registration, its map, or several maps in order (`compose`).
         moving: file, array or `SpatialImage`; any channel or label image on the moving image's frame.
         moving_pixel: distance of its samples where it does not say.
         pixel: distance of the new samples, "0.5 um"; those of the fixed image unless given.
@@ -53,10 +67,12 @@ def warp(
         a `SpatialImage`, or the path that was written.
 
     Raises:
-        InputError: an option that cannot be right, or an output that is not a .tif file.
+        InputError: an option that cannot be right, an output that is not a .tif file, or an image of other
+            axes than the map's.
         ResourceError: the answer does not fit into memory; pass `out`.
 
-    Limits: planes. Where the new samples are much further apart than the moving ones, a coarser level of a
+    Limits: onto planes; a volume is read whole. Where the new samples are much further apart than the moving
+    ones, a coarser level of a
         pyramid is read if there is one.
     Cost: about 0.1 us a sample and channel, twice that with compression; in memory one tile of 1024 x 1024
         and what it needs of the moving image.
@@ -73,6 +89,14 @@ def warp(
         )
     spatial = found.map if isinstance(found, Registration) else found
     slide = _slide(moving, moving_pixel)
+    if slide.frame.size != spatial.axes:
+        kinds = {2: "a plane", 3: "a volume"}
+        raise InputError(
+            "moving",
+            got=f"'{slide.name}', {kinds[slide.frame.size]}",
+            wanted=f"{kinds[spatial.axes]}, as the map",
+            cure="pass the image that was registered as the moving one, or one on its grid",
+        )  # fmt: skip
     frame = finer(spatial.frame, pixel)
     job = _Job(
         spatial, slide, frame, _ground(slide, background), interpolation, _level(slide, spatial, frame)
@@ -100,7 +124,7 @@ def finer(frame: Frame, pixel: Any) -> Frame:
 
 @dataclass(frozen=True)
 class _Job:
-    spatial: SpatialMap
+    spatial: SpatialMap | Chain
     slide: Slide
     frame: Frame
     ground: np.ndarray
@@ -125,19 +149,22 @@ class _Job:
         origin = self.frame.points(np.array([[float(part.start) for part in box]]))[0]
         frame = Frame(shape, tuple(map(float, origin)), self.frame.spacing, self.frame.directions)
         stored = self.slide.frame_of(self.level)
-        places = stored.indices(self.spatial.on_grid(frame).reshape(-1, 2))
+        places = stored.indices(self.spatial.on_grid(frame).reshape(-1, stored.size))
         low = np.maximum(np.floor(places.min(axis=0)).astype(int) - 1, 0)
         high = np.minimum(np.ceil(places.max(axis=0)).astype(int) + 2, stored.shape)
-        out = np.empty((len(places), len(self.ground)), np.float32)
+        kernel, kept = _KERNELS[self.interpolation, stored.size], np.float32
+        if self.interpolation == "nearest":
+            kept = self.slide.dtype  # labels may be larger than what a float holds exactly
+        ground, out = self.ground.astype(kept), np.empty((len(places), len(self.ground)), kept)
         if np.any(high <= low):
-            out[:] = self.ground
+            out[:] = ground
         else:
-            part = self.slide.read(self.level, ((int(low[0]), int(high[0])), (int(low[1]), int(high[1]))))
-            part = np.ascontiguousarray(part.reshape(*part.shape[:2], len(self.ground)))
-            kernel = sample_linear if self.interpolation == "linear" else sample_nearest
+            needed = tuple((int(a), int(b)) for a, b in zip(low, high, strict=True))
+            part = self.slide.read(self.level, needed)
+            part = np.ascontiguousarray(part.reshape(*part.shape[: stored.size], len(ground)))
             shifted = places - low
-            in_slabs(kernel, len(places), shifted, part, self.ground, out, threads=threads_for(len(places)))
-        whole = np.issubdtype(self.slide.dtype, np.integer)
+            in_slabs(kernel, len(places), shifted, part, ground, out, threads=threads_for(len(places)))
+        whole = np.issubdtype(self.slide.dtype, np.integer) and self.interpolation == "linear"
         return (np.rint(out) if whole else out).astype(self.slide.dtype).reshape(*shape, -1)
 
 
@@ -145,7 +172,7 @@ def _slide(moving: Any, pixel: Any) -> Slide:
     if isinstance(moving, str | os.PathLike):
         return open_slide(moving, pixel=pixel, argument="moving")
     image = read_given(moving, pixel, "moving")
-    channels = image.values.shape[2] if image.values.ndim == 3 else 0
+    channels = image.values.shape[-1] if image.values.ndim > image.axes else 0
     return Slide(
         image.name, image.frame, (image.frame.shape,), channels, image.values.dtype, in_memory(image.values)
     )
@@ -156,13 +183,13 @@ def _ground(slide: Slide, background: float | None) -> np.ndarray:
     if background is not None:
         return np.full(count, float(background))
     values = slide.image(250_000).values
-    values = values.reshape(*values.shape[:2], -1)
+    values = values.reshape(*values.shape[: slide.frame.size], -1)
     return np.array([border_value(values[..., c]) for c in range(count)])
 
 
-def _level(slide: Slide, spatial: SpatialMap, frame: Frame) -> int:
+def _level(slide: Slide, spatial: SpatialMap | Chain, frame: Frame) -> int:
     """The coarsest level whose samples are no further apart than the new ones."""
-    reach = min(frame.spacing) * float(np.linalg.svd(spatial.matrix[:2, :2], compute_uv=False).min())
+    reach = min(frame.spacing) * float(np.linalg.svd(spatial.matrix[:, :2], compute_uv=False).min())
     fits = [k for k in range(len(slide.levels)) if max(slide.frame_of(k).spacing) <= 1.01 * reach]
     return fits[-1] if fits else 0
 
@@ -180,8 +207,11 @@ def _write(job: _Job, path: Path, progress: Callable[[float], None] | None) -> P
             yield full if channels else full[..., 0]
 
     metadata: dict[str, Any] = {"axes": "YXS" if channels else "YX"}
-    for axis, length in zip("XY", job.frame.spacing, strict=True):
+    plane: dict[str, Any] = {}
+    for axis, length, place in zip("XY", job.frame.spacing, job.frame.origin, strict=True):
         metadata |= {f"PhysicalSize{axis}": 1e3 * length, f"PhysicalSize{axis}Unit": "µm"}
+        plane |= {f"Position{axis}": [1e3 * place], f"Position{axis}Unit": ["µm"]}
+    metadata["Plane"] = plane
     large = nx * ny * max(channels, 1) * job.slide.dtype.itemsize > 3 * 2**30
     with atomic_path(path) as part, tifffile.TiffWriter(part, bigtiff=large, ome=True) as writer:
         writer.write(

@@ -75,8 +75,7 @@ def draw_forest(study: MeasurementStudy, key: str) -> Picture:
         axes.plot([own], [row], "|", color=MUTED, markersize=10)
     axes.set_yticks(range(len(groups)), [g.label for g in groups], fontsize=FONT_SIZE, color=INK)
     axes.invert_yaxis()
-    kind = "property" if study.mean_name == "callable" else f"{study.mean_name} mean"
-    label_axes(axes, with_unit(kind, study))
+    label_axes(axes, with_unit(study.title, study))
     said = "; ".join(f"{g.label} {typeset_number(factor * g.value, 3)}" for g in groups[:12])
     more = "" if len(study.groups) <= _MOST else f" The first {_MOST} of {len(study.groups)} groups."
     return as_svg(

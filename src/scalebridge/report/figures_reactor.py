@@ -2,11 +2,11 @@
 
 import numpy as np
 from matplotlib.collections import PatchCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgb
 from matplotlib.patches import Circle, Rectangle
 
+from scalebridge.reactor.circle_slopes import interface_names
 from scalebridge.reactor.lattice import Lattice
-from scalebridge.reactor.lattice_cells import PinCell
 from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.report.canvas import (
     ACCENT,
@@ -26,6 +26,7 @@ from scalebridge.report.typeset import typeset_number
 
 _MAP = "inferno"
 _MOST_GROUPS = 8
+_SHAPES = 1000  # cells, above which pixels are drawn in place of circles
 _PRINTED = 20  # pins along a side, up to which powers are printed into the map
 
 
@@ -35,19 +36,12 @@ def draw_lattice(found: Lattice) -> Picture:
     figure = new_figure(430, max(90.0, min(430.0, 430.0 * height / width)) + 34)
     axes = figure.add_subplot()
     colours = dict(zip(found.materials, phase_colours(len(found.materials)), strict=True))
-    patches, faces = [], []
-    for row, names in enumerate(found.rows):
-        for column, name in enumerate(names):
-            x, y = column * found.pitch[0], height - (row + 1) * found.pitch[1]
-            cell = found.cells[name]
-            patches.append(Rectangle((x, y), *found.pitch))
-            faces.append(colours[cell.materials[-1]])
-            if isinstance(cell, PinCell):
-                centre = (x + 0.5 * found.pitch[0], y + 0.5 * found.pitch[1])
-                for radius, material in zip(cell.radii[::-1], cell.materials[-2::-1], strict=True):
-                    patches.append(Circle(centre, radius))
-                    faces.append(colours[material])
-    axes.add_collection(PatchCollection(patches, facecolors=faces, edgecolors="none"))
+    if found.shape[0] * found.shape[1] > _SHAPES:
+        shades = np.array([to_rgb(colours[name]) for name in found.materials])
+        pixels = shades[found.region_material][region_pixels(found, 1000)]
+        axes.imshow(pixels, extent=(0, width, 0, height), interpolation="antialiased")
+    else:
+        axes.add_collection(_shapes(found, colours))
     axes.set_xlim(0, width)
     axes.set_ylim(0, height)
     axes.set_aspect("equal")
@@ -60,6 +54,22 @@ def draw_lattice(found: Lattice) -> Picture:
     sides = ", ".join(f"{side} {kind}" for side, kind in found.boundary.items())
     alt = f"Lattice of {found.shape[0]} by {found.shape[1]} cells of {', '.join(found.materials)}."
     return as_png(figure, alt, f"{width:.5g} by {height:.5g} cm; {sides}.")
+
+
+def _shapes(found: Lattice, colours: dict[str, str]) -> PatchCollection:
+    """Cells and their rings; circles between two of one material are of the mesh, and not drawn."""
+    patches, faces = [], []
+    for row, names in enumerate(found.rows):
+        for column, name in enumerate(names):
+            x, y = column * found.pitch[0], found.size[1] - (row + 1) * found.pitch[1]
+            cell = found.cells[name]
+            patches.append(Rectangle((x, y), *found.pitch))
+            faces.append(colours[cell.materials[-1]])
+            centre = (x + 0.5 * found.pitch[0], y + 0.5 * found.pitch[1])
+            for inside, _, radius in interface_names(cell)[::-1]:
+                patches.append(Circle(centre, radius))
+                faces.append(colours[inside])
+    return PatchCollection(patches, facecolors=faces, edgecolors="none")
 
 
 def draw_pin_power(study: LatticeStudy) -> Picture | None:

@@ -53,7 +53,7 @@ def carried_pair(found: Registration, spatial: SpatialMap) -> tuple[np.ndarray, 
     identity = SpatialMap(np.eye(2), np.zeros(2), view)
     fixed = warp(identity, SpatialImage(shown.fixed, shown.fixed_frame), background=0.0)
     on_view = SpatialMap(spatial.matrix, spatial.shift, spatial.frame, spatial.grid, spatial.coefficients)
-    places = on_view.on_grid(view).reshape(-1, 2)
+    places = on_view.on_grid(view).reshape(-1, spatial.axes)
     moving = _sampled(shown.moving, shown.moving_frame, places).reshape(view.shape)
     assert isinstance(fixed, SpatialImage)  # noqa: S101
     return fixed.values, moving
@@ -74,17 +74,31 @@ def _rows(values: np.ndarray) -> np.ndarray:
 
 def draw_overlays(found: Registration) -> list[Picture]:
     """Fixed in magenta and moving in green, before (centres on each other) and after."""
-    pictures = []
+    if found.in_volume:
+        return [*draw_section(found), _overlay(found, found.map, "Over each other")]
     centred = SpatialMap(np.eye(2), found.moving_frame.centre - found.fixed_frame.centre, found.map.frame)
-    for spatial, name in ((centred, "Before: centre on centre"), (found.map, "After")):
-        fixed, moving = carried_pair(found, spatial)
-        colours = np.stack([fixed, moving, fixed], axis=-1)
-        pixels = np.round(255 * np.clip(_rows(colours), 0, 1)).astype(np.uint8)
-        alt = f"The two images over each other, {name.lower()}: fixed magenta, moving green."
-        pictures.append(
-            pixels_as_png(pixels, alt, f"{name}. Fixed magenta, moving green, both where both are.")
+    return [_overlay(found, centred, "Before: centre on centre"), _overlay(found, found.map, "After")]
+
+
+def _overlay(found: Registration, spatial: SpatialMap, name: str) -> Picture:
+    fixed, moving = carried_pair(found, spatial)
+    colours = np.stack([fixed, moving, fixed], axis=-1)
+    pixels = np.round(255 * np.clip(_rows(colours), 0, 1)).astype(np.uint8)
+    alt = f"The two images over each other, {name.lower()}: fixed magenta, moving green."
+    return pixels_as_png(pixels, alt, f"{name}. Fixed magenta, moving green, both where both are.")
+
+
+def draw_section(found: Registration) -> list[Picture]:
+    """The section, and the volume's plane that it was found to be, both on the section's grid."""
+    names = ("The section", "The volume where the section lies, carried onto it")
+    return [
+        pixels_as_png(
+            np.round(255 * np.repeat(_rows(np.clip(values, 0, 1))[..., None], 3, axis=2)).astype(np.uint8),
+            f"{name}, in grey.",
+            f"{name}.",
         )
-    return pictures
+        for values, name in zip(carried_pair(found, found.map), names, strict=True)
+    ]
 
 
 def draw_checkerboard(found: Registration) -> Picture:
@@ -138,19 +152,19 @@ def draw_area_map(found: Registration) -> Picture:
     """Ratio of areas over the fixed image, relative to the affine part."""
     view = view_frame(found, 2 * _POINTS)
     ratio = found.map.jacobian(view.grid()).reshape(view.shape)
-    ratio = np.where(_tissue(found, view), ratio, np.nan)
+    ratio = np.where(tissue_of(found, view), ratio, np.nan)
     reach = max(0.02, float(np.nanmax(np.abs(ratio - 1.0))))
     norm = TwoSlopeNorm(1.0, 1.0 - reach, 1.0 + reach)
     low, high = (typeset_number(float(v), 3) for v in (np.nanmin(ratio), np.nanmax(ratio)))
     alt = f"Ratio of areas over the tissue, from {low} to {high}; folds would be at 0 or less."
     caption = "Ratio of areas that the displacement gives, relative to the affine part."
-    return _map_picture(ratio, ScalarMappable(norm, "RdBu_r"), "ratio of areas", alt, caption)
+    return map_picture(ratio, ScalarMappable(norm, "RdBu_r"), "ratio of areas", alt, caption)
 
 
 def draw_error_map(found: Registration) -> Picture | None:
     """Stated standard error over the fixed image."""
     view = view_frame(found, _POINTS)
-    inside = _tissue(found, view)
+    inside = tissue_of(found, view)
     points = view.grid()[inside.ravel()]
     if found.map.grid is None or not len(points):
         return None
@@ -161,17 +175,19 @@ def draw_error_map(found: Registration) -> Picture | None:
     caption = (
         "Stated standard error of mapped points, root mean square, mm: large where the images say little."
     )
-    return _map_picture(
+    return map_picture(
         error, ScalarMappable(Normalize(0.0, top), "viridis"), "standard error, mm", alt, caption
     )
 
 
-def _tissue(found: Registration, view: Frame) -> np.ndarray:
+def tissue_of(found: Registration, view: Frame) -> np.ndarray:
+    """Where the view shows tissue that was compared."""
     shown = found.shown
     return _sampled(shown.weights, shown.fixed_frame, view.grid()).reshape(view.shape) > 0.5
 
 
-def _map_picture(values: np.ndarray, scale: ScalarMappable, label: str, alt: str, caption: str) -> Picture:
+def map_picture(values: np.ndarray, scale: ScalarMappable, label: str, alt: str, caption: str) -> Picture:
+    """A map of numbers with its bar."""
     figure = new_figure(_EDGE, round(_EDGE * values.shape[1] / values.shape[0]) + 70)
     axes = figure.add_subplot()
     axes.set_axis_off()

@@ -36,7 +36,7 @@ def make_measurement_section(study: MeasurementStudy, number: int) -> Section:
         verdict=verdict_sentence(result),
         number=typeset_number(factor * study.everything.value, 3),
         unit=typeset_unit(unit),
-        meaning=f"{_kind(study)} of everything, median; 95 % from "
+        meaning=f"{study.title} of everything, median; 95 % from "
         f"{typeset_number(factor * study.everything.low, 3)} to "
         f"{typeset_number(factor * study.everything.high, 3)}",
         sentences=[*measurement_sentences(study), verdict_sentence(result)],
@@ -84,7 +84,7 @@ def group_table(study: MeasurementStudy) -> Table:
     if study.wanted is not None:
         head.append("more samples")
     rows = [Row(_cells(study, group)) for group in (*study.groups, study.everything)]
-    return Table(with_unit(_kind(study)[:1].upper() + _kind(study)[1:], study), tuple(head), rows)
+    return Table(with_unit(study.title[:1].upper() + study.title[1:], study), tuple(head), rows)
 
 
 def parameter_table(study: MeasurementStudy) -> Table:
@@ -149,12 +149,6 @@ def _cells(study: MeasurementStudy, group: GroupSummary) -> tuple[str, ...]:
         more = study.further if group is study.everything else group.further
         cells.append(MISSING if more is None else str(more))
     return tuple(cells)
-
-
-def _kind(study: MeasurementStudy) -> str:
-    return (
-        study.spec.name if study.mean_name == "callable" else f"{study.mean_name} mean of {study.spec.name}"
-    )
 
 
 def _blocks(study: MeasurementStudy, key: str) -> list[Block]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.reactor.circle_slopes import interface_names
 from scalebridge.reactor.homogenize_lattice import homogenize_lattice
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.lattice_study import LatticeStudy
@@ -156,6 +157,38 @@ def slope_table(study: LatticeStudy) -> Table | None:
     return Table("Change of k by a relative change of one, all groups together", head, rows, frozenset({0}))
 
 
+def radius_table(study: LatticeStudy) -> Table | None:
+    """Derivatives of k by the radii at which materials change; None if they were not asked for."""
+    if study.slopes is None:
+        return None
+    rows = []
+    for name, slopes in study.slopes.radius.items():
+        meet = interface_names(study.solution.lattice.cells[name])
+        for (inside, outside, radius), slope in zip(meet, slopes, strict=True):
+            told = (name, f"{inside} to {outside}", f"{radius:.6g}", typeset_number(float(slope), 4))
+            rows.append(Row(told))
+    head = ("cell", "from", "radius, cm", "dk/dr, 1/cm")
+    return Table("Change of k by radii, all cells of a name together", head, rows, frozenset({0, 1}))
+
+
+def spread_table(study: LatticeStudy) -> Table | None:
+    """Spread of k and of constants by that of the fine data; None if none was given."""
+    spread = study.constants.uncertainty
+    if spread is None:
+        return None
+    with_k = spread.correlation[0, 1:]
+    k = study.solution.multiplication
+    rows = [Row(("k", typeset_number(k, 6), typeset_number(spread.k_std, 2), f"{spread.k_std / k:.2%}", "1"))]
+    for place, value, std, link in zip(spread.places, spread.slopes.value, spread.std, with_k, strict=True):
+        relative = f"{std / abs(value):.2%}" if value else "–"
+        rows.append(
+            Row((str(place), typeset_number(value, 5), typeset_number(std, 2), relative, f"{link:+.2f}"))
+        )
+    more = "" if len(rows) <= _MOST else f"; {len(rows) - _MOST} rows more are in the JSON"
+    head = ("constant", "value", "±", "relative", "correlation with k")
+    return Table(f"Spread by the covariance of the fine data{more}", head, rows[:_MOST], frozenset({0}))
+
+
 def _blocks(study: LatticeStudy, told: Upscaled, key: str) -> list[Block]:
     slopes = slope_table(study)
     return [
@@ -167,7 +200,10 @@ def _blocks(study: LatticeStudy, told: Upscaled, key: str) -> list[Block]:
               draw_fluxes_of_groups(study)),
         Block(f"{key}-spectrum", "Spectra", "How the flux of each region is shared among groups.",
               [draw_spectra(study, key)]),
-        Block(f"{key}-slopes", "Derivatives", "From one adjoint solution with the same sweep.", [], slopes),
+        Block(f"{key}-slopes", "Derivatives", "From one adjoint solution with the same sweep.", [], slopes,
+              more=tuple(t for t in (radius_table(study),) if t and t.rows)),
+        Block(f"{key}-spread", "Spread", "First order: k by its adjoint, constants by a generalised one.", [],
+              spread_table(study)),
         Block(f"{key}-convergence", "Convergence", "From sweep to sweep, with the coarse mesh in between.",
               [draw_sweeps(study, key)]),
     ]  # fmt: skip

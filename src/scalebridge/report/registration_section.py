@@ -5,6 +5,7 @@ import numpy as np
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.registration.registration_result import Landmarks, Registration
+from scalebridge.registration.section_confidence import SectionConfidence
 from scalebridge.report.figures_registration import (
     draw_area_map,
     draw_checkerboard,
@@ -15,6 +16,7 @@ from scalebridge.report.figures_registration import (
     draw_overlays,
     draw_starts,
 )
+from scalebridge.report.figures_section import draw_bow, draw_position
 from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items
 from scalebridge.report.typeset import typeset_number
@@ -60,6 +62,7 @@ def linear_table(found: Registration) -> Table:
     """The affine part in words that a laboratory knows."""
     large, small = found.stretches
     rows = [
+        *_pose_rows(found),
         Row(("turned by", f"{typeset_number(found.rotation, 4)}°")),
         Row(("on its face", "yes" if found.flipped else "no")),
         Row(("stretches, moving over fixed", f"{large:.4f} and {small:.4f}")),
@@ -69,6 +72,25 @@ def linear_table(found: Registration) -> Table:
         Row(("better than the next start by", f"{min(found.margin, 99.0):.3f} nats")),
     ]
     return Table("The affine part, and how well the images fit", ("", ""), rows, frozenset({0}))
+
+
+def _pose_rows(found: Registration) -> list[Row]:
+    pose = found.pose
+    if pose is None:
+        return []
+    middle = ", ".join(typeset_number(float(v), 4) for v in pose.middle)
+    normal = ", ".join(f"{v:.4f}" for v in pose.normal)
+    axis = {"sagittal": "x", "coronal": "y", "axial": "z"}[pose.plane]
+    rows = [
+        Row(("nearest plane", f"{pose.plane}, {axis} = {typeset_number(pose.position, 4)} mm")),
+        Row(("tilted by", f"{typeset_number(pose.tilt, 4)}°")),
+        Row(("middle, LPS", f"{middle} mm")),
+        Row(("normal, LPS", normal)),
+    ]
+    if isinstance(found.confidence, SectionConfidence):
+        across = typeset_number(found.confidence.across, 3)
+        rows.append(Row(("standard error across the section", f"{across} mm (median over the tissue)")))
+    return rows
 
 
 def level_table(found: Registration) -> Table:
@@ -139,6 +161,10 @@ def _blocks(found: Registration, told: Upscaled, key: str) -> list[Block]:
         Block(f"{key}-begin", "Starts", "Where each start ended.", [] if starts is None else [starts]),
         Block(f"{key}-checks", "Checks", "What has to hold, as measured numbers.", [], check_table(told)),
     ]
+    if found.in_volume:
+        lead = "Three planes through the section's middle, each with the line where the section cuts it."
+        pictures = [*draw_position(found, f"{key}-cuts"), draw_bow(found)]
+        blocks.insert(1, Block(f"{key}-place", "Position in the volume", lead, pictures))
     if marks is not None:
         picture = draw_landmarks(marks, f"{key}-marks-plot")
         lead = "Landmarks test the map and its stated error; they were not used."
