@@ -52,7 +52,7 @@ lock: $(VENV)/dev.done
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header \
 		--upgrade pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header \
-		--upgrade --all-extras --group test --group check --group docs --group lock \
+		--upgrade --extra all --extra fe2 --group test --group check --group docs --group lock \
 		--constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 clean:

@@ -275,6 +275,7 @@ def test_a_plane_is_for_volumes():
         sb.register(section, section, plane="axial")
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path):
     nibabel = pytest.importorskip("nibabel")
     task = small_section()

@@ -24,7 +24,7 @@ _LEAST_OVERLAP = 0.5  # of the section's weight, below which a pose costs
 _LEAST_AREA = 0.1  # of the largest cut: smaller ones are the ends of the volume
 _SCALES = (0.4, 2.5)  # of the volume over the section
 _POSITIONS = 26  # along the tissue
-_CLIMBED = 28  # candidates that are refined as similarity maps
+_CLIMBED = 60  # candidates that are refined as similarity maps
 _KEPT = 6  # of these as affine ones
 _FINAL = 3  # of these on a finer level
 
