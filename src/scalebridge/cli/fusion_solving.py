@@ -49,7 +49,8 @@ def answer_fusion_case(
         check_field_path(field)
         stored = field.is_dir() and field.suffix == ".zarr"  # which is a folder, and may be written anew
         check_place("field", field / ".zgroup" if stored else field, (*files, *inputs))
-    told = _told(case, folder, field, resume) | {"progress": progress}
+    told = _told(case, folder, field, resume)
+    told["progress"] = progress
 
     def ask() -> Fused:
         found = fuse([_sensor(name, table, folder) for name, table in case.sensors.items()], **told)

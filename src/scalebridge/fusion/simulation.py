@@ -1,5 +1,6 @@
 """Conditional simulation: fields that all data agree with, as often as the posterior says."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from scalebridge.fusion.block_engine import BlockData, Rows, System, smooth
 from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.joint_estimate import factorise, perturbation, solve_lines, time_lines
-from scalebridge.fusion.joint_precision import make_joint
+from scalebridge.fusion.joint_precision import Joint, make_joint
 from scalebridge.fusion.learning import systems_of
 from scalebridge.fusion.shared_coefficients import solve_coefficients
 from scalebridge.grids.footprints import Sparse
@@ -103,15 +104,7 @@ def draw_joint(problem: Problem, values: dict[str, float], method: str, count: i
     """
     joint = make_joint(problem, values)
     precision = joint.precision
-    if method == "sparse":
-        solve = factorise(precision).solve
-    else:
-        rows = sp.csr_matrix(precision)
-        lines = time_lines(joint, rows)
-
-        def solve(side: np.ndarray) -> np.ndarray:
-            return solve_lines(rows, lines, side, 1e-8)
-
+    solve = factorise(precision).solve if method == "sparse" else _by_iteration(joint, precision)
     sides = joint.right_sides
     solved = np.column_stack([solve(np.ascontiguousarray(side)) for side in sides.T])
     seen = np.column_stack([joint.values, joint.columns])
@@ -123,3 +116,9 @@ def draw_joint(problem: Problem, values: dict[str, float], method: str, count: i
         state = solved[:, 0] - solved[:, 1:] @ beta + solve(perturbation(joint, generator))
         drawn.append(joint.field @ state + joint.field_columns @ beta)
     return np.stack(drawn).reshape(count, len(problem.days), *problem.grid.shape) + problem.centre
+
+
+def _by_iteration(joint: Joint, precision: Sparse) -> Callable[[np.ndarray], np.ndarray]:
+    rows = sp.csr_matrix(precision)
+    lines = time_lines(joint, rows)
+    return lambda side: solve_lines(rows, lines, side, 1e-8)

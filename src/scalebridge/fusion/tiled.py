@@ -172,7 +172,7 @@ class _Job:
             for w, t in self.tiles()
         )
         self.stream(tasks, told.__setitem__, self.farm.kept, "adding up")
-        products = sum(told[n]["products"] for n in range(len(self.windows)))
+        products = np.sum([told[n]["products"] for n in range(len(self.windows))], axis=0)
         values = self.sample.learnt.values
         spread = [values[p] if isinstance(p, str) else p for _, p in self.sample.clean.coefficients]
         prior = np.array(spread, dtype=float) ** 2
@@ -202,16 +202,15 @@ class _Job:
 
         self.stream(tasks(), take, ArrayStore(kept.folder, fresh=kept.fresh), "smoothing")
         order = range(len(self.windows))
-        mean, square = sum(totals[n] for n in order) / (
-            len(self.scene.days) * self.scene.grid.shape[0] * self.scene.grid.shape[1]
-        )
+        count = len(self.scene.days) * self.scene.grid.shape[0] * self.scene.grid.shape[1]
+        mean, square = np.sum([totals[n] for n in order], axis=0) / count
         names = [name for name, _ in self.sample.clean.coefficients]
         spread = np.sqrt(np.diag(shared[-1].cov))
         pairs = zip(names, shared[-1].mean, spread, strict=True)
         estimate = Estimate(
             overview.mean, overview.std, {}, {n: (float(m), float(s)) for n, m, s in pairs}, log
         )
-        added = np.asarray(sum(squares[n] for n in order))
+        added = np.sum([squares[n] for n in order], axis=0)
         return TiledAnswer(
             overview, estimate, added, (float(mean), float(np.sqrt(square))), len(self.windows)
         )
