@@ -9,6 +9,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault(
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0"
 )  # the workers share the small ones too
+# What tests run is small: compiling takes most of the time, and a fifth less without costly optimisations.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest

@@ -55,7 +55,8 @@ class ArrayStore:
         part = self.folder / f".{key}.{uuid.uuid4().hex}.part"
         try:
             with part.open("wb") as stream:
-                np.savez(stream, **dict(result))
+                named: dict[str, Any] = dict(result)
+                np.savez(stream, **named)
             part.replace(self._path(key))
             if self._own is not None:
                 self._own.add(key)
