@@ -3,11 +3,15 @@
 import csv
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
 
 import scalebridge as sb
+from scalebridge.core.model import Model, Response
+from scalebridge.core.results import Outcome
+from scalebridge.core.spec import Spec
 from scalebridge.inference.scale_bases import ScaleBasis, make_basis
 from scalebridge.inference.scale_choices import bic_weights, selection_frequencies
 from scalebridge.inference.scale_criteria import (
@@ -308,6 +312,45 @@ def test_the_ladder_of_models_is_the_same_question():
     assert found.ladder
     np.testing.assert_allclose(found.fitted, np.polyval(linear, x))
     np.testing.assert_allclose(found.weights.sum(), 1.0)
+
+
+class Fading(Model):
+    """Answers twice with a share of its load, which falls with each time that it is asked."""
+
+    share: float
+
+    @property
+    def asks(self):
+        return Spec("load", "1", (1,))
+
+    @property
+    def answers(self):
+        return Spec("answers", "1", (2,))
+
+    def rest(self):
+        return jnp.asarray(0.0)
+
+    def respond(self, load, state):
+        code = jnp.where(load[0] > 100.0, int(Outcome.step_limit), int(Outcome.converged))
+        return Response(jnp.repeat(load * self.share**state, 2), state + 1.0, None, code, {})
+
+
+def test_models_of_the_library_are_asked_themselves():
+    loads = np.linspace(1.0, 2.0, 20)[:, None]
+    truth = np.repeat(loads[:, 0] * 0.95 ** np.arange(20), 2)
+    values = truth + 0.01 * np.random.default_rng(1).standard_normal(40)
+    models = {"steady": (Fading(1.0), loads, 1), "fading": (Fading(0.95), loads, 2)}
+    found = sb.select_scales(values, models=models)
+    assert found.selected == ("fading",)
+    np.testing.assert_allclose(found.fitted, truth, rtol=1e-12)
+    with pytest.raises(sb.InputError, match="loads of shape"):
+        sb.select_scales(values, models={"a": (Fading(1.0), loads.T, 1)})
+    with pytest.raises(sb.InputError, match="no answer to load 3: step_limit"):
+        sb.select_scales(
+            values, models={"a": (Fading(1.0), np.where(np.arange(20) == 3, 200, 1)[:, None], 1)}
+        )
+    with pytest.raises(sb.InputError, match="38 predictions"):
+        sb.select_scales(values, models={"a": (Fading(1.0), loads[1:], 1)})
 
 
 def test_positions_may_come_in_any_order():

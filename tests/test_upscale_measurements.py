@@ -10,6 +10,7 @@ from cli_helpers import invoke
 from inference_samples import made_plugs
 from scalebridge.core.units import DARCY
 from scalebridge.inference.field_flow import flow_along_first_axis
+from scalebridge.inference.measurements import without_logarithms
 from scalebridge.inference.power_means import power_mean
 from scalebridge.inference.semivariance import semivariance
 from scalebridge.io.columns import read_columns
@@ -304,6 +305,23 @@ def test_the_command_line_chooses_scales(tmp_path):
     assert invoke("scales", str(tmp_path / "case.toml")).exit_code == 2
 
 
+@pytest.mark.parametrize(("kind", "base"), [("log10", 10.0), ("ln", np.e)])
+def test_a_column_of_logarithms_is_that_of_its_values(kind, base):
+    plain, signs = [0.1, 2.0, 0.01, 40.0, 5000.0, 3.0], ["", "", "<", "", "> ", ""]
+    written = [f"{sign}{float(np.log(v) / np.log(base))}" for sign, v in zip(signs, plain, strict=True)]
+    found = without_logarithms(written, kind)
+    assert [isinstance(v, str) and v[0] for v in found] == [sign[:1] or False for sign in signs]
+    np.testing.assert_allclose([float(str(v).lstrip("<> ")) for v in found], plain, rtol=1e-12)
+    table = made_plugs()
+    logs = {**table, "k": [float(np.log(v) / np.log(base)) for v in table["k"]]}
+    one, other = (
+        sb.upscale_measurements(t, **ASKED, draws=200, leave_out=False, logarithm=how)
+        for t, how in ((table, None), (logs, kind))
+    )
+    # Antilogarithms are a rounding off, which quadrature passes on.
+    assert other.parameters["mean"]["mean"] == pytest.approx(one.parameters["mean"]["mean"], rel=1e-9)
+
+
 K = [1.0, 2.0, 3.0, 4.0]
 REFUSED = [
     ("no such column", {"value": "perm"}, "name of a column"),
@@ -322,6 +340,9 @@ REFUSED = [
     ("noise that is no number", {"noise": "small"}, "name of a column"),
     ("a column of noise with a zero", {"noise": "s", "s": [0.1, 0.0, 0.1, 0.1]}, "positive standard"),
     ("an unknown distribution", {"distribution": "lognormal"}, "did you mean 'log-normal'"),
+    ("a logarithm of no kind", {"logarithm": "log"}, "did you mean"),
+    ("a logarithm of too much", {"logarithm": "log10", "k": [1.0, 2.0, 400.0, 3.0]}, "between -300 and 300"),
+    ("a logarithm that is text", {"logarithm": "ln", "k": [1.0, "low", 2.0, 3.0]}, "a ln of a value"),
     ("an unknown mean", {"upscale": "geometrical"}, "did you mean 'geometric'"),
     ("a power without exponent", {"upscale": "power"}, "exponent"),
     ("an exponent of 3", {"upscale": "power", "exponent": 3.0}, "from -1 to 1"),

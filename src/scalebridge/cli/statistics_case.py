@@ -22,6 +22,9 @@ class MeasurementsTable(Table):
     noise: float | str | None = Field(default=None, description="'10 %', a number, or a column")
     tail: float | None = Field(default=None, description="degrees of freedom of a Student noise")
     distribution: Literal["log-normal", "normal"] = "log-normal"
+    logarithm: Literal["log10", "ln"] | None = Field(
+        default=None, description="what the column holds, if not the values"
+    )
     covariates: str | list[str] = Field(default_factory=list, description="columns of numbers")
     position: str | list[str] | None = Field(
         default=None, description="column of the place along a group; two or three in a plane or in space"

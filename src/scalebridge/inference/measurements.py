@@ -15,7 +15,9 @@ from scalebridge.inference.matern import ORDERS, Correlation
 from scalebridge.io.stored import nearest
 
 Distribution = Literal["log-normal", "normal"]
+Logarithm = Literal["log10", "ln"]
 Columns = Mapping[str, Sequence[Any]]
+_BASES = {"log10": 10.0, "ln": math.e}
 _MISSING = {"", "nan", "na", "none", "null"}
 
 
@@ -114,6 +116,40 @@ def numbers_of(cells: Sequence[Any], argument: str) -> np.ndarray:
                 cure="fill it in, or leave the row out",
             )
     return found
+
+
+def without_logarithms(cells: Sequence[Any], kind: Logarithm) -> list[Any]:
+    """Return what the logarithms in a column's cells are logarithms of; limits stay limits.
+
+    Args:
+        cells: numbers, or text such as "-1.3" and "<-2"; cells without a value stay as they are.
+        kind: "log10" or "ln".
+
+    Raises:
+        InputError: a cell is no number, or its antilogarithm is none.
+    """
+    if kind not in _BASES:
+        raise InputError(
+            "logarithm", got=repr(kind), wanted="'log10', 'ln' or nothing", cure=nearest(str(kind), _BASES)
+        )
+    return [cell if is_missing(cell) else _antilogarithm(cell, row, kind) for row, cell in enumerate(cells)]
+
+
+def _antilogarithm(cell: Any, row: int, kind: Logarithm) -> Any:
+    text = "nothing" if isinstance(cell, bool) else str(cell).strip()
+    sign = text[0] if text[:1] in ("<", ">") else ""
+    try:
+        found = _BASES[kind] ** float(text.removeprefix(sign).lstrip("="))
+    except (ValueError, OverflowError):
+        found = math.nan
+    if not (math.isfinite(found) and found > 0):
+        raise InputError(
+            "value",
+            got=f"{cell!r} in row {row + 1}",
+            wanted=f"a {kind} of a value, between -300 and 300",
+            cure="leave logarithm out if the column holds the values themselves",
+        )
+    return f"{sign}{found!r}" if sign else found
 
 
 def read_measurements(

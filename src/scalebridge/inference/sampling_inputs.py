@@ -11,8 +11,9 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.inference.blocks import Sampler
-from scalebridge.inference.correction import no_correction
+from scalebridge.inference.correction import PROCESS, no_correction
 from scalebridge.inference.forward import Level
+from scalebridge.inference.kriging import process_library
 from scalebridge.inference.parameters import Prior
 from scalebridge.inference.sampling_job import Course
 from scalebridge.inference.targets import Tally
@@ -125,6 +126,8 @@ def read_plan(settings: dict[str, Any], levels: tuple[Level, ...], prior: Prior)
             cure="choose one of them",
         )
     degree = _DEGREES.index(settings["correction"]) - 1
+    if degree == PROCESS:
+        process_library()
     return Plan(
         proposal,
         settings["tempering"],

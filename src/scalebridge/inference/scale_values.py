@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from scalebridge.core.checks import Check
+from scalebridge.core.errors import InputError
 from scalebridge.inference.scale_bases import ScaleBasis
 from scalebridge.inference.scale_choices import selection_frequencies
 from scalebridge.inference.scale_course import Rules
@@ -100,3 +102,21 @@ def checks_of_residuals(left: np.ndarray, unknowns: int, block: int) -> tuple[Ch
 
 
 ALIKE = "probability of neighbouring residuals so alike if errors were independent, as criteria assume"
+
+
+def finite_numbers(given: Any, argument: str) -> np.ndarray:
+    """Return numbers (n,), or refuse what is none."""
+    try:
+        found = np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            argument, got=repr(given)[:60], wanted="numbers (n,)", cure="pass an array"
+        ) from error
+    if found.ndim != 1 or not np.all(np.isfinite(found)):
+        got = (
+            f"shape {found.shape}"
+            if found.ndim != 1
+            else f"{np.sum(~np.isfinite(found))} that are not finite"
+        )
+        raise InputError(argument, got=got, wanted="finite numbers (n,)", cure="leave out what is missing")
+    return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from scalebridge.inference.scale_counts import FAMILIES, Counts, Family
 from scalebridge.inference.scale_course import Rules, choose
 from scalebridge.inference.scale_criteria import CRITERIA, INFORMATION
 from scalebridge.inference.scale_grids import make_grid_basis, read_grid
+from scalebridge.inference.scale_models import predictions_of
 from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.inference.scale_search import Subsets
-from scalebridge.inference.scale_values import Values, checks_of_residuals
+from scalebridge.inference.scale_values import Values, checks_of_residuals, finite_numbers
 from scalebridge.io.stored import nearest
 
 Criterion = Literal["aic", "aicc", "bic", "ebic", "loo", "k-fold", "one-standard-error"]
@@ -28,7 +29,7 @@ def select_scales(
     basis: BasisName | Mapping[str, Any] = "wavelet",
     *,
     at: Any = None,
-    models: Mapping[str, tuple[Any, int]] | None = None,
+    models: Mapping[str, tuple[Any, ...]] | None = None,
     family: Family = "gaussian",
     trials: Any = None,
     criterion: Criterion = "bic",
@@ -55,8 +56,9 @@ def select_scales(
             (halves, quarters, ...), or own columns by the scale's name, each (n,) or (n, p). On a grid a
             scale is what is as fine as that along some axis, and along none finer.
         at: positions, in any order; a regular grid unless given.
-        models: whole models in place of scales: predictions (n,) and number of fitted parameters by name.
-            Which rung of a ladder of models the data ask for is then the question.
+        models: whole models in place of scales: by name predictions (n,) and number of fitted parameters, or
+            a `Model`, loads (q, asks) and that number: it is asked them one after the other, and its answers
+            in a row are the predictions. Which rung of a ladder of models the data ask for is the question.
         family: "gaussian"; "poisson" of counts, whose logarithm is linear in the columns; "binomial" of
             counts out of `trials`, whose logit is.
         trials: of binomial counts, a whole number for all or (n,).
@@ -97,7 +99,7 @@ def select_scales(
     """
     watch = Stopwatch()
     values, shape = read_grid(values, at, models, block)
-    numbers = _numbers(values, "values")
+    numbers = finite_numbers(values, "values")
     _refuse(
         criterion,
         len(numbers),
@@ -149,7 +151,7 @@ def select_scales(
 def _ladder(
     values: np.ndarray,
     order: np.ndarray,
-    models: Mapping[str, tuple[Any, int]],
+    models: Mapping[str, tuple[Any, ...]],
     criterion: str,
     most: float,
     gamma: float,
@@ -163,7 +165,8 @@ def _ladder(
             cure="pass criterion='bic'",
         )
     names, count = tuple(map(str, models)), len(values)
-    predictions, sizes = _predictions(models, order, count, most)
+    predictions, sizes = predictions_of(models, count, most)
+    predictions = predictions[:, order]
     rss = np.sum((values - predictions) ** 2, axis=1)
     if np.any(rss <= 0):
         raise InputError(
@@ -189,50 +192,6 @@ def _ladder(
     )  # fmt: skip
 
 
-def _predictions(
-    models: Mapping[str, tuple[Any, int]], order: np.ndarray, count: int, most: float
-) -> tuple[np.ndarray, np.ndarray]:
-    found, sizes = [], []
-    for name, given in models.items():
-        pair = isinstance(given, tuple | list) and len(given) == 2
-        fit = (
-            pair
-            and isinstance(given[1], int)
-            and not isinstance(given[1], bool)
-            and 0 <= given[1] <= most * count
-        )
-        numbers = _numbers(given[0], f"models[{name!r}]") if pair else np.zeros(0)
-        if not fit or len(numbers) != count:
-            raise InputError(
-                f"models[{name!r}]",
-                got=repr(given)[:80],
-                wanted=f"({count} predictions, number of fitted parameters)",
-                cure="pass {'Darcy': (predicted, 1)}",
-            )
-        found.append(numbers[order])
-        sizes.append(cast("int", given[1]))
-    if not found:
-        raise InputError("models", got="none", wanted="one or more", cure="pass {'Darcy': (predicted, 1)}")
-    return np.array(found), np.array(sizes)
-
-
-def _numbers(given: Any, argument: str) -> np.ndarray:
-    try:
-        found = np.asarray(given, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            argument, got=repr(given)[:60], wanted="numbers (n,)", cure="pass an array"
-        ) from error
-    if found.ndim != 1 or not np.all(np.isfinite(found)):
-        got = (
-            f"shape {found.shape}"
-            if found.ndim != 1
-            else f"{np.sum(~np.isfinite(found))} that are not finite"
-        )
-        raise InputError(argument, got=got, wanted="finite numbers (n,)", cure="leave out what is missing")
-    return found
-
-
 def _trials(family: str, values: np.ndarray, trials: Any, models: Any) -> np.ndarray:
     """Return of how many each count is, and refuse counts that are none."""
     if family not in FAMILIES:
@@ -247,7 +206,9 @@ def _trials(family: str, values: np.ndarray, trials: Any, models: Any) -> np.nda
             wanted="trials with 'binomial', neither trials nor models otherwise",
             cure="pass family='binomial', trials=20",
         )
-    several = np.ones(len(values)) if trials is None else np.atleast_1d(_numbers(np.ravel(trials), "trials"))
+    several = (
+        np.ones(len(values)) if trials is None else np.atleast_1d(finite_numbers(np.ravel(trials), "trials"))
+    )
     if len(several) not in (1, len(values)) or np.any(several < 1) or np.any(several % 1 != 0):
         raise InputError(
             "trials",
@@ -267,7 +228,7 @@ def _places(at: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the order of positions and the positions in it."""
     if at is None:
         return np.arange(count), np.arange(count, dtype=float)
-    places = _numbers(at, "at")
+    places = finite_numbers(at, "at")
     if len(places) != count:
         raise InputError(
             "at", got=f"{len(places)}", wanted=f"{count} positions", cure="pass one for each value"

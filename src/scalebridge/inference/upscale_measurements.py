@@ -21,7 +21,15 @@ from scalebridge.inference.hierarchy_properties import Wanted, make_study
 from scalebridge.inference.hierarchy_result import ALL, MeasurementStudy
 from scalebridge.inference.hierarchy_sampling import posterior_by_sampling
 from scalebridge.inference.matern import Correlation
-from scalebridge.inference.measurements import Columns, Distribution, Measurements, read_measurements
+from scalebridge.inference.measurements import (
+    Columns,
+    Distribution,
+    Logarithm,
+    Measurements,
+    column_of,
+    read_measurements,
+    without_logarithms,
+)
 from scalebridge.inference.power_means import FLOW, parse_property
 from scalebridge.inference.quadrature import MOST_DIMENSIONS
 from scalebridge.io.columns import read_columns
@@ -42,6 +50,7 @@ def upscale_measurements(
     noise: float | str | None = None,
     tail: float | None = None,
     distribution: Distribution = "log-normal",
+    logarithm: Logarithm | None = None,
     covariates: str | Sequence[str] = (),
     position: str | Sequence[str] | None = None,
     correlation: Correlation | None = None,
@@ -76,6 +85,8 @@ def upscale_measurements(
             none. None infers it, from samples measured again.
         tail: degrees of freedom of a Student noise, above 1; Gaussian unless given.
         distribution: "log-normal" (positive values) or "normal".
+        logarithm: "log10" or "ln" where the column holds logarithms of the values in `unit`; limits too.
+            Noise of log-normal values stays relative.
         covariates: columns of numbers by which the mean changes linearly, such as porosity.
         position: column with the place along a group, such as depth; two or three columns for places in a
             plane or in space.
@@ -125,6 +136,8 @@ def upscale_measurements(
     watch = Stopwatch()
     _refuse_numbers(draws, seed, tail, wanted, cells, cell)
     columns = dict(table) if isinstance(table, Mapping) else read_columns(table)
+    if logarithm is not None:
+        columns |= {value: without_logarithms(column_of(columns, value, "value"), logarithm)}
     names = (levels,) if isinstance(levels, str) else tuple(levels)
     _refuse_method(method, of, names)
     other = (covariates,) if isinstance(covariates, str) else tuple(covariates)
@@ -153,9 +166,9 @@ def upscale_measurements(
     study = make_study(hierarchy, posterior, asked, rng)
     watch.lap("checks")
     settings = {
-        "distribution": distribution, "levels": list(names), "correlation": correlation, "upscale": name,
-        "exponent": exponent, "of": where, "method": method, "tail": tail, "draws": draws, "wanted": wanted,
-        "noise": noise,
+        "distribution": distribution, "logarithm": logarithm, "levels": list(names), "upscale": name,
+        "correlation": correlation, "exponent": exponent, "of": where, "method": method, "tail": tail,
+        "draws": draws, "wanted": wanted, "noise": noise,
     }  # fmt: skip
     told: dict[str, Any] = {
         "table": {"file": None if isinstance(table, Mapping) else Path(table).name, "column": value}
