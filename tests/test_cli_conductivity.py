@@ -58,8 +58,8 @@ def test_every_output_is_written(image, tmp_path):
         assert file["gradient_x"].shape == (3, 8, 8, 8)
         np.testing.assert_allclose(file["gradient_x"][0].mean(), 1.0, rtol=1e-12)
         np.testing.assert_array_equal(file["phase"][:], layers())
-    assert places["report"].read_text().lstrip().lower().startswith("<!doctype html")
-    assert "*CONDUCTIVITY, TYPE=ORTHO" in places["card"].read_text()
+    assert places["report"].read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html")
+    assert "*CONDUCTIVITY, TYPE=ORTHO" in places["card"].read_text(encoding="utf-8")
 
 
 def test_mirrored_fields_are_those_of_the_sample(tmp_path):

@@ -46,8 +46,8 @@ def test_files_and_text(tmp_path):
     assert "brick" in found.stdout
     assert "flux across layers" in found.stdout
     assert load_result(out)["unit"] == "W/m/K"
-    assert "TYPE=ORTHO" in card.read_text()
-    assert "brick" in page.read_text()
+    assert "TYPE=ORTHO" in card.read_text(encoding="utf-8")
+    assert "brick" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

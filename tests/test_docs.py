@@ -38,7 +38,8 @@ LARGE = {
 # Pages and examples that compile much: run by `make test-slow`.
 LONG = {
     *("accuracy", "anisotropy", "conductivity", "elastic-formulas", "fe2", "fusion", "images", "interfaces"),
-    *("laws", "measurements", "path-cells", "permeability", "registration", "rve-study", "scales"),
+    *("delayed-acceptance", "laws", "measurements", "path-cells", "permeability", "reactor", "registration"),
+    *("rve-study", "sampling", "scales"),
 }
 SLOW_EXAMPLES = {"coarse_darcy", "core_plugs", "sensitivity"}
 EXAMPLES = [
