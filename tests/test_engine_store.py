@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from engine_tasks import square
 from scalebridge.core.errors import InputError
 from scalebridge.engine.hashing import hash_call
-from scalebridge.engine.store import MISSING, Store, decode, encode
+from scalebridge.engine.store import Store, decode, encode
+from scalebridge.engine.task_folder import MISSING
 
 NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text())
 PLAIN = st.recursive(

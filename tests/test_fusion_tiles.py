@@ -13,7 +13,7 @@ from fusion_program import run
 from fusion_samples import small_sensors
 from scalebridge.cli.main import app
 from scalebridge.engine.array_store import ArrayStore
-from scalebridge.engine.store import MISSING
+from scalebridge.engine.task_folder import MISSING
 from scalebridge.fusion.fusion_problem import gather
 from scalebridge.fusion.scene import make_scene
 from scalebridge.fusion.scene_files import GeoTiffs

@@ -8,11 +8,11 @@ from queue import SimpleQueue
 from typing import Any
 
 from scalebridge.core.errors import TaskError
-from scalebridge.engine.array_store import ArrayStore
 from scalebridge.engine.executors import Crew, Engine, check_engine, hired
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.progress import Advance, tallied
-from scalebridge.engine.store import MISSING, Store, decode, encode
+from scalebridge.engine.store import Store
+from scalebridge.engine.task_folder import MISSING, TaskFolder
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def run_tasks(
         ([0.5, 1.0, 0.5], 2)
     """
     check_engine(engine, workers)
-    kept = store if store is None or isinstance(store, Store) else Store(store)
+    kept = Store.at(store)
     wanted = {task.key: task for task in reversed(tasks)}
     order = dict.fromkeys(task.key for task in tasks)
     done = {} if kept is None else {k: r for k in order if (r := kept.get(k)) is not MISSING}
@@ -121,7 +121,7 @@ def stream_tasks(
     *,
     engine: Engine = "serial",
     workers: int | None = None,
-    store: Store | ArrayStore | None = None,
+    store: TaskFolder | None = None,
     title: str = "working",
     progress: bool | None = None,
 ) -> int:
@@ -180,7 +180,7 @@ class _Work:
 
     waiting: Iterator[tuple[int, Task]]
     take: Callable[[int, Task, Any], None]
-    store: Store | ArrayStore | None
+    store: TaskFolder | None
     finished: int = 0
     failed: list[tuple[Task, BaseException]] = field(default_factory=list)
     lost: BaseException | None = None
@@ -213,10 +213,9 @@ class _Work:
 
     def _take_in(self, number: int, task: Task, future: Any, crew: Crew) -> None:
         try:
-            # Every result takes the way through the store's form, so that stored and fresh ones are alike;
-            # arrays of an ArrayStore are alike as they are.
-            result = future.result()
-            result = result if isinstance(self.store, ArrayStore) else decode(encode(result))
+            # Every result takes the way through the store's form, so that stored and fresh ones are alike.
+            form = Store if self.store is None else self.store  # an empty store is false
+            result = form.returned(future.result())
         except crew.lost as error:
             self.lost = error
         except Exception as error:  # whatever a task raises is told with its name in the end

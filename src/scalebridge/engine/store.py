@@ -1,39 +1,27 @@
-"""Finished work on disk: one file a result, named by a hash of the question, whole or not there.
-
-A file holds its result as JSON with the SHA-256 of it; arrays keep every bit. Several processes may use a
-folder at once: each writes under a name of its own and renames, and the same question has the same answer.
-"""
+"""Finished work on disk as JSON: a result with the SHA-256 of it; arrays keep every bit."""
 
 import base64
 import hashlib
 import json
 import math
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.errors import InputError
+from scalebridge.engine.task_folder import TaskFolder
 
 SCHEMA = "scalebridge/task/1"
-MISSING: Any = object()
-"""What `Store.get` returns where there is no result."""
 
 
-class Store:
-    """A folder of finished results.
-
-    Args:
-        folder: made if absent.
-        fresh: whether results that are there already count as missing, and are written anew.
-
-    Raises:
-        InputError: the folder is a file, or nothing can be written there.
+class Store(TaskFolder):
+    """Results that are numbers, text, lists, tuples, tables by text, and arrays of numbers.
 
     Example:
         >>> import tempfile
+        >>> from scalebridge.engine.task_folder import MISSING
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = Store(folder)
         ...     store.put("ab12", {"tensor": np.eye(2), "steps": (3, 4)})
@@ -41,76 +29,30 @@ class Store:
         ((3, 4), True, 1)
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, fresh: bool = False):
-        self.folder = Path(folder)
-        self._own: set[str] | None = set() if fresh else None
-        self.damaged: list[str] = []
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise self._refusal("which is a file") from error
-        except OSError as error:
-            raise self._refusal(f"which cannot be made ({error.strerror})") from error
-        if not os.access(self.folder, os.W_OK | os.X_OK):
-            raise self._refusal("where writing is not allowed")
+    suffix = ".json"
+    damage = (OSError, ValueError, KeyError, TypeError)
 
-    @property
-    def fresh(self) -> bool:
-        """Whether what was there before counts as missing."""
-        return self._own is not None
+    @classmethod
+    def at(cls, given: "str | os.PathLike[str] | Store | None") -> "Store | None":
+        """Return the store of a folder; a store is itself, and nothing stays nothing."""
+        return given if given is None or isinstance(given, Store) else cls(given)
 
-    def __len__(self) -> int:
-        return sum(1 for _ in self.folder.glob("*.json"))
+    @staticmethod
+    def returned(result: Any) -> Any:
+        """Return a result with a number of NumPy's as an array without axes, as `decode` does."""
+        return decode(encode(result))
 
-    def get(self, key: str) -> Any:
-        """Return the result of a key, or MISSING.
+    def _read(self, path: Path, key: str) -> Any:
+        told = json.loads(path.read_bytes())
+        text = told["result"]
+        if told["schema"] != SCHEMA or told["key"] != key or told["sha256"] != _sha256(text):
+            raise ValueError("not what was written")
+        return decode(json.loads(text))
 
-        A file that is not whole, or not what was written, counts as missing and is noted in `damaged`.
-        """
-        if self._own is not None and key not in self._own:
-            return MISSING
-        path = self._path(key)
-        try:
-            told = json.loads(path.read_bytes())
-            text = told["result"]
-            whole = told["schema"] == SCHEMA and told["key"] == key and told["sha256"] == _sha256(text)
-            if whole:
-                return decode(json.loads(text))
-        except FileNotFoundError:
-            return MISSING
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        self.damaged.append(key)
-        return MISSING
-
-    def put(self, key: str, result: Any) -> None:
-        """Keep a result: numbers, text, lists, tuples, tables by text, and arrays of numbers.
-
-        Raises:
-            InputError: the result has a part of another kind.
-        """
+    def _write(self, path: Path, key: str, result: Any) -> None:
         text = json.dumps(encode(result), allow_nan=False)
         told = {"schema": SCHEMA, "key": key, "sha256": _sha256(text), "result": text}
-        # A process number alone is not unique between threads, or between machines that share a disk.
-        part = self.folder / f".{key}.{uuid.uuid4().hex}.part"
-        try:
-            part.write_text(json.dumps(told), encoding="utf-8")
-            part.replace(self._path(key))
-            if self._own is not None:
-                self._own.add(key)
-        finally:
-            part.unlink(missing_ok=True)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.json"
-
-    def _refusal(self, why: str) -> InputError:
-        return InputError(
-            "store",
-            got=f"'{self.folder}', {why}",
-            wanted="a folder for finished work",
-            cure="choose another place, or leave the store out",
-        )
+        path.write_text(json.dumps(told), encoding="utf-8")
 
 
 def encode(value: Any) -> Any:

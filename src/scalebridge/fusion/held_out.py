@@ -66,7 +66,7 @@ class Farm:
         Raises:
             InputError: it cannot be one.
         """
-        return self.store if self.store is None or isinstance(self.store, Store) else Store(self.store)
+        return Store.at(self.store)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def sample(
     noisy = read_likelihood(data, noise, likelihood)
     plan = read_plan(settings, modelled, prior)
     course = replace(read_course(settings, len(modelled), plan.proposal), prefetch=read_prefetch(prefetch))
-    kept = store if store is None or isinstance(store, Store) else Store(store)
+    kept = Store.at(store)
     question = Question(modelled, asked, log_prior, noisy, plan)
     sampler = Sampler(question)
     probe = probe_levels(sampler, start, course)

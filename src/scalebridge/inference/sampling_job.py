@@ -14,7 +14,8 @@ from scalebridge.core.files import write_text
 from scalebridge.engine.executors import Crew, Engine, SerialExecutor, hired
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.progress import Advance, tallied
-from scalebridge.engine.store import MISSING, Store, decode, encode
+from scalebridge.engine.store import Store, decode, encode
+from scalebridge.engine.task_folder import MISSING
 from scalebridge.inference.blocks import Question, Sampler, run_block, run_pickled
 from scalebridge.inference.correction import no_correction
 from scalebridge.inference.diagnostics import autocorrelation_time, ess_bulk, r_hat
