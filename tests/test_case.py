@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from cli_helpers import CASE, invoke, layers, save, write_case
 from scalebridge.cli.case import TASKS, json_schema
 from scalebridge.cli.case_file import line_of, load_case, validate_case
-from scalebridge.cli.solving import prepare
+from scalebridge.cli.solving import digest_of_files, prepare
 from scalebridge.core.errors import CaseError, InputError
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "berea_conductivity.toml"
@@ -186,3 +187,21 @@ def test_any_data_is_a_case_or_refused(tables):
         validate_case({"task": "conductivity", **tables}, "case.toml")
     except InputError as error:
         assert error.cure  # noqa: PT017 (any other exception fails the test by itself)
+
+
+def test_a_folder_that_a_case_reads_counts_with_all_that_is_in_it(tmp_path):
+    class Read(BaseModel):
+        seen: str
+
+    case, store = Read(seen="seen.zarr"), tmp_path / "seen.zarr"
+    missing = digest_of_files(case, [store])
+    (store / "fine").mkdir(parents=True)
+    (store / "fine" / "0.0").write_bytes(b"\x01")
+    first = digest_of_files(case, [store])
+    (store / "fine" / "0.0").write_bytes(b"\x02")
+    second = digest_of_files(case, [store])
+    (store / "fine" / "0.0").rename(store / "fine" / "0.1")
+    third = digest_of_files(case, [store])
+    assert len({missing, first, second, third}) == 4
+    (store / "fine" / "0.1").rename(store / "fine" / "0.0")
+    assert digest_of_files(case, [store]) == second

@@ -210,7 +210,16 @@ def digest_of_files(case: Any, files: Iterable[Path]) -> str:
 
     Args:
         case: the case; its title and its output decide nothing.
-        files: what it reads; one that is not a file is left to the reader to refuse.
+        files: what it reads, of a folder all that is in it; one that is neither is left to the reader to
+            refuse.
     """
-    content = [sha256_of(file) if file.is_file() else None for file in files]
+    content = [_content(file) for file in files]
     return digest_of(case.model_dump(exclude={"output", "title"}) | {"content": content})
+
+
+def _content(file: Path) -> str | dict[str, str] | None:
+    """Return the SHA-256 of a file, or of each file of a folder, such as a Zarr store, by its name."""
+    if file.is_dir():
+        inside = sorted(part for part in file.rglob("*") if part.is_file())
+        return {part.relative_to(file).as_posix(): sha256_of(part) for part in inside}
+    return sha256_of(file) if file.is_file() else None

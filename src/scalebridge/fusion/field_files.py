@@ -1,6 +1,5 @@
 """Fields as files, written window by window: NetCDF, Zarr, GeoTIFF, with coordinates, times and CRS."""
 
-import importlib
 import os
 import shutil
 import warnings
@@ -12,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.core.errors import InputError, MissingExtraError
+from scalebridge.core.errors import InputError
 from scalebridge.fusion.fusion_grid import Grid
 from scalebridge.fusion.fusion_problem import day_text
 from scalebridge.fusion.lazy_arrays import WHOLE, Window
+from scalebridge.io.stored import need
 
 SUFFIXES = (".nc", ".zarr", ".tif")
 NAMES = ("mean", "std")
@@ -47,21 +47,13 @@ class Frame:
         return (len(self.days), *self.grid.shape)
 
 
-def need_package(name: str, purpose: str, extra: str = "fusion") -> Any:
-    """Import an optional package, or say what brings it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(name, extra=extra, purpose=purpose) from error
-
-
 def coordinates(frame: Frame) -> Any:
     """Return an xarray Dataset of time, y and x, with the coordinate reference system if there is one.
 
     Raises:
         MissingExtraError: xarray, or rioxarray for the system, is not installed.
     """
-    xarray = need_package("xarray", "a Dataset")
+    xarray = need("xarray", extra="fusion", purpose="a Dataset")
     time = frame.days.astype(float)
     if frame.dated:
         time = np.round(time * 86400).astype("datetime64[s]").astype("datetime64[ns]")
@@ -69,7 +61,7 @@ def coordinates(frame: Frame) -> Any:
     found = xarray.Dataset(coords=coords, attrs=dict(frame.attributes))
     if frame.grid.crs is None:
         return found
-    need_package("rioxarray", "coordinate reference systems")
+    need("rioxarray", extra="fusion", purpose="coordinate reference systems")
     return found.rio.write_crs(frame.grid.crs)
 
 
@@ -96,8 +88,8 @@ def check_field_path(path: str | os.PathLike[str]) -> Path:
         )
     package = {".nc": "h5netcdf", ".zarr": "zarr", ".tif": "rasterio"}[target.suffix]
     extra = "zarr" if package == "zarr" else "fusion"
-    need_package(package, f"writing '{target.suffix}'", extra)
-    need_package("xarray", "coordinates of files")
+    need(package, extra=extra, purpose=f"writing '{target.suffix}'")
+    need("xarray", extra="fusion", purpose="coordinates of files")
     return target
 
 
@@ -137,7 +129,7 @@ def open_field(
 
 @contextmanager
 def _netcdf(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
-    h5netcdf = need_package("h5netcdf", "NetCDF")
+    h5netcdf = need("h5netcdf", extra="fusion", purpose="NetCDF")
     coordinates(frame).to_netcdf(part, engine="h5netcdf")
     with h5netcdf.File(part, "a") as file:
         for name in NAMES:
@@ -151,7 +143,7 @@ def _netcdf(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
 
 @contextmanager
 def _zarr(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
-    zarr = need_package("zarr", "Zarr", "zarr")
+    zarr = need("zarr", extra="zarr", purpose="Zarr")
     coordinates(frame).to_zarr(part, mode="w", zarr_format=2, consolidated=False)
     group = zarr.open_group(part, mode="a", zarr_format=2)
     made = {
@@ -168,7 +160,7 @@ def _zarr(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
 
 @contextmanager
 def _tiffs(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
-    rasterio = need_package("rasterio", "GeoTIFF")
+    rasterio = need("rasterio", extra="fusion", purpose="GeoTIFF")
     plain = {name: _with_name(part, name).with_suffix(".plain.tif") for name in NAMES}
     a, (dates, rows, columns) = frame.grid.affine, frame.shape
     turned = rasterio.Affine(a[1, 1], a[1, 0], a[1, 2], a[0, 1], a[0, 0], a[0, 2])
@@ -197,7 +189,7 @@ def _tiffs(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
             for file in made.values():
                 file.close()
         for name in NAMES:
-            need_package("rasterio.shutil", "GeoTIFF").copy(
+            need("rasterio.shutil", extra="fusion", purpose="GeoTIFF").copy(
                 plain[name], _with_name(part, name), driver="COG", bigtiff="if_safer"
             )
     finally:
@@ -230,12 +222,12 @@ def read_field(path: Path, frame: Frame) -> Any:
     Raises:
         MissingExtraError: a package is not installed.
     """
-    xarray = need_package("xarray", "a Dataset")
+    xarray = need("xarray", extra="fusion", purpose="a Dataset")
     if path.suffix == ".zarr":
         return xarray.open_zarr(path, chunks=None)
     if path.suffix == ".nc":
         return xarray.open_dataset(path, engine="h5netcdf")
-    tiffs = need_package("rioxarray", "GeoTIFF")
+    tiffs = need("rioxarray", extra="fusion", purpose="GeoTIFF")
     found = {name: tiffs.open_rasterio(_with_name(path, name)) for name in NAMES}
     time = coordinates(frame)["time"]
     told = {n: v.rename(band="time").assign_coords(time=time.values) for n, v in found.items()}

@@ -1,6 +1,6 @@
 """A scene that need not fit into memory: sensors that are read a window at a time, footprints kept whole."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -229,9 +229,3 @@ def _mean_of(fine: np.ndarray, finest: Sensor) -> float:
         wanted = "some in the footprints that parameters are learnt from"
         raise finest.refusal("data", "no value", wanted, cure)
     return float(np.nanmean(fine))
-
-
-def tile_problems(scene: Scene, windows: Sequence[Window], known: Problem) -> Iterator[Problem]:
-    """Read tiles, one when its turn comes."""
-    for window in windows:
-        yield scene.part([window], known)

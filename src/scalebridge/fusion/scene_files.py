@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.errors import FileFormatError, InputError
-from scalebridge.fusion.field_files import need_package
+from scalebridge.io.stored import need
 
 _DATE = re.compile(r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)")
 
@@ -55,7 +55,7 @@ class GeoTiffs:
 
     def __getitem__(self, key: Any) -> np.ndarray:
         rows, columns = (slice(*part.indices(n)) for part, n in zip(key[-2:], self.shape[1:], strict=True))
-        rasterio = need_package("rasterio", "GeoTIFF")
+        rasterio = need("rasterio", extra="fusion", purpose="GeoTIFF")
         window = rasterio.windows.Window.from_slices(rows, columns)
         found = np.empty((self.shape[0], rows.stop - rows.start, columns.stop - columns.start))
         for place in range(self.shape[0]):
@@ -68,7 +68,7 @@ class GeoTiffs:
 
 
 def _header(path: Path) -> tuple[tuple[int, int], tuple[float, ...], str | None, int]:
-    rasterio = need_package("rasterio", "GeoTIFF")
+    rasterio = need("rasterio", extra="fusion", purpose="GeoTIFF")
     try:
         with rasterio.open(path) as file:
             transform, crs = tuple(file.transform)[:6], file.crs
@@ -110,10 +110,12 @@ def _arrays_npz(file: Path) -> Any:
 
 
 def _arrays_netcdf(file: Path) -> Any:
-    need_package("h5netcdf", "NetCDF")
-    return need_package("xarray", "NetCDF").open_dataset(file, engine="h5netcdf", decode_coords="all")
+    need("h5netcdf", extra="fusion", purpose="NetCDF")
+    return need("xarray", extra="fusion", purpose="NetCDF").open_dataset(
+        file, engine="h5netcdf", decode_coords="all"
+    )
 
 
 def _arrays_zarr(file: Path) -> Any:
-    need_package("zarr", "Zarr", "zarr")
-    return need_package("xarray", "Zarr").open_zarr(file, chunks=None, decode_coords="all")
+    need("zarr", extra="zarr", purpose="Zarr")
+    return need("xarray", extra="fusion", purpose="Zarr").open_zarr(file, chunks=None, decode_coords="all")
