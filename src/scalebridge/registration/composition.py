@@ -11,7 +11,7 @@ from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.io.stored import need, reading
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.registration_result import Registration
-from scalebridge.registration.spatial_map import SpatialMap, lifted
+from scalebridge.registration.spatial_map import SpatialMap, lifted, nearest_affine, spread_over
 
 _PURPOSE = "composing with ITK's transforms"
 
@@ -67,10 +67,7 @@ class Chain:
     @property
     def matrix(self) -> np.ndarray:
         """Derivative of the nearest affine map over the fixed image, (axes, axes of the fixed image)."""
-        ends = [np.linspace(0, n - 1, 8) for n in self.frame.shape]
-        points = self.frame.points(np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 2))
-        design = np.column_stack([points, np.ones(len(points))])
-        return np.linalg.lstsq(design, self(points), rcond=None)[0][:2].T
+        return nearest_affine(self, spread_over(self.frame, 8))[0]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Map points, (n, axes of the fixed image), mm."""
@@ -177,9 +174,12 @@ def _from_file(file: Path, frame: Frame) -> SpatialMap | ItkLink:
 
 def _from_itk(transform: Any, frame: Frame) -> SpatialMap | ItkLink:
     """Linear transforms become matrices, so that they can be taken in exactly."""
+    return SpatialMap(*linear_part(transform), frame) if transform.IsLinear() else ItkLink(transform)
+
+
+def linear_part(transform: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Matrix and shift of one of ITK's linear transforms."""
     axes = int(transform.GetDimension())
-    if not transform.IsLinear():
-        return ItkLink(transform)
     first = np.array(transform.TransformPoint([0.0] * axes))
     columns = [np.array(transform.TransformPoint(e.tolist())) - first for e in np.eye(axes)]
-    return SpatialMap(np.array(columns).T, first, frame)
+    return np.array(columns).T, first

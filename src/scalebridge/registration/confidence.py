@@ -85,11 +85,16 @@ def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
     samples = min(fitted.points, known / max(2.0 * stiffness * bent, 1e-300))
     local = local_steps(fitted.sharp, found, shared_slope(fitted.sharp, found))
     confidence = Confidence(scaled, factor, samples, known, share, local=local)
+    some = some_tissue(fitted)
+    typical = float(np.median(confidence.at(found, some))) if len(some) else float("nan")
+    return replace(confidence, typical=typical)
+
+
+def some_tissue(fitted: Fitted) -> np.ndarray:
+    """Some two hundred points of the tissue that the last level compared, (n, 2), mm."""
     weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
     chosen = fitted.pairing.points[weights > 0.5]
-    step = max(1, len(chosen) // 200)
-    typical = float(np.median(confidence.at(found, chosen[::step]))) if len(chosen) else float("nan")
-    return replace(confidence, typical=typical)
+    return chosen[:: max(1, len(chosen) // 200)]
 
 
 def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.core.files import atomic_path, write_text
 from scalebridge.io.stored import need, reading
-from scalebridge.registration.composition import Chain
+from scalebridge.registration.composition import Chain, linear_part
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.registration_result import map_as_dict
 from scalebridge.registration.section_pose import upright
@@ -269,10 +269,8 @@ def _from_itk(transform: Any, frame: Frame, sitk: Any) -> SpatialMap:
     axes = int(transform.GetDimension())
     matrix, shift = np.eye(axes), np.zeros(axes)
     for part in reversed(linear):  # the last one is applied first
-        one = np.array(part.TransformPoint([0.0] * axes))
-        columns = [np.array(part.TransformPoint(axis.tolist())) - one for axis in np.eye(axes)]
-        step = np.array(columns).T
-        matrix, shift = step @ matrix, step @ shift + one
+        step, first = linear_part(part)
+        matrix, shift = step @ matrix, step @ shift + first
     linear_map = SpatialMap(matrix, shift, frame)
     if not splines:
         return linear_map

@@ -11,6 +11,7 @@ from scalebridge.registration.curvature import Curvature, measure_curvature
 from scalebridge.registration.damage import without_damage
 from scalebridge.registration.descent import descend
 from scalebridge.registration.difference import DescriptorPairing
+from scalebridge.registration.frame import Frame
 from scalebridge.registration.matching import Pairing, SplineCost, Step, fit_affine
 from scalebridge.registration.pyramid import Layer, blurred, nearest_layer
 from scalebridge.registration.spatial_map import SpatialMap
@@ -120,7 +121,7 @@ def fit_levels(
         say: told of every level.
     """
     clock = time.thread_time()
-    pairing = _pair(fixed, moving, start, size / 70.0, bins)
+    pairing = pair_at(fixed, moving, start, size / 70.0, bins)
     found, step = fit_affine(pairing, start)
     steps = [replace(step, seconds=time.thread_time() - clock)]
     say(steps[-1])
@@ -140,12 +141,12 @@ def fit_levels(
             moving = evened(pairing, found, moving, 0.2 * size)
         last = plan is plans[-1]
         bins = round(_FINER_BINS * bins) if last else bins
-        pairing = _pair(fixed, moving, found, plan.spacing, bins, _BLUR if last else (0.0, 0.0))
+        pairing = pair_at(fixed, moving, found, plan.spacing, bins, _BLUR if last else (0.0, 0.0))
         judged = pairing if similarity == "information" else _described(pairing, found, similarity)
         found, step, curvature, factor, points = fit_spline(judged, found, stiffness)
         steps.append(replace(step, seconds=time.thread_time() - clock))
         say(steps[-1])
-    sharp = _pair(fixed, moving, found, plans[-1].spacing, bins) if plans else pairing
+    sharp = pair_at(fixed, moving, found, plans[-1].spacing, bins) if plans else pairing
     return Fitted(
         found,
         linear,
@@ -162,7 +163,7 @@ def fit_levels(
     )
 
 
-def _pair(
+def pair_at(
     fixed: list[Layer],
     moving: list[Layer],
     found: SpatialMap,
@@ -170,6 +171,7 @@ def _pair(
     bins: int,
     blur: tuple[float, float] = (0.0, 0.0),
 ) -> Pairing:
+    """The layers whose samples are about so many mm apart in the fixed image, blurred by so many samples."""
     scale = float(abs(np.linalg.det(found.matrix)) ** (1.0 / found.axes))
     layers = (nearest_layer(fixed, spacing), nearest_layer(moving, spacing * scale))
     first, second = (blurred(layer, width) for layer, width in zip(layers, blur, strict=True))
@@ -210,19 +212,15 @@ def fit_spline(
         value, slope = cost(x.reshape(shape))
         return value, slope.ravel()
 
-    x = start.coefficients.ravel()
-    before, count, costs = pairing(cost.mapped(start.coefficients), slope=False).value, 0, []
-    for _ in range(2):
-        flat(x)
+    def metric():
         curvature = measure_curvature(cost)
         factor = curvature.factor(stiffness)
-        gone = descend(
-            flat, x, lambda g, c=curvature, f=factor: c.solve(f, g), steps=_STEPS // 2, tolerance=_FINE,
-            longest=0.4 * start.grid.step[0],
-        )  # fmt: skip
-        x, count, costs = gone.x, count + gone.evaluations + 1, [*costs, *gone.costs]
-        if len(gone.costs) <= _STEPS // 2:
-            break
+        return lambda g: curvature.solve(factor, g)
+
+    before = pairing(cost.mapped(start.coefficients), slope=False).value
+    x, count, costs = descend_in_rounds(
+        flat, start.coefficients.ravel(), metric, longest=0.4 * start.grid.step[0]
+    )
     coefficients = x.reshape(shape)
     flat(x)
     curvature = measure_curvature(cost)
@@ -240,6 +238,34 @@ def fit_spline(
     )
     found = replace(start, coefficients=coefficients)
     return found, step, curvature, curvature.factor(stiffness), matched.weight
+
+
+def descend_in_rounds(
+    flat: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    x: np.ndarray,
+    metric: Callable[[], Callable[[np.ndarray], np.ndarray]],
+    *,
+    longest: float,
+) -> tuple[np.ndarray, int, list[float]]:
+    """Descend twice, each time with the metric of where the cost was last evaluated.
+
+    Args:
+        flat: the cost and its slope.
+        x: where to start.
+        metric: makes the inverse curvature at the cost's last place.
+        longest: step of a number, mm.
+
+    Returns:
+        where it ended, how many evaluations it took, and the cost after each step.
+    """
+    count, costs = 0, []
+    for _ in range(2):
+        flat(x)
+        gone = descend(flat, x, metric(), steps=_STEPS // 2, tolerance=_FINE, longest=longest)
+        x, count, costs = gone.x, count + gone.evaluations + 1, [*costs, *gone.costs]
+        if len(gone.costs) <= _STEPS // 2:
+            break
+    return x, count, costs
 
 
 def evened(pairing: Pairing, found: SpatialMap, moving: list[Layer], radius: float) -> list[Layer]:
@@ -260,19 +286,19 @@ def evened(pairing: Pairing, found: SpatialMap, moving: list[Layer], radius: flo
     at = np.round(coarse.frame.indices(mapped)).astype(int)
     inside = np.all((at >= 0) & (at < np.array(coarse.frame.shape)), axis=1)
     number = np.ravel_multi_index(tuple(at[inside].T), coarse.frame.shape)
-    width = [radius / h for h in coarse.frame.spacing]
     sums = [
-        ndimage.gaussian_filter(
-            np.bincount(number, part[inside] * weights[inside], coarse.values.size).reshape(
-                coarse.frame.shape
-            ),
-            width,
-        )
-        for part in (values, expected)
+        np.bincount(number, part[inside] * weights[inside], coarse.values.size) for part in (values, expected)
     ]
-    floor = 0.02 * sums[1].max() + 1e-12
-    field = np.clip((sums[0] + floor) / (sums[1] + floor), 0.5, 2.0)
+    field = slow_change(sums[0], sums[1], coarse.frame, radius)
     return [_divided(layer, coarse, field) for layer in moving]
+
+
+def slow_change(seen: np.ndarray, expected: np.ndarray, frame: Frame, radius: float) -> np.ndarray:
+    """What is seen over what is expected, both smoothed, as far as either says something; in 1/2..2."""
+    width = [radius / h for h in frame.spacing]
+    above, below = (ndimage.gaussian_filter(p.reshape(frame.shape), width) for p in (seen, expected))
+    floor = 0.02 * below.max() + 1e-12
+    return np.clip((above + floor) / (below + floor), 0.5, 2.0)
 
 
 def _divided(layer: Layer, coarse: Layer, field: np.ndarray) -> Layer:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scalebridge.registration.confidence import Confidence, measure_confidence
+from scalebridge.registration.confidence import Confidence, measure_confidence, some_tissue
 from scalebridge.registration.levels import Fitted
 from scalebridge.registration.matching import SplineCost
 from scalebridge.registration.section_levels import TERMS, Bow, bow_information, bow_stiffness, weighed_slopes
@@ -111,11 +111,9 @@ def measure_section_confidence(fitted: Fitted, stiffness: float) -> Confidence |
     spread = np.linalg.inv(own - mixed.T @ solved) / inside.samples
     follow = -solved.reshape(*found.coefficients.shape[:2], 2, TERMS)
     confidence = SectionConfidence(inside, bow, spread, follow)
-    weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
-    chosen = fitted.pairing.points[weights > 0.5]
-    if not len(chosen):
+    some = some_tissue(fitted)
+    if not len(some):
         return confidence
-    some = chosen[:: max(1, len(chosen) // 200)]
     return replace(
         confidence,
         typical=float(np.median(confidence.at(found, some))),

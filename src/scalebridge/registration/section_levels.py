@@ -10,20 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from scalebridge.registration.curvature import Curvature, measure_curvature
 from scalebridge.registration.damage import without_damage
-from scalebridge.registration.descent import descend
-from scalebridge.registration.levels import Fitted, Plan, covering, refined
+from scalebridge.registration.levels import (
+    Fitted,
+    Plan,
+    covering,
+    descend_in_rounds,
+    pair_at,
+    refined,
+    slow_change,
+)
 from scalebridge.registration.matching import Pairing, SplineCost, Step
-from scalebridge.registration.pyramid import Layer, carried, nearest_layer
+from scalebridge.registration.pyramid import Layer, carried
 from scalebridge.registration.section_search import fit_pose
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.spline import SplineGrid
 
-_STEPS = 40
-_FINE = 1.5e-5  # nats: gain of three steps below which a level ends
 TERMS = 6  # of a polynomial of second degree in the plane
 
 
@@ -123,12 +127,6 @@ def fit_section(
     )  # fmt: skip
 
 
-def pair_at(fixed: list[Layer], moving: list[Layer], found: SpatialMap, spacing: float, bins: int) -> Pairing:
-    """The layers whose samples are about so many mm apart in the section."""
-    scale = float(abs(np.linalg.det(found.matrix)) ** (1.0 / 3.0))
-    return Pairing(nearest_layer(fixed, spacing), nearest_layer(moving, spacing * scale), bins=bins)
-
-
 def fit_bowed_spline(
     pairing: Pairing, start: SpatialMap, stiffness: float
 ) -> tuple[SpatialMap, Step, Curvature, float]:
@@ -151,17 +149,11 @@ def fit_bowed_spline(
         return value, np.concatenate([slope[..., :2].ravel(), basis.T @ slope[..., 2].ravel()])
 
     bent = np.linalg.lstsq(basis, start.coefficients[..., 2].ravel(), rcond=None)[0]
-    x = np.concatenate([start.coefficients[..., :2].ravel(), bent])
-    before, count, costs = pairing(cost.mapped(start.coefficients), slope=False).value, 0, []
-    for _ in range(2):
-        flat(x)
-        gone = descend(
-            flat, x, metric_of(cost, bow, stiffness), steps=_STEPS // 2, tolerance=_FINE,
-            longest=0.4 * start.grid.step[0],
-        )  # fmt: skip
-        x, count, costs = gone.x, count + gone.evaluations + 1, [*costs, *gone.costs]
-        if len(gone.costs) <= _STEPS // 2:
-            break
+    before = pairing(cost.mapped(start.coefficients), slope=False).value
+    x, count, costs = descend_in_rounds(
+        flat, np.concatenate([start.coefficients[..., :2].ravel(), bent]),
+        lambda: metric_of(cost, bow, stiffness), longest=0.4 * start.grid.step[0],
+    )  # fmt: skip
     flat(x)
     matched = cost.matched
     assert matched is not None  # noqa: S101
@@ -229,8 +221,7 @@ def evened_section(pairing: Pairing, found: SpatialMap, fixed: list[Layer], radi
     for part in (pairing.fixed.values.ravel()[pairing.kept], expected):
         dense = np.zeros(int(np.prod(frame.shape)))
         dense[pairing.kept] = part * weights
-        sums.append(ndimage.gaussian_filter(dense.reshape(frame.shape), [radius / h for h in frame.spacing]))
-    floor = 0.02 * sums[1].max() + 1e-12
-    ratio = np.clip((sums[0] + floor) / (sums[1] + floor), 0.5, 2.0).astype(np.float32)
+        sums.append(dense)
+    ratio = slow_change(sums[0], sums[1], frame, radius).astype(np.float32)
     field = Layer(ratio, np.ones_like(ratio), frame)
     return [replace(q, values=np.clip(q.values / carried(field, q), 0.0, 1.0)) for q in fixed]

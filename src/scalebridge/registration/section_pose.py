@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scalebridge.registration.spatial_map import SpatialMap
+from scalebridge.registration.spatial_map import SpatialMap, nearest_affine, spread_over
 
 _AXES = {
     "sagittal": ((0, 1, 0), (0, 0, -1)),
@@ -94,10 +94,4 @@ def nearest_plane(found: SpatialMap, points: np.ndarray | None = None) -> tuple[
     """Columns (3, 2) and shift of the plane columns · x + shift nearest to a map, over points of it."""
     if found.coefficients is None:
         return found.matrix[:, :2], found.shift
-    if points is None:
-        ends = [np.linspace(0, n - 1, 24) for n in found.frame.shape]
-        indices = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1)
-        points = found.frame.points(indices.reshape(-1, 2))
-    design = np.column_stack([points, np.ones(len(points))])
-    solved = np.linalg.lstsq(design, found(points), rcond=None)[0]
-    return solved[:2].T, solved[2]
+    return nearest_affine(found, spread_over(found.frame, 24) if points is None else points)

@@ -12,7 +12,7 @@ from scalebridge.core.errors import ImageError
 from scalebridge.core.threads import in_slabs
 from scalebridge.registration.descent import descend
 from scalebridge.registration.matching import Pairing, Step
-from scalebridge.registration.pyramid import Layer
+from scalebridge.registration.pyramid import Layer, nearest_layer
 from scalebridge.registration.section_kernels import fill_histograms
 from scalebridge.registration.section_pose import plane_axes, upright, with_plane
 from scalebridge.registration.similarity import Matched, joint_information
@@ -157,16 +157,12 @@ def search_pose(
     kept = _different(coarse.points, [attempt.map for attempt in found], _KEPT)
     refined = _ranked([fit_pose(coarse, pose, 40) for pose in kept])
     spacing = size / 70.0
-    fine = Pairing(_near(fixed, spacing), _near(moving, spacing), bins=32)
+    fine = Pairing(nearest_layer(fixed, spacing), nearest_layer(moving, spacing), bins=32)
     last = _ranked([fit_pose(fine, pose, 40) for pose, _ in refined[:_FINAL]])
     (best, step), points = last[0], fine.points
     others = [s for m, s in last[1:] if _apart(m, best, points)]
     margin = step.after - others[0].after if others else np.inf
     return Start(best, step, tuple(found), float(margin))
-
-
-def _near(layers: list[Layer], spacing: float) -> Layer:
-    return min(layers, key=lambda layer: abs(np.log(layer.spacing / spacing)))
 
 
 def _scored(

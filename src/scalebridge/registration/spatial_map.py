@@ -1,5 +1,6 @@
 """The map from a fixed point to a moving point: a spline displacement, then a linear map."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -137,3 +138,24 @@ def gathered(first, values: np.ndarray, second) -> np.ndarray:
     """The adjoint of `spread`: sums of grid values by control point."""
     parts = [first.T @ (second.T @ values[..., c].T).T for c in range(values.shape[-1])]
     return np.stack(parts, axis=-1)
+
+
+def spread_over(frame: Frame, count: int) -> np.ndarray:
+    """Points of a plane's grid, about `count` along each axis from edge to edge, (n, 2), mm."""
+    ends = [np.linspace(0, n - 1, count) for n in frame.shape]
+    return frame.points(np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 2))
+
+
+def nearest_affine(
+    found: Callable[[np.ndarray], np.ndarray], points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Matrix (axes, 2) and shift of the affine map nearest to a map over points (n, 2).
+
+    Example:
+        >>> matrix, shift = nearest_affine(lambda x: 2 * x + 1, np.array([[0.0, 0], [1, 0], [0, 1], [1, 1]]))
+        >>> matrix.round(9).tolist(), shift.round(9).tolist()
+        ([[2.0, 0.0], [0.0, 2.0]], [1.0, 1.0])
+    """
+    design = np.column_stack([points, np.ones(len(points))])
+    solved = np.linalg.lstsq(design, found(points), rcond=None)[0]
+    return solved[:2].T, solved[2]
