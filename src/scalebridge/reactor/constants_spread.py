@@ -77,8 +77,7 @@ class ConstantsSensitivity:
 
     def _rows(self, name: str, key: str) -> np.ndarray:
         own = self.slopes[key][name].reshape(len(self.value), -1)
-        of_k = getattr(self.k, key)[name].ravel() if key != "fission" else np.zeros(own.shape[1])
-        return np.vstack([of_k, own])
+        return np.vstack([self.k.slope(name, key), own])
 
 
 @dataclass(frozen=True, eq=False)

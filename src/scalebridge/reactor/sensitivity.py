@@ -83,10 +83,11 @@ class Sensitivity:
         blocks = checked_covariance(covariance, self.materials)
         variance = 0.0
         for (name, key, other, second), matrix in blocks.items():
-            variance += float(self._slope(name, key) @ matrix @ self._slope(other, second))
+            variance += float(self.slope(name, key) @ matrix @ self.slope(other, second))
         return float(np.sqrt(max(variance, 0.0)))
 
-    def _slope(self, name: str, key: str) -> np.ndarray:
+    def slope(self, name: str, key: str) -> np.ndarray:
+        """Return the derivatives by a cross-section of a material, flattened; zero by "fission" alone."""
         slope = getattr(self, key)[name] if key != "fission" else np.zeros(self.materials[name].groups)
         return slope.ravel()
 

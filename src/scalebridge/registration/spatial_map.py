@@ -153,7 +153,7 @@ def nearest_affine(
 
     Example:
         >>> matrix, shift = nearest_affine(lambda x: 2 * x + 1, np.array([[0.0, 0], [1, 0], [0, 1], [1, 1]]))
-        >>> matrix.round(9).tolist(), shift.round(9).tolist()
+        >>> (matrix.round(9) + 0.0).tolist(), shift.round(9).tolist()
         ([[2.0, 0.0], [0.0, 2.0]], [1.0, 1.0])
     """
     design = np.column_stack([points, np.ones(len(points))])

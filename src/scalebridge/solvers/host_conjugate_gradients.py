@@ -118,6 +118,10 @@ class HostCG:
         """Whether the working type is narrower than the iterate's."""
         return self.dx is not self.x
 
+    def relative(self, residual: np.ndarray) -> float:
+        """Return the norm of a residual over that of the load."""
+        return math.sqrt(dot(residual, residual)) / (self.norm_b or 1.0)
+
     def collect(self) -> None:
         """Add what was gathered since the last renewal to the iterate."""
         if self.single:
@@ -165,7 +169,7 @@ def begin(
     rz = operator.preconditioner(dtype).sweep(r, None, lambda _: _copy_to(p))
     state = HostCG(operator, x, dx, r, p, q, rz, floor, _inverse(floor), energy, norm_b, least)
     nothing = rz <= _noise(dtype) ** 2 * max(energy, least) or rz == 0.0
-    first = 1.0 if start is None else math.sqrt(dot(r, r)) / (norm_b or 1.0)
+    first = 1.0 if start is None else state.relative(r)
     state.code = Outcome.converged if nothing else -1
     state.residuals.append(0.0 if nothing else first)
     state.errors.append(0.0 if nothing else _relative(rz * _inverse(floor), max(energy, least)))
@@ -250,7 +254,7 @@ def _renew(state: HostCG) -> None:
     state.renew = _RENEWED_AGAIN * state.residuals[-1]
     state.collect()
     state.operator.residual(state.x, state.r)
-    true = math.sqrt(dot(state.r, state.r)) / (state.norm_b or 1.0)
+    true = state.relative(state.r)
     if true > _DRIFTED * state.residuals[-1]:
         _start_anew(state, true)
 
@@ -258,7 +262,7 @@ def _renew(state: HostCG) -> None:
 def _verify(state: HostCG, solver: ConjugateGradients) -> None:
     """Compute the true residual; if it is too large, go on from it."""
     state.operator.residual(state.x, state.q)
-    true = math.sqrt(dot(state.q, state.q)) / (state.norm_b or 1.0)
+    true = state.relative(state.q)
     state.residuals[-1], state.verified = true, True
     if state.code == Outcome.converged and true <= solver.residual_rtol:
         return
