@@ -32,16 +32,17 @@ def smooth_permeability(
         progress: whether to draw a bar; on a terminal unless given.
         throw: whether to raise when the solver does not converge.
 
-    Errors, limits and cost are those of `geometry_permeability`; a mirrored image is solved with its
-    reflections, 2^dim as many voxels.
+    Errors, limits and cost are those of `geometry_permeability`; of a mirrored image the sample alone is
+    solved, once for each direction.
     """
     settings = job.settings
-    pores, cells = smooth_pores(job)
+    pores = smooth_pores(job)
     found = geometry_permeability(
         pores,
-        cells,
+        job.image.shape,
         slip_length=settings.slips,
         slip_lengths=settings.slip_curve,
+        mirrored=settings.boundary == "mirrored",
         rtol=settings.rtol,
         max_steps=settings.max_steps,
         halved=settings.budget in ("standard", "full"),
@@ -49,8 +50,6 @@ def smooth_permeability(
         progress=progress,
         throw=throw,
     )
-    inside = tuple(slice(n) for n in job.image.shape)  # of a mirrored image the first of its reflections
-    kept = {name: field[(..., *inside)] for name, field in found.fields.items()}
     moved = pores.shift / job.edge
     parts = {} if settings.budget == "none" else found.uncertainty
     return replace(
@@ -60,7 +59,6 @@ def smooth_permeability(
         stats={**found.stats, "percolating": list(job.connected.directions)},
         provenance=replace(flow_provenance(job, clock), elapsed=found.provenance.elapsed),
         inputs=flow_inputs(job),
-        fields=kept,
         subject=job.image,
         notes=(
             "Walls are smooth surfaces and not the voxels' steps, which were smoothed over two voxels; walls "
@@ -70,16 +68,15 @@ def smooth_permeability(
     )
 
 
-def smooth_pores(job: FlowJob) -> tuple[ImagePores, list[int]]:
-    """Return the pores of a job with smooth walls, and the number of voxels along each axis."""
+def smooth_pores(job: FlowJob) -> ImagePores:
+    """Return the pores of a job with smooth walls."""
     mirrored = tuple(range(job.dim)) if job.settings.boundary == "mirrored" else ()
     labels = None
     if job.settings.wall_slips:
         solid = np.asarray(job.image.labels, dtype=np.int64)
         labels = np.where(np.isin(solid, job.pores), NO_LABEL, solid)
     edges = job.image.voxel or job.image.aspect
-    pores = ImagePores(job.flowing, edges, mirrored=mirrored, labels=labels)
-    return pores, [n * (2 if mirrored else 1) for n in job.image.shape]
+    return ImagePores(job.flowing, edges, mirrored=mirrored, labels=labels)
 
 
 def surface_permeability(

@@ -87,7 +87,13 @@ def traced_permeability(job: FlowJob, slip_length: Any, voxel: Any, memory_limit
     image = VoxelImage(job.open.astype(np.uint8), job.image.aspect, periodic=job.image.periodic)
     scaled = FlowJob(image, (1,), job.settings)
     if job.settings.walls == "smooth":
-        solve = slip_solver(*smooth_pores(scaled), rtol=job.settings.rtol, max_steps=job.settings.max_steps)
+        solve = slip_solver(
+            smooth_pores(scaled),
+            image.shape,
+            mirrored=job.settings.boundary == "mirrored",
+            rtol=job.settings.rtol,
+            max_steps=job.settings.max_steps,
+        )
     else:
         solve = lambda length: plane_point(scaled.with_slip(length))  # noqa: E731
     k = differentiable_point(solve, job.dim, slip / edge)
