@@ -1,9 +1,8 @@
-"""A mirrored cell solved on its sample alone: what its reflections together give, at a fraction of the size."""
+"""A mirrored cell solved on its sample alone: what its reflections together give, at 1/2^dim of the size."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
-from test_cut_cell import solved
 
 import scalebridge as sb
 from scalebridge.cells.smooth_walls import geometry_permeability, slip_curve
@@ -14,6 +13,7 @@ from scalebridge.grids.cut_system import CutCell
 from scalebridge.grids.image_walls import ImagePores
 from scalebridge.grids.pore_shapes import Channel, cylinder_array
 from scalebridge.grids.staggered import assemble_staggered
+from test_cut_cell import solved
 
 ROUNDING = 1e-8  # of direct solves in which a share of 1e-11 of a mass settles pressures; 3e-10 was seen
 
@@ -67,9 +67,11 @@ def test_where_nothing_leads_through_the_answer_is_exactly_zero():
     image = np.zeros((12, 12), bool)
     image[3:9] = True  # a slit along y
     walls = ImagePores(image, (1.0, 1.0), mirrored=(0, 1), keep_volume=False)
-    found = geometry_permeability(walls, 12, mirrored=True, slip_lengths=(0.0, 0.5), halved=False, fields=True)
+    options = {"slip_lengths": (0.0, 0.5), "halved": False, "fields": True}
+    found = geometry_permeability(walls, 12, mirrored=True, **options)
     assert found.value[0, 0] == found.derivatives["slip length"][0, 0] == 0.0
-    assert found.value[1, 1] == pytest.approx(6 * (6**2 + 2) / 12 / 12, rel=1e-2)  # of smoothed walls six voxels apart
+    # Smoothing moves walls that are six voxels apart.
+    assert found.value[1, 1] == pytest.approx(6 * (6**2 + 2) / 12 / 12, rel=1e-2)
     assert set(found.fields) == {"velocity_y", "pressure_y"}
     assert found.passed, str(found)
 
