@@ -188,6 +188,27 @@ def slip_solver(
     return lambda slip_length: _point(cell, slip_length, stop)
 
 
+def piece_solver(cell: CutCell, *, rtol: float, max_steps: int) -> Callable[[np.ndarray], Point]:
+    """Return what solves for the permeability at slip lengths of all pieces of wall, and its slope by each.
+
+    Slip lengths are those of `cell.own`, in metres; slopes have the shape (pieces, dim, dim).
+    """
+    stop = _stop(rtol, max_steps)
+
+    def solve(slips: np.ndarray) -> Point:
+        model = _model(cell, slips, stop)
+        tangent = flow_tangent(model, list(cell.axes))
+        require_converged(worst_outcome(tangent.codes), "permeability")
+        velocities, pressures = _parts(tangent)
+        in_metres = [x * min(cell.grid.spacing) ** 2 for x in velocities]
+        density = cell.slip_density(slips, in_metres, pressures, cell.axes)
+        slopes = np.zeros((len(density), cell.grid.dim, cell.grid.dim))
+        slopes[np.ix_(range(len(density)), cell.axes, cell.axes)] = density
+        return np.asarray(tangent.value), slopes
+
+    return solve
+
+
 def _point(cell: CutCell, slip_length: SlipLength, stop: Stop) -> Point:
     model = _model(cell, slip_length, stop)
     tangent = flow_tangent(model, list(cell.axes))

@@ -33,7 +33,7 @@ from scalebridge.grids.percolation import winding_parts
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.grids.walls import PoreGeometry
 
-SlipLength = float | Mapping[int, float]
+SlipLength = float | Mapping[int, float] | np.ndarray
 _SMOOTHNESS = 0.05  # weight of the second differences; 0.01 to 0.2 change K by less than it is off by
 _SMALL = 0.25  # voxels with less fluid share a pressure with a neighbour
 _UNSETTLED = 1e-9  # relative; a chink between two voxels without fluid
@@ -122,7 +122,8 @@ class CutCell:
         """Return the system for a slip length, from 0 (no slip) to infinity (no drag).
 
         Args:
-            slip_length: in the unit of the geometry's edges; one, or one for each wall label.
+            slip_length: in the unit of the geometry's edges; one, one for each wall label, or an array with
+                one for each piece of wall in `own`.
             axis: of the load, where the cell is mirrored.
 
         Returns:
@@ -217,8 +218,33 @@ class CutCell:
             np.add.at(growth, numbers[found.cut], factor * part * found.section)
         return growth
 
+    @cached_property
+    def own(self) -> np.ndarray:
+        """Numbers of the pieces of wall without those in the margin."""
+        return np.flatnonzero(self.grid.part(())[self.pieces.voxels])
+
+    def slip_density(
+        self,
+        slip_length: SlipLength,
+        velocities: Sequence[np.ndarray],
+        pressures: Sequence[np.ndarray],
+        axes: Sequence[int],
+    ) -> np.ndarray:
+        """Return dK_ij/d(slip length of each piece of wall in `own`), (pieces, cases, cases).
+
+        Arguments are those of `spread`; their sum over pieces is the derivative by one slip length.
+        """
+        x, _ = self.spread(velocities, pressures, axes)
+        walls, own = self.walls, self.own
+        rows = (walls.slip @ x).reshape(-1, walls.dim, len(axes))[own]
+        weights = walls.areas[own] / (self.slips(slip_length)[own] + walls.depths[own]) ** 2
+        found = np.einsum("m,mdi,mdj->mij", weights, rows, rows) / self.grid.volume
+        return found * np.eye(len(axes)) if self.mirrored else found
+
     def slips(self, slip_length: SlipLength) -> np.ndarray:
         """Return the slip length of each piece of wall, or refuse; errors are those of `system`."""
+        if isinstance(slip_length, np.ndarray):
+            return self._slips_of_pieces(slip_length)
         given = (
             dict.fromkeys(self.labels, slip_length) if not isinstance(slip_length, Mapping) else slip_length
         )
@@ -244,6 +270,18 @@ class CutCell:
                 wanted="a finite slip length, or walls across every direction",
                 cure="without drag nothing limits this flow: its permeability is infinite",
             )
+        return found
+
+    def _slips_of_pieces(self, given: np.ndarray) -> np.ndarray:
+        if given.shape != self.own.shape or not np.all((given >= 0) & np.isfinite(given)):
+            raise InputError(
+                "slip_length",
+                got=f"an array of shape {given.shape} from {given.min(initial=0.0)!r}",
+                wanted=f"finite lengths of at least 0, one for each of {self.own.size} pieces of wall",
+                cure="take them at the places of the pieces of wall",
+            )
+        found = np.zeros(self.pieces.areas.size)
+        found[self.own] = given
         return found
 
     def _leaves_free(self) -> bool:
