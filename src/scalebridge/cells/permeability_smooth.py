@@ -6,9 +6,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from scalebridge.cells.image_input import Segmentation
+from scalebridge.cells.permeability_budget import FlowAssessment, assess_sample
 from scalebridge.cells.permeability_job import FlowJob, FlowSettings
 from scalebridge.cells.permeability_result import boundary_notes, flow_inputs, flow_provenance, flow_spec
-from scalebridge.cells.smooth_walls import geometry_permeability
+from scalebridge.cells.smooth_walls import geometry_permeability, slip_solver
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.units import parse_quantity
@@ -18,7 +20,14 @@ from scalebridge.grids.walls import PoreGeometry
 
 
 def smooth_permeability(
-    job: FlowJob, clock: Stopwatch, *, fields: bool, progress: bool | None, throw: bool
+    job: FlowJob,
+    clock: Stopwatch,
+    *,
+    origin: Segmentation | None = None,
+    study: Any = None,
+    fields: bool,
+    progress: bool | None,
+    throw: bool,
 ) -> Upscaled:
     """Answer a job of `permeability` with walls="smooth".
 
@@ -28,6 +37,8 @@ def smooth_permeability(
     Args:
         job: the job, which was not refused.
         clock: started with the job.
+        origin: the segmentation that made the image, if it was done here.
+        study: an RVE study, whose spread is the sample size's part.
         fields: whether to keep velocities and pressures.
         progress: whether to draw a bar; on a terminal unless given.
         throw: whether to raise when the solver does not converge.
@@ -51,12 +62,17 @@ def smooth_permeability(
         throw=throw,
     )
     moved = pores.shift / job.edge
-    parts = {} if settings.budget == "none" else found.uncertainty
+    assessed = FlowAssessment({} if settings.budget == "none" else dict(found.uncertainty))
+    if origin is not None and origin.std > 0 and settings.wall_slips:
+        assessed.notes.append("The threshold's part was not assessed: each solid's walls slip by their own.")
+        origin = None
+    assess_sample(job, origin, study, assessed, _smooth_tensor)
     return replace(
         found,
         spec=flow_spec(job),
-        uncertainty=parts,
-        stats={**found.stats, "percolating": list(job.connected.directions)},
+        uncertainty=assessed.parts,
+        derivatives={**found.derivatives, **assessed.derivatives},
+        stats={**found.stats, **assessed.stats, "percolating": list(job.connected.directions)},
         provenance=replace(flow_provenance(job, clock), elapsed=found.provenance.elapsed),
         inputs=flow_inputs(job),
         subject=job.image,
@@ -64,8 +80,18 @@ def smooth_permeability(
             "Walls are smooth surfaces and not the voxels' steps, which were smoothed over two voxels; walls "
             f"were then moved by {moved:+.2f} voxels to keep the porosity.",
             *boundary_notes(job),
+            *assessed.notes,
         ),
     )
+
+
+def _smooth_tensor(job: FlowJob) -> np.ndarray:
+    """Return the permeability of a job about other pores; zero where nothing percolates."""
+    if not np.any(job.image.labels) or job.open.all() or not job.axes:
+        return np.zeros((job.dim, job.dim))
+    mirrored, rtol = job.settings.boundary == "mirrored", job.settings.rtol
+    solve = slip_solver(smooth_pores(job), job.image.shape, mirrored=mirrored, rtol=rtol)
+    return solve(job.settings.slip_length)[0]
 
 
 def smooth_pores(job: FlowJob) -> ImagePores:
