@@ -19,11 +19,19 @@ _SOURCES = Path(__file__).parent.parent / "src"
 
 
 def _checked_modules() -> list[str]:
-    """Every module but those with compiled kernels: what is checked cannot be compiled."""
+    """Every module that states shapes, but those with compiled kernels: what is checked cannot be compiled.
+
+    The others would only be loaded slower: a module that is checked is compiled anew in every process.
+    """
+    texts = {
+        path: path.read_text(encoding="utf-8") for path in sorted((_SOURCES / "scalebridge").rglob("*.py"))
+    }
     return [
         ".".join(path.relative_to(_SOURCES).with_suffix("").parts)
-        for path in sorted((_SOURCES / "scalebridge").rglob("*.py"))
-        if path.name != "__init__.py" and "core.compiled import" not in path.read_text(encoding="utf-8")
+        for path, text in texts.items()
+        if "from jaxtyping import" in text
+        and "core.compiled import" not in text
+        and path.name != "__init__.py"
     ]
 
 
