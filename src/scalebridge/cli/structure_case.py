@@ -77,8 +77,12 @@ class StructureOutputTable(Table):
     folder: str = "."
     result: str | None = Field(default=None, alias="json", description="the whole study as JSON")
     report: str | None = Field(default=None, description="a page with pictures and proof, .html")
-    series: str | None = Field(default=None, description="folder for a series of VTU files and CSV tables")
-    watch: list[int] = Field(default_factory=list, description="points whose micro fields are kept")
+    series: str | None = Field(default=None, description="folder for fields in time and CSV tables")
+    series_format: Literal["vtu", "xdmf"] = Field(default="vtu", description="of the fields in time")
+    watch: list[int] = Field(
+        default_factory=list,
+        description="points whose micro fields are kept, in the series at every increment",
+    )
 
 
 class StructureCase(Table):

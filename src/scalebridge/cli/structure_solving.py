@@ -19,6 +19,8 @@ from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import SolidMesh, box_mesh, notched_plate, read_mesh
 from scalebridge.structures.solve_structure import solve_structure
 
+_OPENED = {"vtu": "series.pvd", "xdmf": "series.xdmf"}
+
 
 def solve_structure_case(
     case: StructureCase,
@@ -69,6 +71,7 @@ def solve_structure_case(
         order=case.mesh.order,
         plane=case.mesh.plane,
         results=series,
+        results_format=case.output.series_format,
         watch=case.output.watch,
         resume=resume,
         progress=progress,
@@ -83,7 +86,10 @@ def solve_structure_case(
         else:
             out = console()
             out.print(str(study), markup=False, highlight=False, soft_wrap=True)
-            show_written(out, written | ({} if series is None else {"series": series / "series.pvd"}))
+            show_written(
+                out,
+                written | ({} if series is None else {"series": series / _OPENED[case.output.series_format]}),
+            )
     leave(study.passed, study.outcome is Outcome.converged)
 
 

@@ -42,6 +42,7 @@ from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_engine import check_point_engine, on_every_rank, point_engine
 from scalebridge.structures.structure_log import Log, signatures
 from scalebridge.structures.structure_result import assemble_study
+from scalebridge.structures.structure_series import Series, check_series_format
 from scalebridge.structures.structure_study import StructureStudy
 
 
@@ -71,6 +72,7 @@ def solve_structure(
     checkpoints: str | Path | None = None,
     resume: bool = False,
     results: str | Path | None = None,
+    results_format: str = "vtu",
     watch: Sequence[int] = (),
     progress: bool | None = None,
     throw: bool = True,
@@ -106,8 +108,10 @@ def solve_structure(
         state_memory: bytes of state in memory for each process, beyond which it goes into mapped files.
         checkpoints: folder for checkpoints, written after every step; none unless given.
         resume: whether to go on from the last checkpoint in that folder, if there is one.
-        results: folder for a series of VTU files (`series.pvd`) and tables as CSV.
-        watch: points whose internal variables are kept, besides the most stressed one.
+        results: folder for a series of fields in time and tables as CSV.
+        results_format: "vtu" (`series.pvd`) or "xdmf" (`series.xdmf`, HDF5 beside it).
+        watch: points whose internal variables are kept, besides the most stressed one, and whose micro fields
+            go into `results` at every increment (`micro-NUMBER.xdmf`).
         progress: whether to print the residual table as it grows; on a terminal unless given.
         throw: whether to raise when the path cannot be walked to its end.
 
@@ -141,6 +145,7 @@ def solve_structure(
     _refuse(mesh, rtol, max_iterations, max_cuts, control, steps)
     check_linear_method(linear_solver)
     check_point_engine(engine, workers)
+    check_series_format(results_format)
     unit = unit_of(material)
     refuse_scales(mesh, unit)
     kinematics = make_kinematics(mesh, order, finite=bool(getattr(unit, "finite", False)), plane=plane)
@@ -166,7 +171,8 @@ def solve_structure(
         "rtol": rtol,
         "steps": list(settings.factors),
     }
-    log = Log(folder, results, signatures(mesh, given, asked, unit), progress)
+    series = None if results is None else Series(Path(results), results_format, mesh, unit, tuple(watch))
+    log = Log(folder, series, signatures(mesh, given, asked, unit), progress)
     watch_.lap("reading")
 
     def drive(points: PointEngine) -> StructureStudy:
@@ -181,7 +187,7 @@ def solve_structure(
         )
         journey = _begin(structure, log, resume, settings.duration)
         walk = _walker(control)
-        log.open(mesh, kinematics)
+        log.open(kinematics)
         outcome = walk(
             journey,
             settings,

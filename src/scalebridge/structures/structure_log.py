@@ -1,6 +1,5 @@
 """What a run leaves while it goes: the residual table on the terminal, checkpoints, frames."""
 
-import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -18,10 +17,8 @@ from scalebridge.structures.kinematics import Kinematics
 from scalebridge.structures.march import Journey
 from scalebridge.structures.micro_fields import micro_fields
 from scalebridge.structures.solid_mesh import SolidMesh
-from scalebridge.structures.structure_files import write_frame, write_series
+from scalebridge.structures.structure_series import Series
 from scalebridge.structures.structure_study import StructureStudy
-
-_FRAME = re.compile(r"frame-(\d{6})\.vtu")
 
 
 def signatures(
@@ -45,25 +42,21 @@ class Log:
 
     Args:
         folder: of checkpoints, None for none.
-        results: folder of frames and tables, None for none.
+        series: writes the fields of increments, None for none.
         hashes: what checkpoints belong to.
         show: whether to print the residual table; on a terminal unless given.
     """
 
-    def __init__(
-        self, folder: Path | None, results: str | Path | None, hashes: dict[str, str], show: bool | None
-    ):
+    def __init__(self, folder: Path | None, series: Series | None, hashes: dict[str, str], show: bool | None):
         self.folder = folder
-        self.results = None if results is None else Path(results)
+        self.series = series
         self.hashes = hashes
         self.last: Path | None = None
         self.bytes = 0
         self._show = sys.stderr.isatty() if show is None else show
-        self._solid: SolidMesh | None = None
 
-    def open(self, solid: SolidMesh, kinematics: Kinematics) -> None:
+    def open(self, kinematics: Kinematics) -> None:
         """Begin: the head of the table."""
-        self._solid = solid
         if self._show:
             sys.stderr.write(
                 f"{kinematics.unknowns} unknowns, {kinematics.points} integration points\n"
@@ -84,14 +77,9 @@ class Log:
             )
 
     def increment(self, journey: Journey) -> None:
-        """Write the frame of an increment."""
-        if self.results is None or self._solid is None:
-            return
-        number = len(journey.records)
-        write_frame(self.results / f"frame-{number:06d}.vtu", self._solid, journey.trial)
-        times = [record.time for record in journey.records]
-        there = [i + 1 for i in range(number) if (self.results / f"frame-{i + 1:06d}.vtu").is_file()]
-        write_series(self.results, [(times[i - 1], f"frame-{i:06d}.vtu") for i in there])
+        """Write the fields of an increment."""
+        if self.series is not None:
+            self.series.increment(journey)
 
     def step(self, journey: Journey) -> None:
         """Write a checkpoint of a finished step."""
@@ -105,11 +93,12 @@ class Log:
 
     def close(self, study: StructureStudy) -> None:
         """Write the tables, and the micro fields of the points that were chosen."""
-        if self.results is None:
+        if self.series is None:
             return
-        write_text(self.results / "reactions.csv", study.reactions_csv())
-        write_text(self.results / "residuals.csv", study.residuals_csv())
+        folder = self.series.folder
+        write_text(folder / "reactions.csv", study.reactions_csv())
+        write_text(folder / "residuals.csv", study.residuals_csv())
         for point, state in study.micro.items():
             fields = micro_fields(study.unit, state, study.strains[point])
             if fields:
-                write_fields(self.results / f"micro-{point:06d}.vtkhdf", fields, study.unit.spacing)
+                write_fields(folder / f"micro-{point:06d}.vtkhdf", fields, study.unit.spacing)
