@@ -81,7 +81,7 @@ class StructureOutputTable(Table):
     series_format: Literal["vtu", "xdmf"] = Field(default="vtu", description="of the fields in time")
     watch: list[int] = Field(
         default_factory=list,
-        description="points whose micro fields are kept, in the series at every increment",
+        description="points whose micro fields are kept, at every increment",
     )
 
 
