@@ -61,9 +61,10 @@ def image_grid(shape: Sequence[int], spacing: Sequence[float]) -> XdmfGrid:
     nodes = " ".join(str(n + 1) for n in reversed(shape))
     edges = " ".join(repr(float(edge)) for edge in reversed(spacing))
     inline = '<DataItem Dimensions="3" NumberType="Float" Precision="8" Format="XML">'
+    corner, step = f"{inline}0 0 0</DataItem>", f"{inline}{edges}</DataItem>"
     return XdmfGrid(
         f'<Topology TopologyType="3DCORECTMesh" Dimensions="{nodes}"/>'
-        f'<Geometry GeometryType="ORIGIN_DXDYDZ">{inline}0 0 0</DataItem>{inline}{edges}</DataItem></Geometry>'
+        f'<Geometry GeometryType="ORIGIN_DXDYDZ">{corner}{step}</Geometry>'
     )
 
 
@@ -90,7 +91,8 @@ def attributes(file: str, point_data: Values, cell_data: Values) -> str:
 
     Args:
         file: name of a file of `write_time`, beside the series.
-        point_data, cell_data: as written there; only shapes and kinds are looked at.
+        point_data: as written there; only shapes and kinds are looked at.
+        cell_data: the same.
     """
     return "".join(
         _attribute(file, name, place, values)
@@ -108,10 +110,8 @@ def write_xdmf(path: Path, name: str, grid: XdmfGrid, times: Sequence[tuple[floa
         grid: what `mesh_grid` or `image_grid` returned.
         times: time (s) and what `attributes` returned, of each.
     """
-    rows = "".join(
-        f'<Grid Name={quoteattr(name)} GridType="Uniform"><Time Value="{time!r}"/>{grid.text}{attributes}</Grid>\n'
-        for time, attributes in times
-    )
+    head = f'<Grid Name={quoteattr(name)} GridType="Uniform">'
+    rows = "".join(f'{head}<Time Value="{time!r}"/>{grid.text}{values}</Grid>\n' for time, values in times)
     return write_text(
         path,
         '<?xml version="1.0"?>\n<Xdmf Version="3.0"><Domain>\n'

@@ -38,8 +38,8 @@ def check_series_format(given: str) -> None:
 class Series:
     """Writes the fields of every increment, and the series that ties them together.
 
-    Files of increments are written whole, one by one, and the series anew after each: what a killed run leaves
-    can be read, and a resumed one goes on with it.
+    Files of increments are written whole, one by one, and the series anew after each: what a killed run
+    leaves can be read, and a resumed one goes on with it.
 
     Args:
         folder: where to.
@@ -121,7 +121,7 @@ def _frame(frame: str, number: int, suffix: str) -> str:
 
 
 def _stored(values: np.ndarray) -> np.ndarray:
-    """Return voxel means (components, x, y, z) as (z, y, x, components): symmetric tensors as 9 components."""
+    """Return voxel means (components, x, y, z) as (z, y, x, components): symmetric tensors as 9."""
     count, shape = len(values), values.shape[1:]
     flat = values.reshape(count, -1).T
     if count == 6:
