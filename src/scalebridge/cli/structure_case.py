@@ -61,6 +61,15 @@ class PathTable(Table):
     linear_solver: Literal["auto", "direct", "pardiso", "multigrid"] = "auto"
 
 
+class ShareTable(Table):
+    """Points that share an answer. What is not said takes the default of `PathShare`."""
+
+    tolerance: float = Field(description="largest difference of strain at which points share, all along")
+    sample: int = Field(default=4, description="of these, how many are solved anew at each increment")
+    error: float = Field(default=1e-3, description="of their stresses that passes, by the largest stress")
+    seed: int = Field(default=0, description="of the sample")
+
+
 class EngineTable(Table):
     """Where points live."""
 
@@ -69,6 +78,7 @@ class EngineTable(Table):
     lazy: bool = Field(default=True, description="whether points share the elastic answer while it is exact")
     state_memory: float | None = Field(default=None, description="bytes of state in memory for each process")
     checkpoints: str | None = Field(default=None, description="folder, relative to the case file")
+    share: ShareTable | None = Field(default=None, description="points of like paths share an answer")
 
 
 class StructureOutputTable(Table):

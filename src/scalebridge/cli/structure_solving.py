@@ -9,11 +9,12 @@ from scalebridge.cells.path_settings import PathSettings
 from scalebridge.cli.answering import leave
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.solving import read_image
-from scalebridge.cli.structure_case import MeshTable, StructureCase
+from scalebridge.cli.structure_case import MeshTable, ShareTable, StructureCase
 from scalebridge.cli.terminal import console, show_written
 from scalebridge.core.errors import CaseError
 from scalebridge.core.results import Outcome
 from scalebridge.engine.mpi_engine import world
+from scalebridge.engine.path_sharing import PathShare
 from scalebridge.laws.constitutive_law import constitutive_law
 from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import SolidMesh, box_mesh, notched_plate, read_mesh
@@ -29,6 +30,7 @@ def solve_structure_case(
     inputs: tuple[Path, ...] = (),
     engine: str | None = None,
     workers: int | None = None,
+    share: float | None = None,
     resume: bool = False,
     as_json: bool = False,
     progress: bool | None = None,
@@ -41,6 +43,7 @@ def solve_structure_case(
         inputs: files that must not be overwritten.
         engine: in place of the case's.
         workers: in place of the case's.
+        share: tolerance, in place of the case's.
         resume: whether to go on from the last checkpoint.
         as_json: whether to print JSON alone.
         progress: whether to print the residual table; on a terminal unless given.
@@ -53,7 +56,8 @@ def solve_structure_case(
     read = [folder / name for name in (case.mesh.file, case.image and case.image.file) if name]
     outputs.check((*read, *inputs))
     mesh, material = mesh_of(case.mesh, folder), material_of(case, folder)
-    where = case.points.model_dump()
+    where: dict[str, Any] = case.points.model_dump()
+    where["share"] = _share_of(case.points.share, share)
     where["engine"] = engine or where["engine"]
     where["workers"] = where["workers"] if workers is None else workers
     if where["checkpoints"] is not None:
@@ -91,6 +95,13 @@ def solve_structure_case(
                 written | ({} if series is None else {"series": series / _OPENED[case.output.series_format]}),
             )
     leave(study.passed, study.outcome is Outcome.converged)
+
+
+def _share_of(table: ShareTable | None, tolerance: float | None) -> PathShare | None:
+    given = {} if table is None else table.model_dump()
+    if tolerance is not None:
+        given["tolerance"] = tolerance
+    return PathShare(**given) if given else None
 
 
 def structure_outputs(case: StructureCase, folder: Path) -> Outputs:

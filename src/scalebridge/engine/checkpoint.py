@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from scalebridge.core.errors import FileFormatError, InputError
+from scalebridge.engine.path_sharing import Paths
 
 SCHEMA = "scalebridge/point-state/1"
 _NAME = re.compile(r"step-(\d{6})")
@@ -43,13 +44,16 @@ def begin_checkpoint(folder: Path, step: int) -> Path:
     return part
 
 
-def write_points(path: Path, points: Iterable[tuple[int, Mapping[str, np.ndarray]]], count: int) -> int:
+def write_points(
+    path: Path, points: Iterable[tuple[int, Mapping[str, np.ndarray]]], count: int, paths: Paths | None = None
+) -> int:
     """Write the variables of some points, block by block, and flush them to the disk.
 
     Args:
         path: file to write.
         points: number and variables of each point.
         count: how many there are at most, for the size of chunks.
+        paths: who shares with whom, where points share.
 
     Returns:
         bytes of variables written.
@@ -70,6 +74,8 @@ def write_points(path: Path, points: Iterable[tuple[int, Mapping[str, np.ndarray
                 total += _append(datasets, waiting)
         total += _append(datasets, waiting)
         file.create_dataset("ids", data=np.asarray(ids, dtype=np.int64))
+        for name, array in {} if paths is None else vars(paths).items():
+            file.create_dataset(f"paths/{name}", data=array)
         file.attrs["schema"] = SCHEMA
     _flush(path)
     return total
@@ -98,6 +104,28 @@ def read_points(path: Path, wanted: Iterable[int]) -> Iterable[tuple[int, dict[s
             read = {name: np.asarray(dataset[rows]) for name, dataset in datasets.items()}
             for row in np.flatnonzero(chosen[rows]):
                 yield int(ids[first + row]), {name: array[row] for name, array in read.items()}
+
+
+def read_paths(files: Iterable[Path]) -> Paths | None:
+    """Return who shares with whom, over all files of a checkpoint; None where points do not share.
+
+    Raises:
+        FileFormatError: a file is damaged.
+    """
+    found = []
+    for path in files:
+        with _opened(path) as file:
+            group: Any = file.get("paths")
+            if group is not None:
+                found.append(Paths(**{name: np.asarray(data) for name, data in group.items()}))
+    if not found:
+        return None
+    order = np.argsort(np.concatenate([part.ids for part in found]))
+    ids, owners, born = (
+        np.concatenate([getattr(part, name) for part in found])[order] for name in ("ids", "owners", "born")
+    )
+    loads = np.concatenate([part.loads for part in found], axis=1)[:, order]
+    return Paths(ids, owners, born, loads, found[0].durations)
 
 
 def finish_checkpoint(

@@ -6,6 +6,7 @@ At each point stands a law, or a representative volume that is solved on the fly
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from scalebridge.core.results import Outcome
 from scalebridge.core.units import positive_quantity
 from scalebridge.engine.checkpoint import latest_checkpoint
 from scalebridge.engine.history_unit import HistoryUnit
+from scalebridge.engine.path_sharing import PathShare, settle_share
 from scalebridge.engine.point_engine import PointEngine, load_checkpoint
 from scalebridge.structures.arc_length import march_by_length
 from scalebridge.structures.assembly import Assembler
@@ -37,7 +39,7 @@ from scalebridge.structures.linear_solver import (
     rigid_motions,
 )
 from scalebridge.structures.march import Journey, StepSettings, march, set_out, take_up, targets
-from scalebridge.structures.point_units import refuse_scales, unit_of
+from scalebridge.structures.point_units import refuse_cheap, refuse_scales, unit_of
 from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_engine import check_point_engine, on_every_rank, point_engine
 from scalebridge.structures.structure_log import Log, signatures
@@ -69,6 +71,7 @@ def solve_structure(
     workers: int | None = None,
     lazy: bool = True,
     state_memory: float | None = None,
+    share: PathShare | float | None = None,
     checkpoints: str | Path | None = None,
     resume: bool = False,
     results: str | Path | None = None,
@@ -106,6 +109,8 @@ def solve_structure(
         workers: threads of "local", processes of "dask".
         lazy: whether points share the elastic answer as long as it is exact.
         state_memory: bytes of state in memory for each process, beyond which it goes into mapped files.
+        share: largest difference of strain at which points share one answer, where their paths so far agreed
+            as well; a sample is solved anew at every increment (`PathShare` for more settings).
         checkpoints: folder for checkpoints, written after every step; none unless given.
         resume: whether to go on from the last checkpoint in that folder, if there is one.
         results: folder for a series of fields in time and tables as CSV.
@@ -146,8 +151,9 @@ def solve_structure(
     check_linear_method(linear_solver)
     check_point_engine(engine, workers)
     check_series_format(results_format)
-    unit = unit_of(material)
+    unit, shared = unit_of(material), settle_share(share)
     refuse_scales(mesh, unit)
+    refuse_cheap(shared, unit)
     kinematics = make_kinematics(mesh, order, finite=bool(getattr(unit, "finite", False)), plane=plane)
     _refuse_points(watch, kinematics.points)
     reduction = reduce_unknowns(mesh, kinematics, given)
@@ -170,6 +176,7 @@ def solve_structure(
         "control": control,
         "rtol": rtol,
         "steps": list(settings.factors),
+        "share": None if shared is None else asdict(shared),
     }
     series = None if results is None else Series(Path(results), results_format, mesh, unit, tuple(watch))
     log = Log(folder, series, signatures(mesh, given, asked, unit), progress)
@@ -184,6 +191,7 @@ def solve_structure(
             _solver(linear_solver, kinematics, reduction.transform, mesh.dim),
             points,
             {name: component_dofs(kinematics, mesh.facets(name)) for name in _named(given)},
+            shared,
         )
         journey = _begin(structure, log, resume, settings.duration)
         walk = _walker(control)
@@ -201,7 +209,8 @@ def solve_structure(
         return study if outcome is Outcome.converged or not throw else _thrown(study, log)
 
     build = partial(_same, unit)
-    return on_every_rank(point_engine(engine, build, kinematics.points, lazy, state_memory, workers), drive)
+    where = point_engine(engine, build, kinematics.points, lazy, state_memory, workers, shared)
+    return on_every_rank(where, drive)
 
 
 def _same(unit: HistoryUnit) -> HistoryUnit:

@@ -66,7 +66,7 @@ def assemble_study(
         stats={
             "unknowns": k.unknowns,
             "points": k.points,
-            "evaluations": len(journey.iterations),
+            "evaluations": sum(row.of == "equilibrium" for row in journey.iterations),
             "corrections": [record.iterations for record in journey.records],
             "bytes moved": getattr(structure.engine, "bytes_moved", 0),
         },
@@ -119,6 +119,7 @@ def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
     ) + abs(journey.records[0].external if journey.records else 0.0)
     return (
         *_micro_checks(journey),
+        *_sharing_checks(journey),
         Check(
             "equilibrium",
             max(reached, default=float("nan")),
@@ -156,6 +157,23 @@ def _micro_checks(journey: Journey) -> tuple[Check, ...]:
             meaning="In every representative volume the mean of stress times strain is the product of the "
             "stress and strain that are handed up, relative to the largest of any point and step; the "
             "tolerance is a hundred times that of its equilibrium.",
+        ),
+    )
+
+
+def _sharing_checks(journey: Journey) -> tuple[Check, ...]:
+    """What sharing answers cost, as far as the samples saw it; none where points do not share."""
+    share = journey.trial.structure.share
+    if share is None:
+        return ()
+    return (
+        Check(
+            "points that share an answer, worst of the samples",
+            max((record.sharing_error for record in journey.records), default=0.0),
+            share.error,
+            meaning="Points that shared an answer and were solved anew along their own strains: largest "
+            "error of their stresses, relative to the largest stress of any point at that increment; the "
+            "tolerance is the error asked for.",
         ),
     )
 
