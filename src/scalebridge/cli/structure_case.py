@@ -78,6 +78,8 @@ class EngineTable(Table):
     lazy: bool = Field(default=True, description="whether points share the elastic answer while it is exact")
     state_memory: float | None = Field(default=None, description="bytes of state in memory for each process")
     checkpoints: str | None = Field(default=None, description="folder, relative to the case file")
+    archive: str | None = Field(default=None, description="folder of every step in reduced precision")
+    archive_precision: Literal["int16", "float32"] = "int16"
     share: ShareTable | None = Field(default=None, description="points of like paths share an answer")
 
 

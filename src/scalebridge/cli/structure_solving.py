@@ -60,8 +60,8 @@ def solve_structure_case(
     where["share"] = _share_of(case.points.share, share)
     where["engine"] = engine or where["engine"]
     where["workers"] = where["workers"] if workers is None else workers
-    if where["checkpoints"] is not None:
-        where["checkpoints"] = folder / where["checkpoints"]
+    for name in ("checkpoints", "archive"):
+        where[name] = None if where[name] is None else folder / where[name]
     first = where["engine"] != "mpi" or world().Get_rank() == 0
     series = None if case.output.series is None else folder / case.output.folder / case.output.series
     study = solve_structure(

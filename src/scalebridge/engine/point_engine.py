@@ -13,6 +13,7 @@ import numpy as np
 
 from scalebridge.core.errors import TaskError
 from scalebridge.engine.checkpoint import (
+    SCHEMA,
     begin_checkpoint,
     drop_checkpoints,
     finish_checkpoint,
@@ -130,13 +131,15 @@ def save_checkpoint(
     return final, written
 
 
-def load_checkpoint(engine: PointEngine, folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read a checkpoint into an engine; return its header and the coarse model's arrays.
+def load_checkpoint(
+    engine: PointEngine, folder: Path, schema: str = SCHEMA
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a checkpoint, or an archive by its schema, into an engine; return its header and arrays.
 
     Raises:
-        FileFormatError: it is damaged.
+        FileFormatError: it is damaged, or of another schema.
     """
-    header, arrays = read_head(folder)
+    header, arrays = read_head(folder, schema)
     engine.load_points(folder, header["files"], int(header["epoch"]))
     engine.checkpoint = folder
     return header, arrays

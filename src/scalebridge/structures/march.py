@@ -97,6 +97,7 @@ class Journey:
         records: of every committed increment.
         iterations: rows of the residual table.
         outcome: how it went.
+        inexact: steps from which it went on in reduced precision, with the bounds of the error.
     """
 
     trial: Trial
@@ -107,6 +108,7 @@ class Journey:
     records: list[Record] = field(default_factory=list)
     iterations: list[Iteration] = field(default_factory=list)
     outcome: Outcome = Outcome.converged
+    inexact: list[dict[str, Any]] = field(default_factory=list)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint."""
@@ -124,6 +126,7 @@ class Journey:
             "factor": self.trial.factor,
             "records": [asdict(record) for record in self.records],
             "iterations": [asdict(row) for row in self.iterations],
+            "inexact": self.inexact,
         }
 
 
@@ -139,8 +142,13 @@ def set_out(structure: Structure, dt: float = 0.0) -> Journey | None:
     return None if trial is None else Journey(trial)
 
 
-def take_up(structure: Structure, plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> Journey:
-    """Return the journey that a checkpoint holds."""
+def take_up(
+    structure: Structure,
+    plain: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    archive: dict[str, Any] | None = None,
+) -> Journey:
+    """Return the journey that a checkpoint holds, or an archive's, which says how exact it is."""
     trial = Trial(
         structure, arrays["u"], arrays["across"], plain["factor"], arrays["answers"], arrays["tangents"]
     )
@@ -152,6 +160,7 @@ def take_up(structure: Structure, plain: dict[str, Any], arrays: dict[str, np.nd
         arrays["direction"],
         [Record(**record) for record in plain["records"]],
         [Iteration(**row) for row in plain["iterations"]],
+        inexact=plain.get("inexact", []) + ([] if archive is None else [{"step": plain["done"], **archive}]),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from scalebridge.core.errors import InputError, SolverError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import Outcome
 from scalebridge.core.units import positive_quantity
-from scalebridge.engine.checkpoint import latest_checkpoint
+from scalebridge.engine.archive import check_precision
+from scalebridge.engine.checkpoint import ARCHIVE, SCHEMA, latest_checkpoint
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.engine.path_sharing import PathShare, settle_share
 from scalebridge.engine.point_engine import PointEngine, load_checkpoint
@@ -73,7 +74,9 @@ def solve_structure(
     state_memory: float | None = None,
     share: PathShare | float | None = None,
     checkpoints: str | Path | None = None,
-    resume: bool = False,
+    archive: str | Path | None = None,
+    archive_precision: str = "int16",
+    resume: bool | Literal["archive"] = False,
     results: str | Path | None = None,
     results_format: str = "vtu",
     watch: Sequence[int] = (),
@@ -112,7 +115,10 @@ def solve_structure(
         share: largest difference of strain at which points share one answer, where their paths so far agreed
             as well; a sample is solved anew at every increment (`PathShare` for more settings).
         checkpoints: folder for checkpoints, written after every step; none unless given.
-        resume: whether to go on from the last checkpoint in that folder, if there is one.
+        archive: folder in which every checkpoint is kept in reduced precision, to look back at.
+        archive_precision: "int16" (levels over the range of each block) or "float32".
+        resume: whether to go on from the last checkpoint in that folder, if there is one; "archive" from the
+            archive's last one, whose numbers are not exact.
         results: folder for a series of fields in time and tables as CSV.
         results_format: "vtu" (`series.pvd`) or "xdmf" (`series.xdmf`, HDF5 beside it).
         watch: points whose internal variables are kept, besides the most stressed one, and whose micro fields
@@ -166,10 +172,8 @@ def solve_structure(
     )
     _refuse_unloaded(reduction.offset, forces)
     folder = None if checkpoints is None else Path(checkpoints)
-    if resume and folder is None:
-        raise InputError(
-            "resume", got="no folder of checkpoints", wanted="checkpoints=FOLDER", cure="name the folder"
-        )
+    kept = None if archive is None else (Path(archive), archive_precision)
+    _refuse_nowhere(resume, folder, kept)
     asked = {
         "order": order,
         "plane": plane,
@@ -179,7 +183,7 @@ def solve_structure(
         "share": None if shared is None else asdict(shared),
     }
     series = None if results is None else Series(Path(results), results_format, mesh, unit, tuple(watch))
-    log = Log(folder, series, signatures(mesh, given, asked, unit), progress)
+    log = Log(folder, series, signatures(mesh, given, asked, unit), progress, kept)
     watch_.lap("reading")
 
     def drive(points: PointEngine) -> StructureStudy:
@@ -217,17 +221,36 @@ def _same(unit: HistoryUnit) -> HistoryUnit:
     return unit
 
 
+def _refuse_nowhere(resume: Any, folder: Path | None, archive: tuple[Path, str] | None) -> None:
+    if resume not in (True, False, "archive"):
+        raise InputError("resume", got=repr(resume), wanted="True, False or 'archive'", cure="correct it")
+    if (resume or archive) and folder is None:
+        raise InputError(
+            "resume" if resume else "archive",
+            got="no folder of checkpoints",
+            wanted="checkpoints=FOLDER",
+            cure="name the folder",
+        )
+    if resume == "archive" and archive is None:
+        raise InputError("resume", got="no archive", wanted="archive=FOLDER", cure="name the folder")
+    if archive is not None:
+        check_precision(archive[1])
+
+
 def _walker(control: str) -> Any:
     return {"factor": march, "arc": march_by_length}[control]
 
 
-def _begin(structure: Structure, log: Log, resume: bool, duration: float) -> Journey:
+def _begin(structure: Structure, log: Log, resume: bool | str, duration: float) -> Journey:
     """Set out from rest, or from the last checkpoint."""
-    last = latest_checkpoint(log.folder) if resume and log.folder is not None else None
+    archived = resume == "archive" and log.archive is not None
+    folder = log.archive[0] if archived and log.archive is not None else log.folder
+    last = latest_checkpoint(folder) if resume and folder is not None else None
     if last is not None:
-        log.refuse_other(last)
-        header, arrays = load_checkpoint(structure.engine, last)
-        return take_up(structure, header["journey"], arrays)
+        schema = ARCHIVE if archived else SCHEMA
+        log.refuse_other(last, schema)
+        header, arrays = load_checkpoint(structure.engine, last, schema)
+        return take_up(structure, header["journey"], arrays, header.get("archive"))
     journey = set_out(structure, duration)
     if journey is None:
         raise SolverError("the points found no answer at rest; check the laws' parameters")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from scalebridge.core.files import write_text
-from scalebridge.engine.checkpoint import read_head, refuse_other
+from scalebridge.engine.archive import archive_checkpoint
+from scalebridge.engine.checkpoint import SCHEMA, read_head, refuse_other
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.engine.point_engine import save_checkpoint
@@ -45,12 +46,21 @@ class Log:
         series: writes the fields of increments, None for none.
         hashes: what checkpoints belong to.
         show: whether to print the residual table; on a terminal unless given.
+        archive: folder of checkpoints in reduced precision, and that precision; None for none.
     """
 
-    def __init__(self, folder: Path | None, series: Series | None, hashes: dict[str, str], show: bool | None):
+    def __init__(
+        self,
+        folder: Path | None,
+        series: Series | None,
+        hashes: dict[str, str],
+        show: bool | None,
+        archive: tuple[Path, str] | None = None,
+    ):
         self.folder = folder
         self.series = series
         self.hashes = hashes
+        self.archive = archive
         self.last: Path | None = None
         self.bytes = 0
         self._show = sys.stderr.isatty() if show is None else show
@@ -63,9 +73,9 @@ class Log:
                 f"{'step':>4} {'inc':>4} {'it':>3} {'factor':>12} {'residual':>10} {'length':>7}\n"
             )
 
-    def refuse_other(self, last: Path) -> None:
+    def refuse_other(self, last: Path, schema: str = SCHEMA) -> None:
         """Refuse a checkpoint that belongs to something else."""
-        refuse_other(read_head(last)[0], last, self.hashes)
+        refuse_other(read_head(last, schema)[0], last, self.hashes)
         self.last = last
 
     def iteration(self, row: Iteration) -> None:
@@ -88,6 +98,8 @@ class Log:
         header = {**self.hashes, "journey": journey.plain()}
         engine = journey.trial.structure.engine
         self.last, self.bytes = save_checkpoint(engine, self.folder, journey.done, header, journey.arrays())
+        if self.archive is not None:
+            archive_checkpoint(self.last, self.archive[0], journey.done, self.archive[1])
         if self._show:
             sys.stderr.write(f"     checkpoint {self.last}\n")
 

@@ -70,7 +70,12 @@ def assemble_study(
             "corrections": [record.iterations for record in journey.records],
             "bytes moved": getattr(structure.engine, "bytes_moved", 0),
         },
-        notes=(*solid.notes, *scale_notes(solid, unit, int(solid.mesh.nelements)), *softened),
+        notes=(
+            *solid.notes,
+            *scale_notes(solid, unit, int(solid.mesh.nelements)),
+            *softened,
+            *_inexact_notes(journey),
+        ),
         inputs={
             "mesh": solid.source,
             **describe_unit(unit),
@@ -176,6 +181,18 @@ def _sharing_checks(journey: Journey) -> tuple[Check, ...]:
             "tolerance is the error asked for.",
         ),
     )
+
+
+def _inexact_notes(journey: Journey) -> tuple[str, ...]:
+    """Say where the path went on from an archive in reduced precision."""
+    told = []
+    for one in journey.inexact:
+        bounds = ", ".join(f"{name.removeprefix('state/')} {b:.1e}" for name, b in one["bounds"].items())
+        told.append(
+            f"After step {one['step']} the path went on from an archive in {one['precision']}: internal "
+            f"variables were off by at most {bounds or 'nothing'}."
+        )
+    return tuple(told)
 
 
 def _unbalanced(trial: Trial) -> float:
