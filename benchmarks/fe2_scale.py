@@ -159,7 +159,7 @@ def main():
     parser.add_argument("--edge", type=int, default=16)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("out/fe2_scale"))
-    parser.add_argument("--ways", default=",".join(WAYS))
+    parser.add_argument("--ways", default="mpi-1,mpi-2,dask-2", help=f"of {WAYS}")
     parser.add_argument("--way")
     parser.add_argument("--at-once", type=int, default=2, help="steps of an interpreter, then a new one")
     parser.add_argument("--minutes", type=float, default=600.0, help="after these no further piece begins")

@@ -47,6 +47,21 @@ class CellTable(Table):
     max_cuts: int = 6
 
 
+class TermTable(Table):
+    """A displacement in an equation."""
+
+    place: list[Quantity] = Field(description="of the node: ['20 mm', 0]")
+    axis: Literal["x", "y", "z"]
+    coefficient: float = 1.0
+
+
+class EquationTable(Table):
+    """A linear equation between displacements of nodes: its terms add up to the value times the factor."""
+
+    terms: Annotated[list[TermTable], Field(min_length=1)]
+    value: Quantity = Field(default=0.0, description="at factor 1: '0.1 mm'")
+
+
 class PathTable(Table):
     """The path of loads and how it is walked. What is not said takes the default of `solve_structure`."""
 
@@ -117,6 +132,9 @@ class StructureCase(Table):
     periodic: list[list[str]] = Field(default_factory=list, description="pairs of boundaries")
     equal: dict[str, str] = Field(
         default_factory=dict, description="axes along which a boundary moves as one"
+    )
+    equations: list[EquationTable] = Field(
+        default_factory=list, description="linear equations between displacements of nodes"
     )
     path: PathTable = Field(default_factory=PathTable)
     points: EngineTable = Field(default_factory=EngineTable)

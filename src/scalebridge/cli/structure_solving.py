@@ -9,7 +9,7 @@ from scalebridge.cells.path_settings import PathSettings
 from scalebridge.cli.answering import leave
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.solving import read_image
-from scalebridge.cli.structure_case import MeshTable, ShareTable, StructureCase
+from scalebridge.cli.structure_case import EquationTable, MeshTable, ShareTable, StructureCase
 from scalebridge.cli.terminal import console, show_written
 from scalebridge.core.errors import CaseError
 from scalebridge.core.results import Outcome
@@ -72,6 +72,7 @@ def solve_structure_case(
         body_force=case.body_force,
         periodic=case.periodic,
         equal=case.equal,
+        equations=[_equation_of(table) for table in case.equations],
         order=case.mesh.order,
         plane=case.mesh.plane,
         results=series,
@@ -95,6 +96,10 @@ def solve_structure_case(
                 written | ({} if series is None else {"series": series / _OPENED[case.output.series_format]}),
             )
     leave(study.passed, study.outcome is Outcome.converged)
+
+
+def _equation_of(table: EquationTable) -> tuple[list[tuple[tuple[Any, ...], str, float]], Any]:
+    return [(tuple(term.place), term.axis, term.coefficient) for term in table.terms], table.value
 
 
 def _share_of(table: ShareTable | None, tolerance: float | None) -> PathShare | None:
