@@ -27,12 +27,14 @@ def levels_kept(found) -> list[bool]:
 
 def test_a_section_with_a_known_map_goes_on_to_the_last_level():
     found = small_answer()
-    assert all(levels_kept(found)) and len(levels_kept(found)) == 3
+    assert all(levels_kept(found))
+    assert len(levels_kept(found)) == 3
     total = sum(step.held_out.gain for step in found.steps if step.held_out)
     assert total > np.sqrt(sum(step.held_out.chance**2 for step in found.steps if step.held_out))
     assert np.median(misses(found, small_task())) < 0.9  # as without the rule
     told = found.to_json()
-    assert '"held_out"' in told and "held out" in str(found)
+    assert '"held_out"' in told
+    assert "held out" in str(found)
 
 
 @pytest.mark.parametrize("width", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
@@ -56,7 +58,8 @@ def test_noise_on_itself_is_said_to_have_failed():
 @pytest.mark.slow
 def test_levels_that_are_given_are_not_judged():
     found = sb.register(noise(0), noise(1), start=STILL, grid="24 mm")
-    assert all(levels_kept(found)) and all(step.held_out is None for step in found.steps)
+    assert all(levels_kept(found))
+    assert all(step.held_out is None for step in found.steps)
 
 
 def test_sums_of_gains_count_and_chances_add_in_squares():
@@ -94,5 +97,6 @@ def test_what_is_sparsely_stained_is_compared_too():
     layers += [layers[-1].coarser((8, 8))]
     solid = find_tissue(layers[-1])
     both = with_sparse(solid, layers)
-    assert not solid[10:14, 2:14].any() and both[10:14, 2:14].all()
+    assert not solid[10:14, 2:14].any()
+    assert both[10:14, 2:14].all()
     assert not both[:8, 9:].any()  # what is empty stays out

@@ -1,8 +1,8 @@
 """The stopping rule: a level is kept if a fit to half of the tissue also betters the other half.
 
 The tissue is cut into squares as wide as the last level's control points are apart, black and white like a
-chessboard. Every level is fitted to the black ones as well, from what these said at the level before; the spline
-goes on through the white ones, which it has never seen. What it gains there is compared with chance: the
+chessboard. Every level is fitted to the black ones as well, from what these said at the level before; the
+spline goes on through the white ones, which it has never seen. What it gains there is compared with chance: the
 scatter of the gain from square to square. Noise fitted to noise gains on black and nothing on white.
 
     gain = sum_white w (l_after - l_before) / sum w,   chance = 1.64 sqrt(sum_squares (d_b - mean d)^2)
@@ -43,7 +43,7 @@ def black_squares(found: SpatialMap, points: np.ndarray, width: float) -> tuple[
         raise ValueError("the map has no control points yet")
     place = np.floor((found.along(points) - found.grid.start) / width)
     place = (place - place.min(axis=0)).astype(int)
-    number = np.ravel_multi_index(tuple(place.T), tuple(place.max(axis=0) + 1))
+    number = np.asarray(np.ravel_multi_index(tuple(place.T), tuple(place.max(axis=0) + 1)))
     return place.sum(axis=1) % 2 == 0, number
 
 

@@ -53,7 +53,7 @@ class Fitted:
         moving: pyramid of the moving image, as the last level saw it.
         damaged: share of the fixed samples that were left out as damage.
         before: the map of the level before the last, to compare with.
-        spread: where levels were left out, what these and half of the tissue would move, root mean square, mm.
+        spread: where levels were left out, what these and half of the tissue would move, mm.
     """
 
     map: SpatialMap
@@ -166,7 +166,7 @@ def fit_levels(
 
 @dataclass(frozen=True)
 class Level:
-    """Where a level ended: the map, the one fitted to half of the tissue, and what both were compared with."""
+    """Where a level ended: the map, the one fitted to half of the tissue, and what both compared."""
 
     map: SpatialMap
     half: SpatialMap
@@ -218,8 +218,8 @@ def _still(level: Level, linear: SpatialMap, stiffness: float) -> Level:
 def _spread(chosen: Level, last: Level) -> float:
     """Root mean square distance of the map from that of half of the tissue, and from that of left-out levels.
 
-    These are what the map does not follow, and what it does by chance. By medians, 0.83 of which is the root mean square of round errors: edges that one half does not see at all
-    shall not count.
+    These are what the map does not follow, and what it does by chance. By medians, which are 0.83 of the root
+    mean square of round errors: edges that one half does not see at all shall not count.
     """
     points = chosen.pairing.points[:: max(1, len(chosen.pairing.points) // 2000)]
     others = (chosen.half, last.map)

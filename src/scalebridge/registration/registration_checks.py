@@ -185,8 +185,8 @@ def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
     if rejected:
         left = ", ".join(f"{step.grid:.3g}" for step in rejected)
         said.append(
-            f"Levels with control points {left} mm apart bettered tissue that they were not fitted to by no more "
-            "than chance, and were left out"
+            f"Levels with control points {left} mm apart bettered tissue that they were not fitted to by no "
+            "more than chance, and were left out"
             + ("." if any(step.grid and step.accepted for step in found.steps) else ": the map is linear.")
         )
     said.append(

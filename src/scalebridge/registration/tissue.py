@@ -64,8 +64,8 @@ def find_tissue(layer: Layer) -> np.ndarray:
 def with_sparse(tissue: np.ndarray, layers: list[Layer]) -> np.ndarray:
     """Tissue, and what is only sparsely so: walls of lung, fat, fibres, which a coarse level shows as ground.
 
-    Samples of a fine level differ from the ground by more than half of Otsu's threshold; a coarse sample counts
-    where a fiftieth of them does.
+    Samples of a fine level differ from the ground by more than half of Otsu's threshold; a coarse sample
+    counts where a fiftieth of them does.
 
     Args:
         tissue: found on the coarsest layer.
