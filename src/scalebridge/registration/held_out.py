@@ -2,8 +2,8 @@
 
 The tissue is cut into squares as wide as the last level's control points are apart, black and white like a
 chessboard. Every level is fitted to the black ones as well, from what these said at the level before; the
-spline goes on through the white ones, which it has never seen. What it gains there is compared with chance: the
-scatter of the gain from square to square. Noise fitted to noise gains on black and nothing on white.
+spline goes on through the white ones, which it has never seen. What it gains there is compared with chance:
+the scatter of the gain from square to square. Noise fitted to noise gains on black and nothing on white.
 
     gain = sum_white w (l_after - l_before) / sum w,   chance = 1.64 sqrt(sum_squares (d_b - mean d)^2)
 

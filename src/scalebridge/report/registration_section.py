@@ -164,7 +164,7 @@ def _blocks(found: Registration, told: Upscaled, key: str) -> list[Block]:
         Block(
             f"{key}-levels",
             "Level by level",
-            "Each level starts from the answer of the last one. It is kept if it betters tissue it did not see.",
+            "Each level starts from the answer of the last one. Kept if it betters tissue it did not see.",
             [draw_levels(found, f"{key}-costs")],
             level_table(found),
         ),
