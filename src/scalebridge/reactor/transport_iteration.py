@@ -80,7 +80,7 @@ def iterate(
     for step in range(settings.max_steps):
         source = sums.source(flux, k) + (0.0 if fixed is None else fixed)
         for _ in range(repeats):
-            swept = sweeper.sweep(source)
+            swept = sweeper.sweep(source, sums.slopes(sweeper.slopes, k))
         if not np.all(np.isfinite(swept.flux)):
             outcome = Outcome.breakdown
             break
