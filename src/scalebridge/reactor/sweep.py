@@ -138,6 +138,18 @@ class Sweeper:
             scaled[:, 1:, : self.groups] = slopes / self.region_total[:, None]
         return scaled
 
+    def kept(self) -> np.ndarray:
+        """Return all that is kept from sweep to sweep, as a copy: (n,)."""
+        return np.concatenate([part.ravel() for part in (self.entering, self.moments, self.slopes)])
+
+    def keep(self, state: np.ndarray) -> None:
+        """Go on from what `kept` gave, or a combination of such; what enters tracks is never negative."""
+        at = 0
+        for part in (self.entering, self.moments, self.slopes):
+            part[:] = state[at : at + part.size].reshape(part.shape)
+            at += part.size
+        np.maximum(self.entering, 0.0, out=self.entering)
+
     def scale(self, factor: float) -> None:
         """Scale all that is kept from sweep to sweep."""
         self.entering *= factor

@@ -8,6 +8,7 @@ import numpy as np
 
 from scalebridge.core.results import Outcome
 from scalebridge.reactor.acceleration import coarse_mesh, to_regions
+from scalebridge.reactor.mixing import Mixing
 from scalebridge.reactor.pin_sums import PinSums
 from scalebridge.reactor.sweep import Sweeper, Swept
 
@@ -77,7 +78,9 @@ def iterate(
     k, produced, history = 1.0, sums.production(flux), []
     outcome, swept, source = Outcome.step_limit, cast("Swept", None), flux
     repeats = max(1, _CROSSED // max(sums.lattice.shape))
+    mixing = Mixing(flux.size) if settings.accelerate else None
     for step in range(settings.max_steps):
+        start = None if mixing is None else _state(sweeper, flux)
         source = sums.source(flux, k) + (0.0 if fixed is None else fixed)
         for _ in range(repeats):
             swept = sweeper.sweep(source, sums.slopes(sweeper.slopes, k))
@@ -102,7 +105,21 @@ def iterate(
         if change < settings.rtol and abs(k - before) < settings.k_tolerance:
             outcome = Outcome.converged
             break
+        if mixing is not None and start is not None:
+            flux = _mixed(sweeper, mixing.mix(start, _state(sweeper, flux)), flux)
+            produced = sums.production(flux)
     return Iterated(k, flux, swept, source, outcome, history)
+
+
+def _state(sweeper: Sweeper, flux: np.ndarray) -> np.ndarray:
+    return np.concatenate([flux.ravel(), sweeper.kept()])
+
+
+def _mixed(sweeper: Sweeper, state: np.ndarray, flux: np.ndarray) -> np.ndarray:
+    """Go on from a mixed state; return its fluxes, with the old one where a mixed one is not positive."""
+    sweeper.keep(state[flux.size :])
+    mixed = state[: flux.size].reshape(flux.shape)
+    return np.where(mixed > 0, mixed, flux)
 
 
 def _accelerated(
