@@ -25,9 +25,10 @@ def cross_linear(flux, sources, drops, flow, regions, cell, lost, bends, midpoin
     and losses have three rows a region: mean, x, y.
     """
     low, high, back, origin, table = cell
+    count = len(polars) or flow.size
     for i in range(high - low):
         s = high - 1 - i if back else low + i
-        at, drop = (origin + regions[s]) * 3 * groups, (table + s) * len(polars) * groups
+        at, drop = (origin + regions[s]) * 3 * groups, (table + s) * count * groups
         x, y = spread(midpoints[s, 0], lanes), spread(midpoints[s, 1], lanes)
         length = -midpoints[s, 2] if back else midpoints[s, 2]
         run, climb = spread(length * midpoints[s, 3], lanes), spread(length * midpoints[s, 4], lanes)
@@ -37,7 +38,7 @@ def cross_linear(flux, sources, drops, flow, regions, cell, lost, bends, midpoin
             middle = plus(load(sources, here, lanes), plus(times(x, slope_x), times(y, slope_y)))
             rise = plus(times(run, slope_x), times(climb, slope_y))
             gone, moved = spread(0.0, lanes), spread(0.0, lanes)
-            for p in range(len(polars)):
+            for p in range(count):
                 k = p * groups + b
                 inside, bend = load(flux, k, lanes), load(bends, 2 * (drop + k), lanes)
                 excess = minus(inside, middle)

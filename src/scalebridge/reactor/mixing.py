@@ -1,6 +1,6 @@
 """Sweeps mixed after Anderson: what the coarse mesh cannot see, such as fluxes that bounce between sides.
 
-The next state is the combination of the last ones whose change of the flux is least in the mean square; states
+The next state is the combination of the last ones whose change of the flux is least in the mean square. They
 hold all that is kept from sweep to sweep.
 
 Source: D. G. Anderson, J. ACM 12 (1965) 547; H. F. Walker, P. Ni, SIAM J. Numer. Anal. 49 (2011) 1715.

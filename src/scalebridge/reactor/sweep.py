@@ -12,7 +12,7 @@ from scalebridge.reactor.lattice import Lattice
 from scalebridge.reactor.linear_sources import linear_regions
 from scalebridge.reactor.materials import MultigroupMaterial
 from scalebridge.reactor.segment_tables import segment_tables
-from scalebridge.reactor.sweep_kernels import FLAT, LINEAR, MOMENTS, sweep_tracks
+from scalebridge.reactor.sweep_kernels import polars_of, sweep_tracks
 from scalebridge.reactor.tracks import Tracks, track_ends
 
 
@@ -100,14 +100,14 @@ class Sweeper:
         currents = np.zeros((self.threads, sum(self._faces) * self.wide))
         surfaces = np.zeros_like(currents)
         tracks, tables = self.tracks, self.tables
-        kind = LINEAR if self.regions else MOMENTS if self.order_of_scattering else FLAT
-        midpoints = self.regions.midpoints if self.regions else np.zeros((1, 5))
+        harmonics = self.harmonics if self.order_of_scattering else None
+        bends, midpoints = (tables.bends, self.regions.midpoints) if self.regions else (None, None)
         in_slabs(
             sweep_tracks, len(self.order), self.order, *route(tracks), tracks.segment_start,
             tracks.segment_region, tracks.kind, tracks.base, tables.rows, tables.drops, scaled.ravel(),
-            kind, self.harmonics, tables.bends, midpoints, self.scales,
-            self.areas, self.weights, self.sines, self.entering, self._next, tracks.link_track,
-            tracks.link_way, tracks.link_albedo, self.wide, lost, currents, surfaces, (0,) * len(self.sines),
+            harmonics, bends, midpoints, self.scales, self.areas, self.weights, self.sines, self.entering,
+            self._next, tracks.link_track, tracks.link_way, tracks.link_albedo, self.wide, lost, currents,
+            surfaces, polars_of(len(self.sines)),
             lanes_of(self.wide), threads=self.threads,
         )  # fmt: skip
         self.entering, self._next = self._next, self.entering

@@ -15,8 +15,20 @@ from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.core.lanes import load, minus, plus, spread, store, times
 from scalebridge.reactor.linear_kernels import cross_linear
 
-FLAT, MOMENTS, LINEAR = 0, 1, 2
-"""What a sweep's sources are in a region: the same in all directions, with angular moments, or sloped."""
+_USUAL = 3  # polar directions by default
+
+
+def polars_of(count: int) -> tuple[int, ...]:
+    """Return a tuple as long as the polar directions, if they are as many as usual; else an empty one.
+
+    Their loops are unrolled where a compiler knows how many they are; for other numbers they are not, so that
+    code is compiled once for all of them.
+
+    Example:
+        >>> len(polars_of(3)), len(polars_of(8))
+        (3, 0)
+    """
+    return (0,) * count if count == _USUAL else ()
 
 
 @row_kernel
@@ -26,15 +38,16 @@ def cross(flux, sources, drops, flow, regions, cell, lost, groups, polars, lanes
     Arguments: flux (P G,); sources, of all regions; drops, of all segments; flow (P,) weights; regions of
     segments within their cell; cell: its first and last segment on this track, 1 if they are run backward,
     its first region, and the row of its kind's first segment in drops; lost, of all regions; groups of a row;
-    polars, lanes: tuples as long as flow and as `lanes_of` says, because a compiler knows their lengths.
+    polars, lanes: tuples as `polars_of` and `lanes_of` have them, because a compiler knows their lengths.
     """
     low, high, back, origin, table = cell
+    count = len(polars) or flow.size
     for i in range(high - low):
         s = high - 1 - i if back else low + i
-        at, drop = (origin + regions[s]) * groups, (table + s) * len(polars) * groups
+        at, drop = (origin + regions[s]) * groups, (table + s) * count * groups
         for b in range(0, groups, len(lanes)):
             source, gone = load(sources, at + b, lanes), load(lost, at + b, lanes)
-            for p in range(len(polars)):
+            for p in range(count):
                 k = p * groups + b
                 inside = load(flux, k, lanes)
                 change = times(minus(inside, source), load(drops, drop + k, lanes))
@@ -50,12 +63,13 @@ def cross_moments(flux, sources, drops, flow, regions, cell, lost, harmonics, gr
     Arguments, beside those of `cross`: harmonics (P, M) of the direction.
     """
     low, high, back, origin, table = cell
+    count = len(polars) or flow.size
     moments = harmonics.shape[1]
     for i in range(high - low):
         s = high - 1 - i if back else low + i
-        at, drop = (origin + regions[s]) * moments * groups, (table + s) * len(polars) * groups
+        at, drop = (origin + regions[s]) * moments * groups, (table + s) * count * groups
         for b in range(0, groups, len(lanes)):
-            for p in range(len(polars)):
+            for p in range(count):
                 k = p * groups + b
                 source = spread(0.0, lanes)
                 for m in range(moments):
@@ -118,9 +132,10 @@ def tally_face(flux, flow, area, weights, current, surface, at, groups, polars, 
     Arguments: flux (P G,); flow (P,) with the sign of the direction; area: times weights (P,), of the scalar
     flux; current, surface, of all faces, and where the face's begin; groups, polars, lanes of `cross`.
     """
+    count = len(polars) or flow.size
     for b in range(0, groups, len(lanes)):
         net, scalar = load(current, at + b, lanes), load(surface, at + b, lanes)
-        for p in range(len(polars)):
+        for p in range(count):
             passing = load(flux, p * groups + b, lanes)
             net = plus(net, times(spread(flow[p], lanes), passing))
             scalar = plus(scalar, times(spread(area * weights[p], lanes), passing))
@@ -131,21 +146,22 @@ def tally_face(flux, flow, area, weights, current, surface, at, groups, polars, 
 @kernel
 def sweep_tracks(
     start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, kind, base, rows,
-    drops, sources, kind_of_source, harmonics, bends, midpoints, scales, areas, weights, sines, entering,
+    drops, sources, harmonics, bends, midpoints, scales, areas, weights, sines, entering,
     leaving, links, ways, albedos, groups, lost, currents, surfaces, polars, lanes,
 ):  # fmt: skip
     """Sweep the tracks order[start:stop] both ways.
 
     Arguments, beside those of Tracks: rows (ny, nx) first row of each cell less its kind's first segment;
     drops (n P G,); sources (regions M G,) angular moments of Q / total, or its mean and slopes;
-    kind_of_source; harmonics (A, 2, 2, P, M) of azimuth, turn and way; bends (2 n P G,) and midpoints
-    (segments, 5) of linear sources; scales (A,) weight times spacing; areas (A, 2) the same over the length
-    of a face across x and across y that a track stands for; weights, sines (P,); entering (tracks, 2, P G);
-    leaving, the same, written where it will enter next; groups of a row; lost (pieces, regions M G),
-    currents, surfaces (pieces, faces G), written; polars, lanes of `cross`.
+    harmonics (A, 2, 2, P, M) of azimuth, turn and way, None where there is one moment; bends (2 n P G,) and
+    midpoints (segments, 5) of linear sources, None where they are flat; scales (A,) weight times spacing;
+    areas (A, 2) the same over the length of a face across x and across y that a track stands for; weights,
+    sines (P,); entering (tracks, 2, P G); leaving, the same, written where it will enter next; groups of a
+    row; lost (pieces, regions M G), currents, surfaces (pieces, faces G), written; polars, lanes of `cross`.
     """
-    wide, shape = len(polars) * groups, kind.shape
-    flux, flow, signed = np.empty(wide), np.empty(len(polars)), np.empty(len(polars))
+    polar_count, shape = len(polars) or weights.size, kind.shape
+    wide = polar_count * groups
+    flux, flow, signed = np.empty(wide), np.empty(polar_count), np.empty(polar_count)
     cells = np.empty((shape[0] + shape[1] + 2, 3), np.int64)
     faces = np.empty((shape[0] + shape[1] + 3, 2), np.int64)
     mine, current, surface = lost[piece], currents[piece], surfaces[piece]
@@ -154,15 +170,16 @@ def sweep_tracks(
         a, turn, line = walk[track, 0], walk[track, 1], first[walk[track, 0], walk[track, 1]]
         count = walk_cells(track, walk, first, ends, across, shape, cells)
         walk_faces(cells, count, turn, line, ends, across[a], shape, faces)
-        flow[:] = weights * sines * scales[a]
+        for p in range(polar_count):
+            flow[p] = weights[p] * sines[p] * scales[a]
         for way in range(2):
-            flux[:] = entering[track, way]
-            along = harmonics[a, turn, way]
+            for k in range(wide):
+                flux[k] = entering[track, way, k]
             for step in range(count + 1):
                 place = count - step if way else step
                 flat = faces[place, 1]
                 sense = 1.0 if (way == 1) == (turn == 1 and flat == 0) else -1.0
-                for p in range(len(polars)):
+                for p in range(polar_count):
                     signed[p] = sense * flow[p]
                 at = faces[place, 0] * groups
                 tally_face(flux, signed, areas[a, flat], weights, current, surface, at, groups, polars, lanes)
@@ -173,21 +190,22 @@ def sweep_tracks(
                     high = segment_start[kind[row, column], line + entry + 1]
                     cell = low, high, way, base[row, column], rows[row, column]
                     cross_cell(
-                        flux, sources, drops, flow, segment_region, cell, mine, kind_of_source, along, bends,
-                        midpoints, groups, polars, lanes,
+                        flux, sources, drops, flow, segment_region, cell, mine, harmonics,
+                        (a, turn, way), bends, midpoints, groups, polars, lanes,
                     )  # fmt: skip
-            leaving[links[track, way], ways[track, way]] = albedos[track, way] * flux
+            for k in range(wide):
+                leaving[links[track, way], ways[track, way], k] = albedos[track, way] * flux[k]
 
 
 @row_kernel
 def cross_cell(
-    flux, sources, drops, flow, regions, cell, lost, kind_of_source, along, bends, midpoints, groups, polars,
-    lanes,
-):  # fmt: skip
-    """Cross a cell with the sources of its kind."""
-    if kind_of_source == FLAT:
-        cross(flux, sources, drops, flow, regions, cell, lost, groups, polars, lanes)
-    elif kind_of_source == MOMENTS:
+    flux, sources, drops, flow, regions, cell, lost, harmonics, way, bends, midpoints, groups, polars, lanes
+):
+    """Cross a cell with the sources of its kind; what is None is not compiled."""
+    if midpoints is not None:
+        cross_linear(flux, sources, drops, flow, regions, cell, lost, bends, midpoints, groups, polars, lanes)
+    elif harmonics is not None:
+        along = harmonics[way[0], way[1], way[2]]
         cross_moments(flux, sources, drops, flow, regions, cell, lost, along, groups, polars, lanes)
     else:
-        cross_linear(flux, sources, drops, flow, regions, cell, lost, bends, midpoints, groups, polars, lanes)
+        cross(flux, sources, drops, flow, regions, cell, lost, groups, polars, lanes)

@@ -26,6 +26,7 @@ class Settings:
         max_steps: limit of sweeps.
         accelerate: whether the coarse mesh helps.
         damping: part of the coarse mesh's change that is taken.
+        coarse_groups: first fine group of each group of the coarse mesh; None keeps all.
     """
 
     rtol: float = 1e-5
@@ -33,6 +34,7 @@ class Settings:
     max_steps: int = 500
     accelerate: bool = True
     damping: float = 1.0
+    coarse_groups: tuple[int, ...] | None = None
 
 
 @dataclass(eq=False)
@@ -131,9 +133,12 @@ def _accelerated(
     fixed: np.ndarray | None,
 ) -> tuple[np.ndarray, float]:
     """Return fluxes and k as the coarse mesh has them; `state` is k and the last change."""
-    coarse = coarse_mesh(sums, swept, fixed)
+    coarse = coarse_mesh(sums, swept, fixed, settings.coarse_groups)
     wanted = min(1e-4, max(1e-2 * state[1], 1e-11))
     k, improved = coarse.solve(state[0], wanted, fixed is None)
     ratio = np.clip(1.0 + settings.damping * (improved / coarse.flux - 1.0), 0.05, 20.0)
+    if settings.coarse_groups is not None:
+        wide = np.diff([*settings.coarse_groups, sums.groups])
+        ratio = np.repeat(ratio, wide, axis=1)
     sweeper.scale_entering(ratio.reshape(*sums.lattice.shape, -1))
     return swept.flux * to_regions(sums, ratio), k
