@@ -49,7 +49,7 @@ def _vector(count: int) -> ir.VectorType:
     return ir.VectorType(ir.DoubleType(), count)
 
 
-@intrinsic(prefer_literal=False)
+@intrinsic
 def load(_context, array, index, lanes):
     """Read lanes from a flat array of float64, from an index on."""
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -103,7 +103,7 @@ def _section(result: Told, number: int) -> Section:
     if own is not None:
         return _named(own)(result, number)
     found = next((make for known, make in _KINDS if _named(known)(result)), None)
-    return (make_section if found is None else _named(found))(result, number)
+    return make_section(cast("Upscaled", result), number) if found is None else _named(found)(result, number)
 
 
 def _kind(result: Any) -> str:
