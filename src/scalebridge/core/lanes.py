@@ -6,6 +6,7 @@ stand for 1, 2, 4 or 8 numbers; arithmetic with them is the processor's own. How
 a tuple, because a compiler knows that: see `lanes_of`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -49,7 +50,12 @@ def _vector(count: int) -> ir.VectorType:
     return ir.VectorType(ir.DoubleType(), count)
 
 
-@intrinsic
+def _compiled(typed: Callable[..., Any]) -> Any:
+    """Make a function of compiled code, which is not given the context that its maker is."""
+    return intrinsic(typed)
+
+
+@_compiled
 def load(_context, array, index, lanes):
     """Read lanes from a flat array of float64, from an index on."""
 
@@ -60,7 +66,7 @@ def load(_context, array, index, lanes):
     return Lanes(lanes.count)(array, types.intp, lanes), generate
 
 
-@intrinsic
+@_compiled
 def store(_context, array, index, value):
     """Write lanes into a flat array of float64, from an index on."""
 
@@ -72,7 +78,7 @@ def store(_context, array, index, value):
     return types.void(array, types.intp, value), generate
 
 
-@intrinsic
+@_compiled
 def spread(_context, number, lanes):
     """Return lanes that all have one number."""
 
@@ -86,19 +92,19 @@ def spread(_context, number, lanes):
     return Lanes(lanes.count)(types.float64, lanes), generate
 
 
-@intrinsic
+@_compiled
 def plus(_context, a, b):
     """Return a + b."""
     return a(a, b), lambda _target, builder, _sig, given: builder.fadd(*given, flags=_FASTMATH)
 
 
-@intrinsic
+@_compiled
 def minus(_context, a, b):
     """Return a - b."""
     return a(a, b), lambda _target, builder, _sig, given: builder.fsub(*given, flags=_FASTMATH)
 
 
-@intrinsic
+@_compiled
 def times(_context, a, b):
     """Return a b."""
     return a(a, b), lambda _target, builder, _sig, given: builder.fmul(*given, flags=_FASTMATH)
