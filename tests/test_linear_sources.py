@@ -67,9 +67,9 @@ def test_a_thick_region_has_the_slope_of_its_source():
 
 def test_second_moments_of_a_ring_are_those_of_its_circles():
     found = lattice({"c": pin_cell([0.3, 0.5], ["a", "b", "c"], sectors=1)}, ["c"], pitch=1.2)
-    spread = np.linalg.inv(linear_regions(found, lay_tracks(found, 32, 0.01)).inverse)
+    spread = np.linalg.inv(linear_regions(found, lay_tracks(found, 16, 0.02)).inverse)
     exact = [0.3**2 / 4.0, (0.3**2 + 0.5**2) / 4.0]  # mean of x^2 over a disc, and over a ring
-    assert spread[:2, 0, 0] == pytest.approx(exact, rel=5e-3)  # tracks 0.01 cm apart
+    assert spread[:2, 0, 0] == pytest.approx(exact, rel=1e-2)  # tracks 0.02 cm apart
     assert np.abs(spread[:, 0, 1]).max() < 1e-12
 
 
