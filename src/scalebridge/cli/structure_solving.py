@@ -85,7 +85,7 @@ def solve_structure_case(
         **where,
     )
     if first:
-        written = outputs.write_structure(study)
+        written = outputs.write_study(study)
         if as_json:
             typer.echo(study.to_json())
         else:
