@@ -305,7 +305,7 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
             cure="write FusionModel(space='across')",
         )
     orders = sum(problem.model.orders)
-    size = len(problem.days) * problem.grid.shape[0] * problem.grid.shape[1] * orders
+    size = len(problem.days) * problem.pixels * orders
     why = (
         "footprints overlap or are not nested"
         if problem.block is None
@@ -317,6 +317,9 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
 
 
 def _learn(problem: Problem, method: str, settings: Settings) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
+    if problem.bands and settings.search.method == "em":
+        got, wanted = "'em' with bands", "'gradient', because correlations between bands have no such step"
+        raise InputError("learn", got=got, wanted=wanted, cure="leave it out")
     if method == "blocks":
         return learn_blocks(problem, _block(problem), settings.search)
     heavy = [o.name for o in problem.observed if o.tails is not None]

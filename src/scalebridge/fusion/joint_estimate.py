@@ -135,7 +135,7 @@ def estimate_sparse(problem: Problem, values: dict[str, float], wanted: np.ndarr
 
 
 def _wanted_rows(problem: Problem, rows: Sparse, wanted: np.ndarray) -> Sparse:
-    pixels = problem.grid.shape[0] * problem.grid.shape[1]
+    pixels = problem.pixels
     return sp.csr_matrix(rows[(wanted[:, None] * pixels + np.arange(pixels)).ravel()])
 
 
@@ -151,11 +151,11 @@ def _estimate(
     log, shared, solved = found
     variance, seen_variance = variances
     mean = solved[:, 0] - solved[:, 1:] @ shared.mean
-    pixels = problem.grid.shape[0] * problem.grid.shape[1]
+    pixels = problem.pixels
     own = joint.field_columns[(wanted[:, None] * pixels + np.arange(pixels)).ravel()]
     regressed = own - field @ solved[:, 1:]
     variance = variance + np.einsum("ip,pq,iq->i", regressed, shared.cov, regressed)
-    shape = (len(wanted), *problem.grid.shape)
+    shape = (len(wanted), *problem.field_shape)
     centred = joint.values - joint.columns @ shared.mean - joint.observe @ mean
     precision = np.maximum(1.0 / joint.noise - seen_variance / joint.noise**2, 1e-300)
     standard = centred / joint.noise / np.sqrt(precision)
@@ -167,7 +167,7 @@ def _estimate(
     names = [name for name, _ in problem.coefficients]
     spread = np.sqrt(np.diag(shared.cov))
     return Estimate(
-        (field @ mean + own @ shared.mean).reshape(shape) + problem.centre,
+        (field @ mean + own @ shared.mean).reshape(shape) + problem.level,
         np.sqrt(np.maximum(variance, 0.0)).reshape(shape),
         residuals,
         {n: (float(m), float(s)) for n, m, s in zip(names, shared.mean, spread, strict=True)},

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from scalebridge.fusion.fusion_blocks import pixel_distance, step_classes
+from scalebridge.fusion.bands import band_correlation
+from scalebridge.fusion.fusion_blocks import field_regressors, pixel_distance, step_classes
 from scalebridge.fusion.fusion_model import kind_of
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.system import Dynamics, correlation, dynamics
@@ -112,11 +113,10 @@ def make_joint(problem: Problem, values: dict[str, float]) -> Joint:
     field = _field(problem, pieces)
     blocks, seen, noise, columns, places = [], [], [], [], []
     names = [name for name, _ in problem.coefficients]
-    whole = _field_columns(problem, names)
-    pixels = problem.grid.shape[0] * problem.grid.shape[1]
+    whole = field_regressors(problem, problem.grid.shape, np.zeros(1, dtype=int)).reshape(-1, len(names))
     for number, o in enumerate(problem.observed):
         at = np.argwhere(np.isfinite(o.values))
-        weights: Sparse = o.weights
+        weights: Sparse = o.sees
         rows: Sparse = sp.csr_matrix(sp.kron(sp.identity(len(problem.days)), weights))
         spread = rows[at[:, 0] * weights.shape[0] + at[:, 1]]
         block = spread @ field
@@ -134,7 +134,7 @@ def make_joint(problem: Problem, values: dict[str, float]) -> Joint:
         columns.append(own_columns)
         places.append(np.column_stack([np.full(len(at), number), at]))
     prior = np.array([(values[p] if isinstance(p, str) else p) ** 2 for _, p in problem.coefficients])
-    assert field.shape[0] == len(problem.days) * pixels  # noqa: S101
+    assert field.shape[0] == len(whole)  # noqa: S101
     return Joint(
         pieces, sp.csr_matrix(sp.vstack(blocks)), np.concatenate(seen), np.concatenate(noise),
         np.concatenate(columns), prior, field, whole, np.concatenate(places),
@@ -152,6 +152,8 @@ def _part(
         scale = np.array([values[f"{part} std [{label}]"] for label in problem.labels])[problem.classes]
     motion = dynamics(kind, steps, own, problem.model.period, harmonic)  # type: ignore[arg-type]
     space, root, log = _space(problem, part, values)
+    if problem.bands:
+        space, root, log = _banded(problem, part, values, (space, root, log))
     shrink = sp.diags(1.0 / scale)
     return _piece(
         motion, step, sp.csr_matrix(shrink @ space @ shrink), sp.csr_matrix(root @ shrink),
@@ -174,8 +176,23 @@ def _piece(motion: Dynamics, step: np.ndarray, space: Sparse, root: Sparse, log:
     return Piece(sp.csr_matrix(time_root.T @ time_root), time_root, space, root, log, dates, order)
 
 
+def _banded(
+    problem: Problem, part: str, values: dict[str, float], near: tuple[Sparse, Sparse, float]
+) -> tuple[Sparse, Sparse, float]:
+    """Return the precision over bands and pixels, the product of that of bands and that in space."""
+    together = np.asarray(band_correlation(part, problem.band_names, values))
+    root = np.linalg.inv(np.linalg.cholesky(together))
+    space, space_root, log = near
+    count = space.shape[0]
+    return (
+        sp.csr_matrix(sp.kron(root.T @ root, space)),
+        sp.csr_matrix(sp.kron(root, space_root)),
+        len(root) * log - count * float(np.linalg.slogdet(together)[1]),
+    )
+
+
 def _space(problem: Problem, part: str, values: dict[str, float]) -> tuple[Sparse, Sparse, float]:
-    kind, pixels = problem.model.space_of(part), len(problem.classes)
+    kind, pixels = problem.model.space_of(part), problem.grid.shape[0] * problem.grid.shape[1]
     if kind == "independent":
         identity = sp.identity(pixels, format="csr")
         return identity, identity, 0.0
@@ -240,7 +257,7 @@ def _laplacian(length: int) -> Sparse:
 
 def _field(problem: Problem, pieces: list[Piece]) -> Sparse:
     """What is asked: the sum of the first layers of all parts, (dates * pixels, unknowns)."""
-    dates, pixels = len(problem.days), problem.grid.shape[0] * problem.grid.shape[1]
+    dates, pixels = len(problem.days), problem.pixels
     found = []
     for number, piece in enumerate(pieces):
         if number >= len(problem.model.parts):
@@ -250,15 +267,6 @@ def _field(problem: Problem, pieces: list[Piece]) -> Sparse:
         when = np.ones((dates, 1)) if piece.dates == 1 else sp.identity(dates)
         found.append(sp.kron(when, sp.kron(first, sp.identity(pixels))))
     return sp.csr_matrix(sp.hstack(found))
-
-
-def _field_columns(problem: Problem, names: list[str]) -> np.ndarray:
-    dates, pixels = len(problem.days), problem.grid.shape[0] * problem.grid.shape[1]
-    whole = np.zeros((dates * pixels, len(names)))
-    whole[:, 0] = 1.0
-    for name, z in problem.covariates.items():
-        whole[:, names.index(name)] = z.ravel()
-    return whole
 
 
 def _bias_rows(problem: Problem, pieces: list[Piece], number: int, at: np.ndarray) -> Sparse:

@@ -11,6 +11,7 @@ from jaxtyping import Array
 from scipy.optimize import minimize
 
 from scalebridge.core import precision as _precision  # noqa: F401
+from scalebridge.fusion.bands import band_correlation
 from scalebridge.fusion.block_engine import BlockData, System, slopes
 from scalebridge.fusion.fusion_model import FusionModel, Parameter, kind_of
 from scalebridge.fusion.shared_coefficients import Coefficients
@@ -46,6 +47,7 @@ class Layout:
         coefficients: each regression coefficient's prior: a standard deviation, or the name of the parameter.
         patterns: (systems, pixels), position of each pixel's class among the labels.
         labels: of the classes; empty for one class.
+        bands: names; empty for a field without.
     """
 
     model: FusionModel
@@ -56,19 +58,25 @@ class Layout:
     biases: tuple[Bias, ...]
     coefficients: tuple[float | str, ...]
     patterns: np.ndarray
-    labels: tuple[int, ...] = ()
+    labels: tuple[int | str, ...] = ()
+    bands: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        """Numbers that a layer of a footprint has: pixels of all bands."""
+        return len(self.distance) * max(len(self.bands), 1)
 
     @property
     def kind(self) -> "Kind":
         """What decides the form of the matrices."""
         biases = tuple((self.sensors[b.sensor], b.kind, b.rows) for b in self.biases)
         spaces = tuple(self.model.space_of(part) for part in self.model.parts)
-        return Kind(self.model.parts, spaces, self.model.period, biases, self.labels)
+        return Kind(self.model.parts, spaces, self.model.period, biases, self.labels, self.bands)
 
     @property
     def pattern(self) -> np.ndarray:
         """Columns of each row of the transition."""
-        pixels = len(self.distance)
+        pixels = self.pixels
         orders = [*self.model.orders, *(1 for _ in self.biases)]
         return transition_pattern(orders, [pixels] * len(self.model.orders) + [b.rows for b in self.biases])
 
@@ -88,7 +96,8 @@ class Kind(NamedTuple):
     spaces: tuple[str, ...]
     period: float
     biases: tuple[tuple[str, str, int], ...]
-    labels: tuple[int, ...]
+    labels: tuple[int | str, ...]
+    bands: tuple[str, ...]
 
 
 def _trace_matrices(
@@ -134,7 +143,8 @@ def _part(
     nugget = values.get(f"{part} nugget", jnp.array(0.0))
     nugget = nugget / (1.0 + nugget)  # the parameter is the ratio to the correlated share
     length = values.get(f"{part} length", jnp.array(1.0))
-    return motion, correlation(space, distance, length, nugget)
+    near = correlation(space, distance, length, nugget)
+    return motion, jnp.kron(band_correlation(part, kind.bands, values), near) if kind.bands else near
 
 
 def _class_scale(kind: Kind, part: str, pattern: Array, values: dict[str, Array]) -> Array:
@@ -175,7 +185,7 @@ def make_systems(layout: Layout, values: dict[str, float], traced: Traced) -> li
 
 def _inverse(layout: Layout, transition: np.ndarray) -> np.ndarray:
     """Invert the transition part by part, in the same pattern."""
-    inverse, place, pixels = np.zeros_like(transition), 0, len(layout.distance)
+    inverse, place, pixels = np.zeros_like(transition), 0, layout.pixels
     orders = [*layout.model.orders, *(1 for _ in layout.biases)]
     sizes = [pixels] * len(layout.model.orders) + [b.rows for b in layout.biases]
     for order, size in zip(orders, sizes, strict=True):
@@ -338,7 +348,7 @@ def _by_em(objective: Objective, logs: np.ndarray, steps: int, tolerance: float)
 def _innovation_counts(objective: Objective, seen: np.ndarray, coefficients: int) -> np.ndarray:
     """How many numbers each standard deviation is that of; zero for what is not one."""
     layout, counts = objective.layout, {}
-    pixels = len(layout.distance) * len(objective.data.values)
+    pixels = layout.pixels * len(objective.data.values)
     dates = len(objective.data.step)
     for part, order in zip(layout.model.parts, layout.model.orders, strict=True):
         kind = kind_of(part)[0]

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scalebridge.fusion.block_engine import BlockData, Rows, System, smooth
-from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
+from scalebridge.fusion.fusion_blocks import cut_blocks, field_of_blocks
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.joint_estimate import factorise, perturbation, solve_lines, time_lines
 from scalebridge.fusion.joint_precision import Joint, make_joint
@@ -32,7 +32,7 @@ def draw_blocks(
         seed: of the draws.
 
     Returns:
-        (draws, dates, rows, columns).
+        (draws, dates, rows, columns), or with bands before rows.
 
     Cost: a smoothing for each draw.
 
@@ -44,8 +44,8 @@ def draw_blocks(
     for number in range(count):
         field, seen = simulate(data, systems, np.random.default_rng([seed, number]))
         found, _ = smooth(replace(data, values=data.values - seen), systems, every)
-        drawn.append(out_of_blocks(field + found.mean, problem.grid.shape, block))
-    return np.stack(drawn) + problem.centre
+        drawn.append(field_of_blocks(field + found.mean, problem, block))
+    return np.stack(drawn) + problem.level
 
 
 def simulate(
@@ -100,7 +100,7 @@ def draw_joint(problem: Problem, values: dict[str, float], method: str, count: i
         seed: of the draws.
 
     Returns:
-        (draws, dates, rows, columns).
+        (draws, dates, rows, columns), or with bands before rows.
     """
     joint = make_joint(problem, values)
     precision = joint.precision
@@ -115,7 +115,7 @@ def draw_joint(problem: Problem, values: dict[str, float], method: str, count: i
         beta = shared.mean + root @ generator.standard_normal(len(shared.mean))
         state = solved[:, 0] - solved[:, 1:] @ beta + solve(perturbation(joint, generator))
         drawn.append(joint.field @ state + joint.field_columns @ beta)
-    return np.stack(drawn).reshape(count, len(problem.days), *problem.grid.shape) + problem.centre
+    return np.stack(drawn).reshape(count, len(problem.days), *problem.field_shape) + problem.level
 
 
 def _by_iteration(joint: Joint, precision: Sparse) -> Callable[[np.ndarray], np.ndarray]:
