@@ -33,6 +33,7 @@ from scalebridge.fusion.robust import doubtful
 from scalebridge.fusion.scene import Scene, make_scene
 from scalebridge.fusion.sensors import Sensor
 from scalebridge.fusion.simulation import draw_blocks, draw_joint
+from scalebridge.fusion.sparse_factor import factor_package
 from scalebridge.fusion.tiled import estimate_tiles, learn_sample, work_folder
 
 Method = Literal["auto", "blocks", "sparse", "iterative"]
@@ -312,7 +313,7 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
         else "pixels are correlated across footprints"
     )
     if settings.method == "sparse" or (settings.method == "auto" and (size <= _SPARSE or orders > 1)):
-        return "sparse", f"{why}; {size} unknowns fit one sparse factor"
+        return "sparse", f"{why}; {size} unknowns fit one sparse factor, by {factor_package()}"
     return "iterative", f"{why}; {size} unknowns are too many for a sparse factor"
 
 

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scalebridge.fusion.bands import band_correlation
 from scalebridge.fusion.fusion_blocks import field_regressors, pixel_distance, step_classes
 from scalebridge.fusion.fusion_model import kind_of
-from scalebridge.fusion.fusion_problem import Problem
+from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.system import Dynamics, correlation, dynamics
 from scalebridge.grids.footprints import Sparse
 
@@ -64,6 +64,7 @@ class Joint(NamedTuple):
         field: (dates * pixels, unknowns).
         field_columns: (dates * pixels, coefficients).
         places: (observations, 3), sensor, date and row.
+        where: (unknowns, 3), date (twice, because space is coupled two pixels far), row and column.
     """
 
     pieces: list[Piece]
@@ -75,6 +76,7 @@ class Joint(NamedTuple):
     field: Sparse
     field_columns: np.ndarray
     places: np.ndarray
+    where: np.ndarray
 
     @property
     def prior_precision(self) -> sp.csc_matrix:
@@ -138,6 +140,7 @@ def make_joint(problem: Problem, values: dict[str, float]) -> Joint:
     return Joint(
         pieces, sp.csr_matrix(sp.vstack(blocks)), np.concatenate(seen), np.concatenate(noise),
         np.concatenate(columns), prior, field, whole, np.concatenate(places),
+        _where(problem, pieces, biased),
     )  # fmt: skip
 
 
@@ -267,6 +270,21 @@ def _field(problem: Problem, pieces: list[Piece]) -> Sparse:
         when = np.ones((dates, 1)) if piece.dates == 1 else sp.identity(dates)
         found.append(sp.kron(when, sp.kron(first, sp.identity(pixels))))
     return sp.csr_matrix(sp.hstack(found))
+
+
+def _where(problem: Problem, pieces: list[Piece], biased: list[Observed]) -> np.ndarray:
+    """The place of every unknown: its date, and its pixel or the middle of its footprint."""
+    at = np.stack(
+        np.unravel_index(np.arange(problem.grid.shape[0] * problem.grid.shape[1]), problem.grid.shape), 1
+    )
+    parts = len(problem.model.parts)
+    middles = [np.tile(at, (max(len(problem.bands), 1), 1))] * parts
+    middles += [np.asarray(o.weights @ at) / np.asarray(o.weights.sum(axis=1)) for o in biased]
+    return np.concatenate([
+        np.column_stack([np.full(len(m), 2.0 * (number // piece.order)), m])
+        for piece, m in zip(pieces, middles, strict=True)
+        for number in range(piece.dates * piece.order)
+    ])  # fmt: skip
 
 
 def _bias_rows(problem: Problem, pieces: list[Piece], number: int, at: np.ndarray) -> Sparse:

@@ -9,10 +9,11 @@ import scipy.sparse as sp
 from scalebridge.fusion.block_engine import BlockData, Rows, System, smooth
 from scalebridge.fusion.fusion_blocks import cut_blocks, field_of_blocks
 from scalebridge.fusion.fusion_problem import Problem
-from scalebridge.fusion.joint_estimate import factorise, perturbation, solve_lines, time_lines
+from scalebridge.fusion.joint_estimate import perturbation, solve_lines, time_lines
 from scalebridge.fusion.joint_precision import Joint, make_joint
 from scalebridge.fusion.learning import systems_of
 from scalebridge.fusion.shared_coefficients import solve_coefficients
+from scalebridge.fusion.sparse_factor import dissect, factorise
 from scalebridge.grids.footprints import Sparse
 
 
@@ -104,7 +105,10 @@ def draw_joint(problem: Problem, values: dict[str, float], method: str, count: i
     """
     joint = make_joint(problem, values)
     precision = joint.precision
-    solve = factorise(precision).solve if method == "sparse" else _by_iteration(joint, precision)
+    if method == "sparse":
+        solve = factorise(precision, dissect(precision, joint.where)).solve
+    else:
+        solve = _by_iteration(joint, precision)
     sides = joint.right_sides
     solved = np.column_stack([solve(np.ascontiguousarray(side)) for side in sides.T])
     seen = np.column_stack([joint.values, joint.columns])
