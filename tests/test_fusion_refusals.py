@@ -97,10 +97,7 @@ MISTAKES = {
     ),
     "bands by expectation": (lambda: fuse(fine(bands="nir"), learn="em"), "'gradient'"),
     "bands in tiles": (lambda: fuse(fine(bands="nir"), output="field.nc"), "without bands"),
-    "iterative without parameters": (
-        lambda: fuse(fine(), FusionModel(space="across"), method="iterative"),
-        "all parameters",
-    ),
+    "expectation across": (lambda: fuse(fine(), FusionModel(space="across"), learn="em"), "with 'blocks'"),
 }  # fmt: skip
 
 

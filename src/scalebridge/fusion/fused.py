@@ -201,6 +201,8 @@ def banded(found: Fused) -> str:
 def findings(found: Fused) -> list[str]:
     """Return what the fusion found, in sentences."""
     said = [f"method '{found.method}': {found.why}"]
+    if found.learnt.spread:
+        said.append(f"parameters found in {found.learnt.steps} evaluations of the likelihood and its slope")
     said += [
         f"left out: {g.sensor} {g.date}, off by {g.score / g.usual:.3g} times what is usual"
         for g in found.gated
@@ -259,6 +261,7 @@ def _as_dict(found: Fused) -> dict[str, Any]:
         "bands": found.bands,
         "correlations": {part: table.tolist() for part, table in found.correlations.items()},
         "stretch": found.learnt.stretch,
+        "learning": {"evaluations": found.learnt.steps, "converged": found.learnt.converged},
         "log likelihood": found.estimate.log_likelihood,
         "gated": [g._asdict() for g in found.gated],
         "held out": [h._asdict() for h in found.held_out],

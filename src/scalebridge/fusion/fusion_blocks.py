@@ -195,3 +195,16 @@ def field_regressors(problem: Problem, block: tuple[int, int], chosen: np.ndarra
             own = _sorted_by_block(z, problem.grid.shape, block)[chosen]
             whole[:, :, place, :, names.index(f"{name}{band}")] = own
     return whole.reshape(*shape[:2], -1, len(names))
+
+
+def block_order(shape: tuple[int, int], block: tuple[int, int]) -> np.ndarray:
+    """Return the pixels, footprint by footprint.
+
+    Example:
+        >>> block_order((2, 4), (2, 2)).tolist()
+        [0, 1, 4, 5, 2, 3, 6, 7]
+    """
+    number = np.arange(shape[0] * shape[1]).reshape(
+        shape[0] // block[0], block[0], shape[1] // block[1], block[1]
+    )
+    return number.transpose(0, 2, 1, 3).ravel()

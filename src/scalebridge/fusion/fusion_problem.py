@@ -21,6 +21,7 @@ from scalebridge.fusion.fusion_grid import Grid, footprint_corners, index_grid
 from scalebridge.fusion.fusion_model import FusionModel, Parameter, Scales, part_parameters, settle
 from scalebridge.fusion.sensor_headers import all_days, checked_sensors, finest_sensor, nested_footprint
 from scalebridge.fusion.sensors import Sensor
+from scalebridge.fusion.stations import pixels_of, station_image
 from scalebridge.grids.footprints import WeightedFootprint, blur_weights, overlap_weights
 from scalebridge.grids.transfers import BlockAverage
 
@@ -403,7 +404,7 @@ def _own_transfer(sensor: Sensor, grid: Grid, values: np.ndarray) -> Transfer:
 
 
 def _stations(sensor: Sensor, grid: Grid) -> tuple[Transfer, None, np.ndarray]:
-    at, kept = _pixels_of(sensor, grid)
+    at, kept = pixels_of(sensor, grid)
     _refuse_outside(sensor, kept, sensor.values)
     pixel = at[kept]
     rows = np.arange(len(pixel))
@@ -411,18 +412,11 @@ def _stations(sensor: Sensor, grid: Grid) -> tuple[Transfer, None, np.ndarray]:
     return WeightedFootprint(weights, grid.shape), None, kept
 
 
-def _pixels_of(sensor: Sensor, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """The pixel that each station lies in, and whether it lies on the grid."""
-    at = np.floor(grid.places(np.asarray(sensor.points, dtype=float))).astype(int)
-    kept = np.asarray(((at >= 0) & (at < np.array(grid.shape))).all(axis=1))
-    return at[:, 0] * grid.shape[1] + at[:, 1], kept
-
-
 def _stations_on_pixels(
     sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray, days: np.ndarray, centre: float
 ) -> Observed:
     """Stations as an image with gaps."""
-    _refuse_outside(sensor, _pixels_of(sensor, grid)[1], values)
+    _refuse_outside(sensor, pixels_of(sensor, grid)[1], values)
     mean, scale = station_image(sensor, grid, sensor.factor_to(finest.unit))
     wide, told = np.ones((len(days), mean.shape[1])), np.full((len(days), mean.shape[1]), np.nan)
     at = np.searchsorted(days, sensor.days)
@@ -432,31 +426,6 @@ def _stations_on_pixels(
     return Observed(
         sensor.name, told, wide, identity, (1, 1), "none", sensor.offset, learn, grid.shape, sensor.tails
     )
-
-
-def station_image(sensor: Sensor, grid: Grid, unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of the stations in each pixel, weighted by their noise, and its variance.
-
-    Args:
-        sensor: with points; those that are not on the grid are left out.
-        grid: of the field, or a window of it.
-        unit: what its values are multiplied by.
-
-    Returns:
-        (dates, pixels), NaN where there is no station; variances, in units of the sensor's where learnt.
-    """
-    pixel, kept = _pixels_of(sensor, grid)
-    values, spread = sensor.values[:, kept] * unit, sensor.scale
-    seen = np.isfinite(values)
-    known = np.ones(seen.shape) if spread is None else (unit * spread[:, kept]) ** 2
-    shape = (len(values), grid.shape[0] * grid.shape[1])
-    total, weight = np.zeros(shape), np.zeros(shape)
-    at = (np.arange(len(values))[:, None], pixel[None, kept])
-    precision = np.where(seen, 1.0 / known, 0.0)
-    np.add.at(weight, at, precision)
-    np.add.at(total, at, precision * np.where(seen, values, 0.0))
-    filled = np.where(weight > 0, weight, 1.0)
-    return np.where(weight > 0, total / filled, np.nan), 1.0 / filled
 
 
 def class_places(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int | str, ...]]:

@@ -4,14 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import minimize
 
 from scalebridge.core.errors import SolverError
 from scalebridge.fusion import sparse_kernels
-from scalebridge.fusion.block_estimate import Estimate, Search
+from scalebridge.fusion.block_estimate import Estimate
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.joint_precision import Joint, make_joint
-from scalebridge.fusion.learning import Learnt
 from scalebridge.fusion.shared_coefficients import Coefficients, solve_coefficients
 from scalebridge.fusion.sparse_factor import Factor, dissect, factorise, selected_inverse
 from scalebridge.grids.footprints import Sparse
@@ -93,44 +91,6 @@ def _estimate(
         log,
         error,
     )
-
-
-def learn_joint(problem: Problem, search: Search, start: dict[str, float] | None = None) -> Learnt:
-    """Return the parameters with the greatest posterior density by a search without slopes.
-
-    Args:
-        problem: the problem.
-        search: limits.
-        start: values to start from.
-
-    Cost: some hundred factorisations.
-    """
-    free = [p for p in problem.parameters if p.factor is not None]
-    known = {p.name: p.median for p in problem.parameters}
-    median = np.log([p.median for p in free])
-    width = np.log([p.factor or np.e for p in free])
-
-    def values_at(logs: np.ndarray) -> dict[str, float]:
-        return known | {p.name: float(np.exp(x)) for p, x in zip(free, logs, strict=True)}
-
-    path: list[float] = []
-
-    def objective(logs: np.ndarray) -> float:
-        joint = make_joint(problem, values_at(logs))
-        value = joint_likelihood(joint, factorise(joint.precision, dissect(joint.precision, joint.where)))[0]
-        away = (logs - median) / width
-        path.append(value - 0.5 * float(away @ away))
-        return -path[-1]
-
-    if not free:
-        value = -objective(np.zeros(0))
-        return Learnt(known, {}, value, 1, True, tuple(path))
-    begin = np.log([(start or {}).get(p.name, p.median) for p in free])
-    found = minimize(
-        objective, begin, method="Nelder-Mead",
-        options={"maxfev": 5 * search.steps, "xatol": 0.02, "fatol": 0.1, "adaptive": True},
-    )  # fmt: skip
-    return Learnt(values_at(found.x), {}, -float(found.fun), len(path), bool(found.success), tuple(path))
 
 
 def estimate_iterative(

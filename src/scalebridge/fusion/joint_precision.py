@@ -5,13 +5,15 @@ n x n, of its innovations in space. Unknowns lie by part, date, layer, pixel. Wh
 outside, as in the block engine.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
+from jaxtyping import Array
 
 from scalebridge.fusion.bands import band_correlation
-from scalebridge.fusion.fusion_blocks import field_regressors, pixel_distance, step_classes
+from scalebridge.fusion.fusion_blocks import block_order, field_regressors, pixel_distance, step_classes
 from scalebridge.fusion.fusion_model import kind_of
 from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.system import Dynamics, correlation, dynamics
@@ -208,19 +210,11 @@ def _space(problem: Problem, part: str, values: dict[str, float]) -> tuple[Spars
         correlation(kind, pixel_distance(block, problem), values[f"{part} length"], nugget / (1.0 + nugget))  # type: ignore[arg-type]
     )
     root = np.linalg.inv(np.linalg.cholesky(shape))
-    order = _block_order(problem.grid.shape, block)
+    order = block_order(problem.grid.shape, block)
     count = pixels // len(shape)
     sort = sp.csr_matrix((np.ones(pixels), (np.arange(pixels), order)), (pixels, pixels))
     whole = sp.csr_matrix(sp.kron(sp.identity(count), root)) @ sort
     return sp.csr_matrix(whole.T @ whole), whole, -count * float(np.linalg.slogdet(shape)[1])
-
-
-def _block_order(shape: tuple[int, int], block: tuple[int, int]) -> np.ndarray:
-    """Return the pixels, footprint by footprint."""
-    number = np.arange(shape[0] * shape[1]).reshape(
-        shape[0] // block[0], block[0], shape[1] // block[1], block[1]
-    )
-    return number.transpose(0, 2, 1, 3).ravel()
 
 
 def markov_precision(shape: tuple[int, int], length: float) -> tuple[Sparse, Sparse, float]:
@@ -240,14 +234,24 @@ def markov_precision(shape: tuple[int, int], length: float) -> tuple[Sparse, Spa
         >>> print(round(float(np.trace(np.linalg.inv(precision))) / 36, 9))
         1.0
     """
-    rate = 8.0 / length**2
-    lines = [_laplacian(n) for n in shape]
-    laplacian = sp.kron(lines[0], sp.identity(shape[1])) + sp.kron(sp.identity(shape[0]), lines[1])
+    rate, scale, log = (float(x) for x in markov_weights(shape, length))
+    root = sp.csr_matrix(scale * (rate * sp.identity(shape[0] * shape[1]) + grid_laplacian(shape)))
+    return sp.csr_matrix(root.T @ root), root, log
+
+
+def markov_weights(shape: tuple[int, int], length: Any) -> tuple[Array, Array, Array]:
+    """Return k^2, s and the log-determinant of `markov_precision`, traced."""
+    rate = 8.0 / jnp.asarray(length) ** 2
     waves = [2.0 - 2.0 * np.cos(np.pi * np.arange(n) / n) for n in shape]
     shifted = rate + waves[0][:, None] + waves[1][None]
-    scale = float(np.sqrt(np.mean(shifted**-2.0)))
-    root = sp.csr_matrix(scale * (rate * sp.identity(shape[0] * shape[1]) + laplacian))
-    return sp.csr_matrix(root.T @ root), root, 2.0 * float(np.log(scale * shifted).sum())
+    scale = jnp.sqrt(jnp.mean(shifted**-2.0))
+    return rate, scale, 2.0 * jnp.log(scale * shifted).sum()
+
+
+def grid_laplacian(shape: tuple[int, int]) -> Sparse:
+    """Return minus the sum of second differences over a grid, mirrored at its edges."""
+    lines = [_laplacian(n) for n in shape]
+    return sp.csr_matrix(sp.kron(lines[0], sp.identity(shape[1])) + sp.kron(sp.identity(shape[0]), lines[1]))
 
 
 def _laplacian(length: int) -> Sparse:

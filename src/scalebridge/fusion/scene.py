@@ -17,11 +17,11 @@ from scalebridge.fusion.fusion_problem import (
     covariate_arrays,
     partition,
     scales_of,
-    station_image,
 )
 from scalebridge.fusion.lazy_arrays import Window, cut
 from scalebridge.fusion.sensor_headers import all_days, checked_sensors, finest_sensor, nested_footprint
 from scalebridge.fusion.sensors import Sensor
+from scalebridge.fusion.stations import station_image
 from scalebridge.grids.transfers import BlockAverage
 
 

@@ -60,7 +60,7 @@ def scatter_columns(pointer, values, first, block):
 
 @kernel
 def gather_square(pointer, index, inverse, rows, square):
-    """Fill the entries of a symmetric inverse between some rows, all of them in its pattern; rows are sorted."""
+    """Fill the entries of a symmetric inverse between some sorted rows, all of them in its pattern."""
     for j in range(len(rows)):
         at = pointer[rows[j]]
         for i in range(j, len(rows)):
