@@ -17,6 +17,7 @@ PEERS = {
     "taufactor": ("torch", "taufactor"),
     "fedoo": ("fedoo",),
     "peclet": ("peclet",),
+    "poromics": ("poromics",),
     "transforms": ("transforms",),
     "tinyDA": ("tinyda",),
     "OpenNDM": ("openndm",),

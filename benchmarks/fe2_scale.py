@@ -1,10 +1,13 @@
 """FE2 at scale: 512 points of 16^3 voxels with plasticity, on one process, MPI's ranks and Dask's workers.
 
-    python -m benchmarks.fe2_scale --points 512 --edge 16 --steps 10 --out out/fe2_scale
-    python -m benchmarks.fe2_scale --assembly          # a matrix of 32k unknowns and 74k points
+    python -m benchmarks.fe2_scale                                # 512 points of 16^3 voxels, ten steps
+    python -m benchmarks.fe2_scale --ways mpi-2 --minutes 9       # one way, for so long; again, to go on
+    python -m benchmarks.fe2_scale --points 16 --edge 8 --steps 2 --out out/rehearsal
+    python -m benchmarks.fe2_scale --assembly                     # a matrix of 32k unknowns and 74k points
 
-Each way runs in an interpreter of its own, one thread a worker; answers are held against those of the first.
-Prints wall time of the path, parallel efficiency, bytes moved an evaluation, state with and without sharing.
+Each way runs in an interpreter of its own, one thread a worker, and goes on from its checkpoints when it was
+stopped; a finished way is not done again. Answers are held against those of the first. Prints, and writes as
+table.json: wall time of the path, parallel efficiency, bytes moved a step, state with and without sharing.
 """
 
 import argparse
@@ -19,6 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from scalebridge.cells.path_cell import PathCell
+from scalebridge.core.files import write_text
+from scalebridge.engine.checkpoint import latest_checkpoint
 from scalebridge.laws.elastic import IsotropicElastic
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.plastic import J2Plasticity
@@ -27,6 +32,7 @@ from scalebridge.structures.kinematics import make_kinematics
 from scalebridge.structures.solid_mesh import box_mesh
 from scalebridge.structures.solve_structure import solve_structure
 
+NOTHING = {"seconds": 0.0, "path": 0.0, "bytes moved": 0, "pieces": 0}
 WAYS = ("local", "local-eager", "mpi-1", "mpi-2", "dask-2")
 
 
@@ -46,15 +52,20 @@ def bar(points):
 
 
 def solve(way, given):
-    """Walk the path in one way and write what was found."""
+    """Walk the path in one way, as far as the time goes, and write what was found."""
     engine, _, count = way.partition("-")
-    begun = time.perf_counter()
+    begun, ends = time.perf_counter(), 0.03 * np.arange(1, given.steps + 1) / given.steps
+    kept = given.out / f"{way}-checkpoints"
+    done = 0 if (last := latest_checkpoint(kept)) is None else int(last.name[5:])
+    spent = json.loads((kept / "spent.json").read_text(encoding="utf-8")) if done else NOTHING
     study = solve_structure(
         bar(given.points),
         volume(given.edge),
-        supports={"left": {"x": 0, "y": 0, "z": 0}, "right": {"z": 0.03}},
-        steps=given.steps,
+        supports={"left": {"x": 0, "y": 0, "z": 0}, "right": {"z": 1.0}},
+        steps=list(ends[: done + given.at_once]),
         rtol=1e-9,
+        checkpoints=kept,
+        resume=True,
         engine=engine,
         workers=int(count) if engine == "dask" else 1 if engine == "local" else None,
         lazy=count != "eager",
@@ -62,52 +73,70 @@ def solve(way, given):
     )
     if os.environ.get("OMPI_COMM_WORLD_RANK", "0") == "0":
         told = {
-            "way": way,
-            "seconds": time.perf_counter() - begun,
-            "path": study.provenance.elapsed["path"],
-            "evaluations": study.stats["evaluations"],
-            "bytes moved": study.stats["bytes moved"],
-            "memory": study.memory,
+            "seconds": spent["seconds"] + time.perf_counter() - begun,
+            "path": spent["path"] + study.provenance.elapsed["path"],
+            "bytes moved": spent["bytes moved"] + study.stats["bytes moved"],
+            "pieces": spent["pieces"] + 1,
         }
-        given.out.mkdir(parents=True, exist_ok=True)
-        np.savez(given.out / f"{way}.npz", stresses=study.stresses, curve=study.curve()[1])
-        (given.out / f"{way}.json").write_text(json.dumps(told), encoding="utf-8")
+        write_text(kept / "spent.json", json.dumps(told))
+        reached = len(study.records)
+        if reached >= given.steps:
+            more = {"way": way, "evaluations": study.stats["evaluations"], "memory": study.memory}
+            np.savez(given.out / f"{way}.npz", stresses=study.stresses, curve=study.curve()[1])
+            write_text(given.out / f"{way}.json", json.dumps(told | more))
+        sys.stderr.write(f"{way}: {reached} of {given.steps} steps, {told['path']:.0f} s\n")
 
 
 def compare(given):
     """Run every way and print the table."""
-    ways = [way for way in WAYS if way in given.ways.split(",")]
+    ways, until = [way for way in WAYS if way in given.ways.split(",")], time.monotonic() + 60 * given.minutes
     threads = dict.fromkeys(("SCALEBRIDGE_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     for way in ways:
         words = [sys.executable, "-m", "benchmarks.fe2_scale", "--way", way, "--out", str(given.out)]
         words += ["--points", str(given.points), "--edge", str(given.edge), "--steps", str(given.steps)]
-        words += ["--progress"] if given.progress else []
+        words += ["--at-once", str(given.at_once)] + (["--progress"] if given.progress else [])
         if way.startswith("mpi"):
             launcher = shutil.which("mpirun")
             if launcher is None:
                 continue
             words = [launcher, "--oversubscribe", "-n", way[-1], *words]
-        subprocess.run(words, check=True, env=os.environ | threads | root)
-    tell(given.out, ways)
+        while not (given.out / f"{way}.json").exists():
+            if time.monotonic() > until:
+                break
+            subprocess.run(words, check=True, env=os.environ | threads | root)
+    tell(given, ways)
 
 
-def tell(out, ways):
-    """Print what was measured, each way against the first."""
-    first = np.load(out / f"{ways[0]}.npz")["stresses"]
-    base = None
-    print("way           path, s  efficiency  MB/evaluation  state, MiB  difference")
-    for way in ways:
-        if not (out / f"{way}.json").exists():
-            continue
+def tell(given, ways):
+    """Print and write what was measured of finished ways, each against the first of them."""
+    out, rows, base = given.out, [], None
+    finished = [way for way in WAYS if (out / f"{way}.json").exists()]
+    if not finished:
+        return
+    first = np.load(out / f"{finished[0]}.npz")["stresses"]
+    print("way           path, s  efficiency  MB/step  state, MiB  unshared  difference")
+    for way in finished:
         told = json.loads((out / f"{way}.json").read_text(encoding="utf-8"))
         base = told["path"] if way in ("local", "mpi-1") else base
         ranks = int(way[-1]) if way[-1].isdigit() else 1
-        away = np.abs(np.load(out / f"{way}.npz")["stresses"] - first).max() / np.abs(first).max()
-        moved = told["bytes moved"] / told["evaluations"] / 1e6
-        held = (told["memory"]["memory"] + told["memory"]["mapped"]) / 2**20
-        efficiency = (base or told["path"]) / told["path"] / ranks
-        print(f"{way:12} {told['path']:8.1f} {efficiency:11.2f} {moved:14.3f} {held:11.1f}  {away:.1e}")
+        row = {
+            **told,
+            "efficiency": (base or told["path"]) / told["path"] / ranks,
+            "MB a step": told["bytes moved"] / given.steps / 1e6,
+            "state, MiB": (told["memory"]["memory"] + told["memory"]["mapped"]) / 2**20,
+            "state without sharing, MiB": told["memory"]["without sharing"] / 2**20,
+            "difference": float(
+                np.abs(np.load(out / f"{way}.npz")["stresses"] - first).max() / np.abs(first).max()
+            ),
+        }
+        rows.append(row)
+        print(
+            f"{way:12} {row['path']:8.1f} {row['efficiency']:11.2f} {row['MB a step']:8.3f} "
+            f"{row['state, MiB']:11.1f} {row['state without sharing, MiB']:9.1f}  {row['difference']:.1e}"
+        )
+    asked = {"points": given.points, "edge": given.edge, "steps": given.steps}
+    write_text(out / "table.json", json.dumps({**asked, "rows": rows}, indent=2) + "\n")
 
 
 def assembly():
@@ -130,8 +159,10 @@ def main():
     parser.add_argument("--edge", type=int, default=16)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("out/fe2_scale"))
-    parser.add_argument("--ways", default=",".join(WAYS))
+    parser.add_argument("--ways", default="mpi-1,mpi-2,dask-2", help=f"of {WAYS}")
     parser.add_argument("--way")
+    parser.add_argument("--at-once", type=int, default=2, help="steps of an interpreter, then a new one")
+    parser.add_argument("--minutes", type=float, default=600.0, help="after these no further piece begins")
     parser.add_argument("--assembly", action="store_true")
     parser.add_argument("--progress", action="store_true")
     given = parser.parse_args()

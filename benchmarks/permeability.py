@@ -19,9 +19,14 @@ from scalebridge.core.files import write_text
 _ROCK = ROOT / "examples" / "data" / "berea_128.tif"
 _WIDTH, _CELL = 16, (32, 32, 16)  # of the channel in voxels, and of its cell
 _RIGHT = 0.01  # the channel's permeability has to be within a percent of h^3/12 a cell
+_PEERS = {
+    "peclet": ("peclet-flow", "benchmarks.contender_peclet", "periodic"),
+    "poromics": ("poromics", "benchmarks.contender_poromics", "open"),
+}
 _COLUMNS = (
     "case",
     "contender",
+    "faces along the flow",
     "tolerance",
     "threads (cores busy)",
     "solver s",
@@ -43,6 +48,7 @@ class Runner:
     module: str
     python: str
     tolerance: float
+    faces: str = "periodic"
 
 
 def main() -> None:
@@ -53,7 +59,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tolerances", type=float, nargs="+", default=[1e-2, 1e-4])
     parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--peers", nargs="*", default=list(_PEERS), choices=list(_PEERS))
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
     chosen = parser.parse_args()
     notes: list[str] = []
@@ -87,21 +93,21 @@ def _images(chosen: argparse.Namespace) -> dict[str, Path]:
 
 
 def _runners(chosen: argparse.Namespace, notes: list[str]) -> list[Runner]:
+    all_faces = ["periodic"] + ["open"] * ("poromics" in chosen.peers)
     found = [
-        Runner("scalebridge", "benchmarks.contender_permeability", own_python(), tolerance)
+        Runner("scalebridge", "benchmarks.contender_permeability", own_python(), tolerance, faces)
+        for faces in all_faces
         for tolerance in chosen.tolerances
     ]
-    if chosen.without_peers:
-        return found
-    try:
-        python = python_of("peclet")
-    except PeerMissing as reason:
-        notes.append(str(reason))
-        return found
-    return found + [
-        Runner("peclet-flow", "benchmarks.contender_peclet", python, tolerance)
-        for tolerance in chosen.tolerances
-    ]
+    for peer in chosen.peers:
+        name, module, faces = _PEERS[peer]
+        try:
+            python = python_of(peer)
+        except PeerMissing as reason:
+            notes.append(str(reason))
+            continue
+        found += [Runner(name, module, python, tolerance, faces) for tolerance in chosen.tolerances]
+    return found
 
 
 def _right_on_the_channel(runner: Runner, image: Path, chosen: argparse.Namespace, notes: list[str]) -> bool:
@@ -128,12 +134,15 @@ def _measured(
     job = {
         "image": str(image),
         "axes": chosen.axes if axes is None else axes,
+        "faces": runner.faces,
+        "skip": 1 if axes is None else _CELL[0] // 4,  # layers at the ends of the channel, where flow settles
         "tolerance": runner.tolerance,
         "threads": chosen.threads,
         "repeat": chosen.repeat,
         "budget": 0.0,
     }
-    row = {"case": case, "name": runner.name, "tolerance": runner.tolerance, "threads": chosen.threads}
+    row = {"case": case, "name": runner.name, "faces": runner.faces, "tolerance": runner.tolerance}
+    row["threads"] = chosen.threads
     try:
         return row | contest.run_fresh(runner.module, runner.python, job, chosen.threads)
     except ContenderFailed as failure:
@@ -141,7 +150,7 @@ def _measured(
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    head = [row["case"], row["name"], f"{row['tolerance']:g}"]
+    head = [row["case"], row["name"], row["faces"], f"{row['tolerance']:g}"]
     if "reason" in row:
         return [*head, str(row["threads"]), row["reason"], *[""] * (len(_COLUMNS) - 5)]
     steps = ", ".join(map(str, row["iterations"]))

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from benchmarks.table import markdown
 from scalebridge.registration.problems import HistologyTask, histology_task, phantom_anatomy
@@ -72,6 +73,7 @@ def peer(python: str, name: str, task: HistologyTask, folder: Path) -> tuple[str
     """A row of a peer: images out, mapped points back."""
     np.savez(
         folder / "task.npz", fixed=task.fixed, moving=task.moving, mask=task.sound, points=task.points,
+        fixed_mask=ndimage.binary_dilation(task.fixed_mask, iterations=max(1, len(task.fixed) // 100)),
         pitch=(task.fixed_frame.spacing[0], task.moving_frame.spacing[0]),
     )  # fmt: skip
     program = Path(__file__).with_name("contender_registration.py")

@@ -29,7 +29,7 @@ def main():
     elif given.kill == "worker":
         unit = PlasticUnit(die_at=40, spare=os.getpid())
     elif given.kill == "checkpoint":
-        die_in_the_middle_of(checkpoint, "_flush", at=6)
+        die_in_the_middle_of(checkpoint, "flush", at=6)
     study = solve_structure(
         box_mesh((2.0, 1.0, 1.0), (2, 1, 1)),
         unit,

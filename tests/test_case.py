@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from cli_helpers import CASE, invoke, layers, save, write_case
 from scalebridge.cli.case import TASKS, json_schema
 from scalebridge.cli.case_file import line_of, load_case, validate_case
-from scalebridge.cli.solving import digest_of_files, prepare
+from scalebridge.cli.requests import digest_of_files
+from scalebridge.cli.solving import prepare
 from scalebridge.core.errors import CaseError, InputError
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "berea_conductivity.toml"

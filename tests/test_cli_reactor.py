@@ -109,6 +109,42 @@ def test_libraries_come_back_as_they_were(tmp_path):
         assert "group 1 is the fastest" in file.attrs["conventions"]
 
 
+def test_libraries_are_laid_out_as_openmc_reads_them(tmp_path):
+    # What MGXSLibrary.from_hdf5 and XSdata.from_hdf5 of OpenMC's Python code look for, and how they unfold it
+    # (openmc/mgxs_library.py of github.com/openmc-dev/openmc at 5ec988679e5d); OpenMC itself is not on PyPI.
+    given = {**FUEL, "chi": [[1.0, 0.0], [0.9, 0.1]], "scatter": [FUEL["scatter"], [[0.1, 0.01], [0.0, 0.2]]]}
+    fuel = multigroup_material("fuel", **given, group_edges=EDGES)
+    with h5py.File(write_mgxs(tmp_path / "one.h5", {"fuel": fuel})) as file:
+        assert sorted(file) == ["fuel"]  # every group at the root is taken for a material
+        assert file.attrs["energy_groups"] == 2
+        assert file.attrs["delayed_groups"] == 0
+        assert np.all(np.diff(file.attrs["group structure"]) > 0)
+        group = file["fuel"]
+        assert {group.attrs[key].decode() for key in ("representation", "scatter_format")} == {
+            "isotropic", "legendre",
+        }  # fmt: skip
+        assert group.attrs["scatter_shape"] == b"[G][G'][Order]"
+        assert group.attrs["order"] == 1
+        assert group.attrs["fissionable"] == 1
+        (temperature,) = (key for key in group if key != "kTs")
+        kelvin = group["kTs"][temperature][()] / 8.617333262e-5  # eV/K, CODATA 2018
+        assert kelvin == pytest.approx(float(temperature.rstrip("K")), abs=0.1)
+        inner = group[temperature]
+        assert inner["total"].shape == inner["absorption"].shape == inner["fission"].shape == (2,)
+        assert inner["nu-fission"].shape == (2, 2)  # [from, to]: no chi then, which has to be a vector
+        assert "chi" not in inner
+        data, unfolded, at = inner["scatter_data"], np.zeros((2, 2, 2)), 0
+        for g in range(2):
+            for to in range(data["g_min"][g] - 1, data["g_max"][g]):
+                unfolded[g, to] = data["scatter_matrix"][at : at + 2]
+                at += 2
+        assert at == data["scatter_matrix"].size == 2 * data["multiplicity_matrix"].size
+    assert np.array_equal(unfolded.transpose(2, 0, 1), fuel.scatter)
+    back = read_mgxs(tmp_path / "one.h5")["fuel"]
+    assert np.allclose(back.chi, fuel.chi, rtol=1e-15)
+    assert np.allclose(back.nu_fission, fuel.nu_fission, rtol=1e-15)
+
+
 def test_libraries_that_cannot_be(tmp_path):
     with pytest.raises(InputError, match="group_edges"):
         write_mgxs(tmp_path / "no.h5", C5G7)  # the benchmark has no edges

@@ -30,9 +30,11 @@ CYLINDERS = {
 }
 
 
-@pytest.mark.parametrize("share", ["0.027", "0.125", "0.216", "0.343", "0.45"])
+@pytest.mark.parametrize("share", ["0.027", "0.064", "0.125", "0.216", "0.343", "0.45"])
 def test_simple_cubic_spheres_within_half_a_percent_at_64(share, capsys):
-    found = geometry_permeability(sphere_lattice("sc", float(share)), 64, rtol=1e-4, halved=False)
+    """64 voxels along the lattice: its planes of symmetry leave 32 to be solved."""
+    geometry = sphere_lattice("sc", float(share))
+    found = geometry_permeability(geometry, 32, mirrored=True, rtol=1e-4, halved=False)
     error = found.value[0, 0] / SPHERES[share] - 1
     with capsys.disabled():
         print(f"\nspheres, c = {share}: {error:+.3%}, steps {found.stats['steps']}")  # noqa: T201

@@ -312,9 +312,11 @@ def test_float32_reaches_the_stop_that_float64_does(boundary):
     for one in single.responses:
         assert one.stats["residuals"][-1] <= solver.residual_rtol  # the true one, computed in float64
     scale = np.abs(double.value).max()
+    # Two energies, each within 1e-8: by a bound in a box that repeats, by an estimate from the last steps'
+    # falls elsewhere, which may be half of what is missing.
     np.testing.assert_allclose(
-        single.value, double.value, atol=3e-8 * scale
-    )  # of two energies each within 1e-8
+        single.value, double.value, atol=(2e-8 if boundary == "periodic" else 4e-8) * scale
+    )
     steps = [[int(r.stats["steps"]) for r in t.responses] for t in (single, double)]
     assert max(abs(a - b) for a, b in zip(*steps, strict=True)) <= 2
 

@@ -50,6 +50,51 @@ def test_the_cantilever_has_the_reactions_and_the_iterations_of_another_program(
     assert corner == pytest.approx(rows[-1][3], rel=1e-8)
 
 
+def uniaxial_newton(cell, committed, hint, strain, rtol, most, tangent=None):
+    """Free the stresses but S11 by Newton's method; residuals, the last answer, and the strain."""
+    residuals, strain = [], strain.copy()
+    for _ in range(most):
+        found = cell.respond(strain, committed, hint=hint, want_tangent=tangent is None)
+        free = found.answer[1:] / np.array([1, 1, *[np.sqrt(2)] * 3])  # stresses of Voigt's notation
+        residuals.append(float(np.linalg.norm(free)) / abs(found.answer[0]))
+        if residuals[-1] < rtol:
+            break
+        slope = (found.tangent if tangent is None else tangent)[1:, 1:]
+        strain[1:] -= np.linalg.solve(slope, found.answer[1:])
+        hint = hint if found.hint is None else found.hint
+    return residuals, found, strain
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_newton_takes_three_iterations_and_39_with_the_elastic_tangent_as_in_the_table():
+    # Uniaxial stress: steps of 0.001 to E11 = 0.004, then 0.006 from the other strains as they were.
+    with (REFERENCE / "newton_table_uniaxial_rve8.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    table = {name: np.array([float(row[name]) for row in rows if row[name]]) for name in ("algo", "elastic")}
+    base = sphere_cell()
+    cell = PathCell(base.index, base.laws, base.spacing, PathSettings(1e-12, 1e-6))
+    elastic = np.array(cell.elastic().tangent)
+    state, hint, strain = cell.rest(), None, np.zeros(6)
+    for axial in (1e-3, 2e-3, 3e-3, 4e-3):
+        strain[0] = axial
+        _, found, strain = uniaxial_newton(cell, state, hint, strain, 1e-12, 12)
+        state, hint = found.state, found.hint
+    strain[0] = 6e-3
+    ours, _, _ = uniaxial_newton(cell, state, hint, strain, 1e-11, 12)
+    assert len(ours) == 4
+    np.testing.assert_allclose(
+        ours[:2], table["algo"][:2], rtol=1e-5
+    )  # seven digits, and their tangent's 1e-9
+    assert ours[2] == pytest.approx(
+        table["algo"][2], rel=1e-2
+    )  # the square of an error of the tangent's size
+    assert ours[3] < 1e-11
+    slow, _, _ = uniaxial_newton(cell, state, None, strain, 1.7e-11, 45, elastic)
+    assert len(slow) == len(table["elastic"]) == 40
+    np.testing.assert_allclose(slow[:25], table["elastic"][:25], rtol=1e-3)  # above 1e-8, far from roundings
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_slope_through_the_whole_step_and_its_volumes_is_second_order():

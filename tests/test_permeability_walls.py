@@ -56,17 +56,6 @@ def test_units_budget_page_and_saved_result(tmp_path):
     assert json.loads(found.save(tmp_path / "k.json").read_text())["inputs"]["slip length"]["unit"] == "m"
 
 
-def test_a_mirrored_image_is_its_doubled_one():
-    rng = np.random.default_rng(3)
-    lumps = np.kron(rng.random((3, 4)) < 0.6, np.ones((6, 6), bool))
-    options = {"voxel": "cubic", "walls": "smooth", "slip_length": 0.3, "budget": "none", "progress": False}
-    found = sb.permeability(lumps, boundary="mirrored", **options)
-    doubled = np.concatenate([lumps, lumps[::-1]])
-    doubled = np.concatenate([doubled, doubled[:, ::-1]], axis=1)
-    whole = sb.permeability(doubled, **options)
-    np.testing.assert_allclose(found.value, whole.value, atol=1e-3 * np.abs(whole.value).max())
-
-
 @pytest.mark.parametrize("boundary", ["periodic", "mirrored"])
 def test_fields_have_the_answer_as_their_mean(boundary):
     found = sb.permeability(
@@ -147,3 +136,24 @@ def test_each_solid_has_a_slip_length_of_its_own(below, above):
 def test_slip_lengths_of_solids_are_refused_that_cannot_be(slips, options, said):
     with pytest.raises(InputError, match=said):
         sb.permeability(two_solids(), pore="pore", voxel="cubic", slip_length=slips, **options)
+
+
+@pytest.mark.slow
+def test_a_threshold_and_a_study_enter_the_budget():
+    """A grey image whose level is the distance from a cylinder's axis: the threshold is its radius."""
+    x = np.arange(16) - 7.5
+    grey = np.sqrt(x[:, None] ** 2 + x**2)
+    given = {"value": 5.0, "std": 0.3}
+    options = {"voxel": "cubic", "walls": "smooth", "rtol": 1e-4, "progress": False}
+    study = sb.permeability_rve_study(cylinder(16), voxel="cubic", sizes=[8], engine="serial", progress=False)
+    found = sb.permeability(grey, pore=1, threshold=given, study=study, **options)
+    assert found.stats["not assessed"] == []
+    ends = [
+        sb.permeability(grey > 5.0 + by, slip_length=None, budget="none", **options).value
+        for by in (0.3, -0.3)
+    ]
+    slope = (ends[0] - ends[1]) / 0.6
+    np.testing.assert_allclose(found.derivatives["threshold 5"], slope, atol=2e-2 * abs(slope).max())
+    std = found.uncertainty["segmentation"].std[0, 0]
+    assert std == pytest.approx(0.3 * abs(found.derivatives["threshold 5"][0, 0]), rel=1e-6)
+    assert found.derivatives["recession of walls"][0, 0] > 0 > found.derivatives["threshold 5"][0, 0]

@@ -104,7 +104,6 @@ def permeability(
             "standard" (and "full", so far the same) adds the voxels' size, from two coarsened images, and the
             threshold's standard deviation, by solving again with it higher and lower.
         study: an RVE study of the image (`permeability_rve_study`), whose spread is the sample size's part.
-            Neither it nor a threshold's standard deviation is taken in with smooth walls.
 
     `slip_length` (in metres), and `voxel` as the edge of a cubic voxel in metres, may be traced by JAX: the
     value then has derivatives (`jax.grad`, `jax.jvp`) by them, and no checks. Where walls are is no input of
@@ -169,7 +168,8 @@ def permeability(
     job.refuse_impossible(memory_limit)
     clock.lap("preparing")
     if walls == "smooth":
-        return smooth_permeability(job, clock, fields=fields, progress=progress, throw=throw)
+        known_from = {"origin": given.segmentation, "study": study}
+        return smooth_permeability(job, clock, **known_from, fields=fields, progress=progress, throw=throw)
     model = job.model()
     with metered(1, "permeability", progress) as meter:
         tangent = flow_tangent(model, job.axes, meter)

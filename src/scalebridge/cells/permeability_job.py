@@ -203,9 +203,7 @@ class FlowJob:
                 wanted="boundary='periodic' or 'mirrored'",
                 cure="choose one of them, or pass walls='voxel'",
             )
-        copies = 2**self.dim if self.settings.boundary == "mirrored" else 1
-        voxels = copies * self.image.size
-        needed = _VOXEL_BYTES * voxels + _CUT_BYTES * copies * np.count_nonzero(self.flowing)
+        needed = _VOXEL_BYTES * self.image.size + _CUT_BYTES * np.count_nonzero(self.flowing)
         shown = " x ".join(map(str, self.image.shape))
         refuse_too_large(needed, f"image of {shown} voxels with smooth walls", memory_limit)
 

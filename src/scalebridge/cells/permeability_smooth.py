@@ -6,9 +6,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from scalebridge.cells.image_input import Segmentation
+from scalebridge.cells.permeability_budget import FlowAssessment, assess_sample
 from scalebridge.cells.permeability_job import FlowJob, FlowSettings
 from scalebridge.cells.permeability_result import boundary_notes, flow_inputs, flow_provenance, flow_spec
-from scalebridge.cells.smooth_walls import geometry_permeability
+from scalebridge.cells.smooth_walls import geometry_permeability, slip_solver
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.units import parse_quantity
@@ -18,7 +20,14 @@ from scalebridge.grids.walls import PoreGeometry
 
 
 def smooth_permeability(
-    job: FlowJob, clock: Stopwatch, *, fields: bool, progress: bool | None, throw: bool
+    job: FlowJob,
+    clock: Stopwatch,
+    *,
+    origin: Segmentation | None = None,
+    study: Any = None,
+    fields: bool,
+    progress: bool | None,
+    throw: bool,
 ) -> Upscaled:
     """Answer a job of `permeability` with walls="smooth".
 
@@ -28,20 +37,23 @@ def smooth_permeability(
     Args:
         job: the job, which was not refused.
         clock: started with the job.
+        origin: the segmentation that made the image, if it was done here.
+        study: an RVE study, whose spread is the sample size's part.
         fields: whether to keep velocities and pressures.
         progress: whether to draw a bar; on a terminal unless given.
         throw: whether to raise when the solver does not converge.
 
-    Errors, limits and cost are those of `geometry_permeability`; a mirrored image is solved with its
-    reflections, 2^dim as many voxels.
+    Errors, limits and cost are those of `geometry_permeability`; of a mirrored image the sample alone is
+    solved, once for each direction.
     """
     settings = job.settings
-    pores, cells = smooth_pores(job)
+    pores = smooth_pores(job)
     found = geometry_permeability(
         pores,
-        cells,
+        job.image.shape,
         slip_length=settings.slips,
         slip_lengths=settings.slip_curve,
+        mirrored=settings.boundary == "mirrored",
         rtol=settings.rtol,
         max_steps=settings.max_steps,
         halved=settings.budget in ("standard", "full"),
@@ -49,37 +61,48 @@ def smooth_permeability(
         progress=progress,
         throw=throw,
     )
-    inside = tuple(slice(n) for n in job.image.shape)  # of a mirrored image the first of its reflections
-    kept = {name: field[(..., *inside)] for name, field in found.fields.items()}
     moved = pores.shift / job.edge
-    parts = {} if settings.budget == "none" else found.uncertainty
+    assessed = FlowAssessment({} if settings.budget == "none" else dict(found.uncertainty))
+    if origin is not None and origin.std > 0 and settings.wall_slips:
+        assessed.notes.append("The threshold's part was not assessed: each solid's walls slip by their own.")
+        origin = None
+    assess_sample(job, origin, study, assessed, _smooth_tensor)
     return replace(
         found,
         spec=flow_spec(job),
-        uncertainty=parts,
-        stats={**found.stats, "percolating": list(job.connected.directions)},
+        uncertainty=assessed.parts,
+        derivatives={**found.derivatives, **assessed.derivatives},
+        stats={**found.stats, **assessed.stats, "percolating": list(job.connected.directions)},
         provenance=replace(flow_provenance(job, clock), elapsed=found.provenance.elapsed),
         inputs=flow_inputs(job),
-        fields=kept,
         subject=job.image,
         notes=(
             "Walls are smooth surfaces and not the voxels' steps, which were smoothed over two voxels; walls "
             f"were then moved by {moved:+.2f} voxels to keep the porosity.",
             *boundary_notes(job),
+            *assessed.notes,
         ),
     )
 
 
-def smooth_pores(job: FlowJob) -> tuple[ImagePores, list[int]]:
-    """Return the pores of a job with smooth walls, and the number of voxels along each axis."""
+def _smooth_tensor(job: FlowJob) -> np.ndarray:
+    """Return the permeability of a job about other pores; zero where nothing percolates."""
+    if not np.any(job.image.labels) or job.open.all() or not job.axes:
+        return np.zeros((job.dim, job.dim))
+    mirrored, rtol = job.settings.boundary == "mirrored", job.settings.rtol
+    solve = slip_solver(smooth_pores(job), job.image.shape, mirrored=mirrored, rtol=rtol)
+    return solve(job.settings.slip_length)[0]
+
+
+def smooth_pores(job: FlowJob) -> ImagePores:
+    """Return the pores of a job with smooth walls."""
     mirrored = tuple(range(job.dim)) if job.settings.boundary == "mirrored" else ()
     labels = None
     if job.settings.wall_slips:
         solid = np.asarray(job.image.labels, dtype=np.int64)
         labels = np.where(np.isin(solid, job.pores), NO_LABEL, solid)
     edges = job.image.voxel or job.image.aspect
-    pores = ImagePores(job.flowing, edges, mirrored=mirrored, labels=labels)
-    return pores, [n * (2 if mirrored else 1) for n in job.image.shape]
+    return ImagePores(job.flowing, edges, mirrored=mirrored, labels=labels)
 
 
 def surface_permeability(

@@ -26,13 +26,14 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.walls import PoreGeometry
 
 
-def differentiable_point(solve: Callable[[float], Point], dim: int, slip: Any) -> Array:
+def differentiable_point(solve: Callable[[Any], Point], dim: int, slip: Any) -> Array:
     """Return the permeability at a slip length that may be traced, with its derivative.
 
     Args:
-        solve: returns permeability and slope, (dim, dim) both, for a slip length as a number.
+        solve: returns permeability, (dim, dim), and slope, (..., dim, dim), for a slip length as a number,
+            or for an array of them, (...).
         dim: number of space dimensions.
-        slip: the slip length.
+        slip: the slip length, or several.
 
     Limits: once; the slope has no derivative of its own. Under `jax.vmap` one length is solved after another.
 
@@ -45,13 +46,13 @@ def differentiable_point(solve: Callable[[float], Point], dim: int, slip: Any) -
     """
 
     def both(length: Any) -> Point:
-        value, slope = solve(float(length))
+        value, slope = solve(np.asarray(length, float) if np.ndim(length) else float(length))
         return np.asarray(value, float), np.asarray(slope, float)
 
-    shape = jax.ShapeDtypeStruct((dim, dim), jnp.float64)
+    shapes = [jax.ShapeDtypeStruct((*many, dim, dim), jnp.float64) for many in ((), np.shape(slip))]
 
     def asked(length: Array) -> tuple[Array, Array]:
-        return jax.pure_callback(both, (shape, shape), length, vmap_method="sequential")
+        return jax.pure_callback(both, tuple(shapes), length, vmap_method="sequential")
 
     @jax.custom_jvp
     def value_at(length: Array) -> Array:
@@ -60,7 +61,7 @@ def differentiable_point(solve: Callable[[float], Point], dim: int, slip: Any) -
     @value_at.defjvp
     def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
         value, slope = asked(primals[0])
-        return value, slope * tangents[0]
+        return value, jnp.tensordot(tangents[0], slope, axes=tangents[0].ndim)
 
     return value_at(jnp.asarray(slip, jnp.float64))
 
@@ -87,7 +88,13 @@ def traced_permeability(job: FlowJob, slip_length: Any, voxel: Any, memory_limit
     image = VoxelImage(job.open.astype(np.uint8), job.image.aspect, periodic=job.image.periodic)
     scaled = FlowJob(image, (1,), job.settings)
     if job.settings.walls == "smooth":
-        solve = slip_solver(*smooth_pores(scaled), rtol=job.settings.rtol, max_steps=job.settings.max_steps)
+        solve = slip_solver(
+            smooth_pores(scaled),
+            image.shape,
+            mirrored=job.settings.boundary == "mirrored",
+            rtol=job.settings.rtol,
+            max_steps=job.settings.max_steps,
+        )
     else:
         solve = lambda length: plane_point(scaled.with_slip(length))  # noqa: E731
     k = differentiable_point(solve, job.dim, slip / edge)

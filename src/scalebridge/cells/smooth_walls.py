@@ -35,6 +35,7 @@ def geometry_permeability(
     *,
     slip_length: float | Mapping[int, float] = 0.0,
     slip_lengths: Sequence[float] = (),
+    mirrored: bool = False,
     rtol: float = 1e-4,
     max_steps: int = 2000,
     halved: bool = True,
@@ -54,6 +55,9 @@ def geometry_permeability(
         slip_length: in metres, from 0 to infinity; one, or one for each label of the walls.
         slip_lengths: ascending and finite, the same on all walls; the tensor's curve over them is then
             in `stats["slip curve"]`.
+        mirrored: whether the planes through the cell's corner and through its middle mirror the pores, along
+            every axis. Then `cells` counts the voxels of the lower half along each axis, and that part alone
+            is solved, once for each direction: 2^dim times fewer unknowns, a diagonal tensor.
         rtol: wanted relative error of the tensor, of the solver alone.
         max_steps: limit of iterations.
         halved: whether to solve on half as many voxels too, which tells the part of the voxels in the
@@ -86,12 +90,12 @@ def geometry_permeability(
     """
     clock = Stopwatch()
     stop = _stop(rtol, max_steps)
-    cell = CutCell(geometry, cells)
+    cell = CutCell(geometry, cells, mirrored=mirrored)
     model = _model(cell, slip_length, stop)
-    model.system(None)  # refuses before anything long
+    cell.slips(slip_length)  # refuses before anything long
     clock.lap("preparing")
     with metered(1, "permeability", progress) as meter:
-        tangent = flow_tangent(model, list(range(cell.grid.dim)), meter)
+        tangent = flow_tangent(model, list(cell.axes), meter)
         meter.next_case()
     clock.lap("solving")
     parts, stats = _halved(cell, slip_length, stop, tangent) if halved else ({}, {})
@@ -101,10 +105,14 @@ def geometry_permeability(
         require_converged(outcome, "permeability")
     value = np.asarray(tangent.value)
     scale = np.sqrt(np.abs(np.outer(np.diagonal(value), np.diagonal(value))))
-    slope, power = _slopes(cell, model, tangent), model.dissipations(_fields(tangent))
+    slope, power = _slopes(cell, model, tangent), _placed(cell, model.dissipations(_fields(tangent)))
     checks = [
         *shared_checks(tangent, power, slope, rtol),
-        definite_check(value, -rtol, "smallest principal value; zero across channels that run one way"),
+        definite_check(
+            value[np.ix_(cell.axes, cell.axes)],
+            -rtol,
+            "smallest principal value; zero across channels that run one way",
+        ),
     ]
     if len(slip_lengths):
         known = {} if isinstance(slip_length, Mapping) else {float(slip_length): (value, slope)}
@@ -140,6 +148,7 @@ def slip_curve(
     cells: int | Sequence[int],
     slip_lengths: Sequence[float],
     *,
+    mirrored: bool = False,
     rtol: float = 1e-4,
     max_steps: int = 2000,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -158,32 +167,64 @@ def slip_curve(
         >>> bool(values[1, 0, 0] < values[0, 0, 0] + 0.025 * slopes[0, 0, 0])  # concave
         True
     """
-    solve = slip_solver(geometry, cells, rtol=rtol, max_steps=max_steps)
+    solve = slip_solver(geometry, cells, mirrored=mirrored, rtol=rtol, max_steps=max_steps)
     values, slopes = zip(*map(solve, slip_lengths), strict=True)
     return np.array(values), np.array(slopes)
 
 
 def slip_solver(
-    geometry: PoreGeometry, cells: int | Sequence[int], *, rtol: float = 1e-4, max_steps: int = 2000
+    geometry: PoreGeometry,
+    cells: int | Sequence[int],
+    *,
+    mirrored: bool = False,
+    rtol: float = 1e-4,
+    max_steps: int = 2000,
 ) -> Callable[[float], Point]:
     """Cut the walls once, and return what solves for permeability and slope at a slip length.
 
     Arguments, limits and errors are those of `geometry_permeability`.
     """
-    cell, stop = CutCell(geometry, cells), _stop(rtol, max_steps)
+    cell, stop = CutCell(geometry, cells, mirrored=mirrored), _stop(rtol, max_steps)
     return lambda slip_length: _point(cell, slip_length, stop)
+
+
+def piece_solver(cell: CutCell, *, rtol: float, max_steps: int) -> Callable[[np.ndarray], Point]:
+    """Return what solves for the permeability at slip lengths of all pieces of wall, and its slope by each.
+
+    Slip lengths are those of `cell.own`, in metres; slopes have the shape (pieces, dim, dim).
+    """
+    stop = _stop(rtol, max_steps)
+
+    def solve(slips: np.ndarray) -> Point:
+        model = _model(cell, slips, stop)
+        tangent = flow_tangent(model, list(cell.axes))
+        require_converged(worst_outcome(tangent.codes), "permeability")
+        velocities, pressures = _parts(tangent)
+        in_metres = [x * min(cell.grid.spacing) ** 2 for x in velocities]
+        density = cell.slip_density(slips, in_metres, pressures, cell.axes)
+        slopes = np.zeros((len(density), cell.grid.dim, cell.grid.dim))
+        slopes[np.ix_(range(len(density)), cell.axes, cell.axes)] = density
+        return np.asarray(tangent.value), slopes
+
+    return solve
 
 
 def _point(cell: CutCell, slip_length: SlipLength, stop: Stop) -> Point:
     model = _model(cell, slip_length, stop)
-    tangent = flow_tangent(model, list(range(cell.grid.dim)))
+    tangent = flow_tangent(model, list(cell.axes))
     require_converged(worst_outcome(tangent.codes), "permeability")
     return np.asarray(tangent.value), _slopes(cell, model, tangent)
 
 
 def _model(cell: CutCell, slip_length: SlipLength, stop: Stop) -> StokesCell:
     edge = min(cell.grid.spacing)
-    return StokesCell(cell.grid.dim, lambda _: _in_edges(cell.system(slip_length), edge), stop, unit=edge**2)
+    return StokesCell(
+        cell.grid.dim,
+        lambda axis: _in_edges(cell.system(slip_length, axis), edge),
+        stop,
+        shared=not cell.mirrored,
+        unit=edge**2,
+    )
 
 
 def _in_edges(system: StaggeredSystem, edge: float) -> StaggeredSystem:
@@ -209,23 +250,39 @@ def _fields(tangent: Tangent) -> list[Any]:
     return [response.fields for response in tangent.responses if response is not None]
 
 
+def _parts(tangent: Tangent) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the velocities and the pressures of the cases that were solved."""
+    fields = _fields(tangent)
+    return [field[0] for field in fields], [field[1] for field in fields]
+
+
+def _placed(cell: CutCell, part: np.ndarray) -> np.ndarray:
+    """Return a tensor from its part along the axes along which something flows."""
+    whole = np.zeros((cell.grid.dim, cell.grid.dim))
+    whole[np.ix_(cell.axes, cell.axes)] = part
+    return whole
+
+
 def _slopes(cell: CutCell, model: StokesCell, tangent: Tangent) -> np.ndarray:
     fields, edge = _fields(tangent), min(cell.grid.spacing)
-    return np.array([[float(model.slopes(first, second)) / edge for second in fields] for first in fields])
+    found = [[float(model.slopes(first, second)) / edge for second in fields] for first in fields]
+    return _placed(cell, np.array(found))
 
 
 def _recession(cell: CutCell, slip_length: SlipLength, tangent: Tangent) -> np.ndarray:
-    velocities, pressures = (np.stack([field[part] for field in _fields(tangent)]) for part in (0, 1))
+    velocities, pressures = _parts(tangent)
     edge = min(cell.grid.spacing)
-    return recession_slope(cell, slip_length, velocities * edge**2, pressures * edge)
+    in_metres = [x * edge**2 for x in velocities], [p * edge for p in pressures]
+    return _placed(cell, recession_slope(cell, slip_length, *in_metres, cell.axes))
 
 
 def _voxel_fields(cell: CutCell, tangent: Tangent) -> dict[str, np.ndarray]:
-    velocities, pressures = (np.stack([field[part] for field in _fields(tangent)]) for part in (0, 1))
+    velocities, pressures = _parts(tangent)
     edge, kept = min(cell.grid.spacing), {}
-    flows = voxel_velocities(cell, velocities, pressures) * edge**2
-    for axis, pressure in enumerate(voxel_pressures(cell, velocities, pressures) * edge):
-        kept[f"velocity_{_AXES[axis]}"], kept[f"pressure_{_AXES[axis]}"] = flows[axis], pressure
+    flows = voxel_velocities(cell, velocities, pressures, cell.axes) * edge**2
+    heads = voxel_pressures(cell, velocities, pressures, cell.axes) * edge
+    for axis, flow, head in zip(cell.axes, flows, heads, strict=True):
+        kept[f"velocity_{_AXES[axis]}"], kept[f"pressure_{_AXES[axis]}"] = flow, head
     return kept
 
 
@@ -233,11 +290,12 @@ def _halved(
     cell: CutCell, slip_length: SlipLength, stop: Stop, tangent: Tangent
 ) -> tuple[dict[str, Contribution], dict[str, Any]]:
     """Return the voxels' part of the uncertainty and the extrapolated tensor, if not too coarse."""
-    shape = tuple(math.ceil(n / 2) for n in cell.grid.shape)
+    shape = tuple(math.ceil(n / 2) for n in cell.grid.sample)
     if max(shape) < _LEAST or any(n < 2 for n in shape):
         return {}, {}
-    coarse = _model(CutCell(cell.geometry, shape), slip_length, stop)
-    fine, rough = np.asarray(tangent.value), flow_tangent(coarse, list(range(cell.grid.dim))).value
+    half = CutCell(cell.geometry, shape, mirrored=cell.mirrored)
+    coarse = _model(half, slip_length, stop)
+    fine, rough = np.asarray(tangent.value), flow_tangent(coarse, list(half.axes)).value
     step = (fine - np.asarray(rough)) / 3  # errors of second order: a quarter remains of the coarse one's
     method = "a third of the difference from half as many voxels, whose error is four times as large"
     return {"voxel size": Contribution(np.abs(step), method)}, {"extrapolated": (fine + step).tolist()}
@@ -245,6 +303,6 @@ def _halved(
 
 def _provenance(cell: CutCell, slip_length: SlipLength, rtol: float, clock: Stopwatch) -> Provenance:
     pores = {"kind": type(cell.geometry).__name__, "edges": cell.geometry.edges.tolist()}
-    settings = {"cells": list(cell.grid.shape), "slip_length": plain_slips(slip_length), "rtol": rtol}
+    settings = {"cells": list(cell.grid.sample), "slip_length": plain_slips(slip_length), "rtol": rtol}
     parts = (installed_versions(), this_machine(), clock.started, dict(clock.elapsed))
     return Provenance({"pores": pores}, settings, *parts)

@@ -12,7 +12,7 @@ from scalebridge.cli.case import ConductivityCase
 from scalebridge.cli.exits import Exit
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import show_result
-from scalebridge.cli.solving import answer, finished, prepare
+from scalebridge.cli.requests import finished
 from scalebridge.cli.terminal import console, show_written
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
@@ -42,6 +42,8 @@ def answer_case(
     Raises:
         typer.Exit: with the exit code, unless every check passed.
     """
+    from scalebridge.cli.solving import answer, prepare  # other verbs end here too, and need no image
+
     prepared = prepare(case, folder, inputs)
     stored = finished(prepared.outputs, prepared.request) if resume else None
     if stored is not None:

@@ -9,7 +9,7 @@ from rich.text import Text
 from scalebridge.cli.answering import conclude_study
 from scalebridge.cli.core_case import CoreCase, map_of
 from scalebridge.cli.printing import check_rows
-from scalebridge.cli.solving import digest_of, outputs_of
+from scalebridge.cli.requests import digest_of, outputs_of
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.reactor.core_study import CoreStudy, largest_and_smallest
 from scalebridge.reactor.solve_core import solve_core

@@ -19,7 +19,8 @@ from scalebridge.cli.elastic_case import ElasticOutputTable, ElasticSolveTable
 from scalebridge.cli.elastic_printing import show_elastic, show_table
 from scalebridge.cli.elastic_texts import placed_materials, temperatures_from
 from scalebridge.cli.outputs import Outputs
-from scalebridge.cli.solving import finished, outputs_of, read_image, request_of
+from scalebridge.cli.requests import finished, outputs_of
+from scalebridge.cli.solving import read_image, request_of
 from scalebridge.cli.terminal import console
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome

@@ -23,6 +23,10 @@ def fe2(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Threads of local, processes of dask.")
     ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option("--share", help="Points whose strains so far differ by less share an answer."),
+    ] = None,
     as_json: options.Json = False,
     progress: options.Progress = None,
     debug: options.Debug = False,
@@ -51,6 +55,7 @@ def fe2(
             inputs=(file,),
             engine=engine,
             workers=workers,
+            share=share,
             resume=resume,
             as_json=as_json,
             progress=progress,

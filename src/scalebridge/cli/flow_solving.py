@@ -7,7 +7,8 @@ from scalebridge.cells.permeability import permeability
 from scalebridge.cells.permeability_job import FlowSettings, pore_labels
 from scalebridge.cli.answering import conclude, leave, tell_finished
 from scalebridge.cli.flow_case import PermeabilityCase
-from scalebridge.cli.solving import finished, outputs_of, read_image, request_of
+from scalebridge.cli.requests import finished, outputs_of
+from scalebridge.cli.solving import read_image, request_of
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 

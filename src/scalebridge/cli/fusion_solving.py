@@ -12,7 +12,7 @@ from scalebridge.cli.answering import conclude_study
 from scalebridge.cli.fusion_case import FusionCase, SensorTable
 from scalebridge.cli.places import check_place
 from scalebridge.cli.printing import check_rows
-from scalebridge.cli.solving import digest_of_files, outputs_of
+from scalebridge.cli.requests import digest_of_files, outputs_of
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import InputError
 from scalebridge.engine.store import Store

@@ -14,7 +14,8 @@ from scalebridge.cli.interface_case import InterfaceCase
 from scalebridge.cli.interface_texts import across_rows, show_number
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import show_result
-from scalebridge.cli.solving import digest_of, finished, read_image
+from scalebridge.cli.requests import digest_of, finished
+from scalebridge.cli.solving import read_image
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled

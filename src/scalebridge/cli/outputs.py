@@ -9,53 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.cells.thermoelastic_table import ThermoelasticTable
 from scalebridge.cli.exits import say_error
 from scalebridge.cli.places import check_place
 from scalebridge.core.errors import InputError, MissingExtraError
 from scalebridge.core.files import sha256_of, write_text
 from scalebridge.core.results import Outcome
-from scalebridge.core.upscaled import SCHEMA, Upscaled, plain
-from scalebridge.fusion.fused import SCHEMA as FUSION_SCHEMA
-from scalebridge.fusion.fused import Fused
+from scalebridge.core.saved import Told
+from scalebridge.core.upscaled import Upscaled, plain
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import mirror
-from scalebridge.inference.hierarchy_result import SCHEMA as MEASUREMENTS_SCHEMA
-from scalebridge.inference.hierarchy_result import MeasurementStudy
-from scalebridge.inference.scale_result import SCHEMA as SCALES_SCHEMA
-from scalebridge.inference.scale_result import ScaleSelection
 from scalebridge.io.cards import Dialect, conductivity_card
 from scalebridge.io.fields import write_fields
-from scalebridge.reactor.core_study import SCHEMA as CORE_SCHEMA
-from scalebridge.reactor.core_study import CoreStudy
-from scalebridge.reactor.lattice_study import SCHEMA as LATTICE_SCHEMA
-from scalebridge.reactor.lattice_study import LatticeStudy
-from scalebridge.structures.structure_study import StructureStudy
-from scalebridge.upscaling.rve_result import SCHEMA as STUDY_SCHEMA
-from scalebridge.upscaling.rve_result import RveStudy
 
-Shown = (
-    Upscaled
-    | RveStudy
-    | ThermoelasticTable
-    | StructureStudy
-    | MeasurementStudy
-    | ScaleSelection
-    | Fused
-    | LatticeStudy
-    | CoreStudy
-)
-TABLE_SCHEMA = "scalebridge/thermoelastic-table/1"
-_SCHEMAS = (
-    SCHEMA,
-    STUDY_SCHEMA,
-    TABLE_SCHEMA,
-    MEASUREMENTS_SCHEMA,
-    SCALES_SCHEMA,
-    FUSION_SCHEMA,
-    LATTICE_SCHEMA,
-    CORE_SCHEMA,
-)
 _SUFFIXES = {"fields": (".vtkhdf", ".hdf", ".vti", ".h5", ".hdf5"), "report": (".html", ".htm")}
 
 
@@ -152,7 +117,7 @@ class Outputs:
             written["result"] = _write_result(self.result, result, request, written)
         return written
 
-    def write_table(self, table: ThermoelasticTable, card: str, request: str = "") -> dict[str, Path]:
+    def write_table(self, table: Told, card: str, request: str = "") -> dict[str, Path]:
         """Write a table's report, card and JSON, as `write` does a result's.
 
         Args:
@@ -171,12 +136,8 @@ class Outputs:
             written["result"] = _write_result(self.result, table, request, written)
         return written
 
-    def write_study(
-        self,
-        study: RveStudy | MeasurementStudy | ScaleSelection | Fused | LatticeStudy | CoreStudy,
-        request: str = "",
-    ) -> dict[str, Path]:
-        """Write a study's report and JSON, as `write` does a result's."""
+    def write_study(self, study: Told, request: str = "") -> dict[str, Path]:
+        """Write the report and JSON of a study or a structure, as `write` does a result's."""
         written: dict[str, Path] = {}
         if self.result is not None:
             _write_result(self.result, study, request, written)
@@ -184,17 +145,6 @@ class Outputs:
             written["report"] = _write_report(self.report, study, self.title)
         if self.result is not None:
             written["result"] = _write_result(self.result, study, request, written)
-        return written
-
-    def write_structure(self, study: StructureStudy) -> dict[str, Path]:
-        """Write the report and the JSON of a structure, as `write` does a result's."""
-        written: dict[str, Path] = {}
-        if self.result is not None:
-            _write_result(self.result, study, "", written)
-        if self.report is not None:
-            written["report"] = _write_report(self.report, study, self.title)
-        if self.result is not None:
-            written["result"] = _write_result(self.result, study, "", written)
         return written
 
     def _card(self, result: Upscaled, name: str, origin: str) -> str:
@@ -210,7 +160,8 @@ class Outputs:
             told = json.loads(self.result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return told if isinstance(told, dict) and told.get("schema") in _SCHEMAS else None
+        known = isinstance(told, dict) and str(told.get("schema")).startswith("scalebridge/")
+        return told if known else None
 
     def complete(self, files: Mapping[str, Mapping[str, str]]) -> bool:
         """Whether every file asked for, the JSON aside, is there as it was written."""
@@ -234,7 +185,7 @@ def _check_suffix(name: str, path: Path) -> None:
         raise MissingExtraError("vtk", extra="vtk", purpose="writing a .vti file")
 
 
-def _write_result(path: Path, result: Shown, request: str, written: Mapping[str, Path]) -> Path:
+def _write_result(path: Path, result: Told, request: str, written: Mapping[str, Path]) -> Path:
     files = {kind: {"file": file.name, "sha256": sha256_of(file)} for kind, file in written.items()}
     told = {**plain(result.to_dict()), "passed": result.passed, "request": request, "files": files}
     return write_text(path, json.dumps(told, indent=2, allow_nan=False) + "\n")
@@ -264,7 +215,7 @@ def _write_fields(path: Path, result: Upscaled) -> Path:
     return write_fields(path, fields, voxel, units=units)
 
 
-def _write_report(path: Path, result: Shown, title: str | None) -> Path:
+def _write_report(path: Path, result: Told, title: str | None) -> Path:
     from scalebridge.report.page import write_report
 
     return write_report(result, path, title=title)

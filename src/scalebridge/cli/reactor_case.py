@@ -37,12 +37,16 @@ class TransportTable(Table):
     spacing: float | str = Field(default="0.05 cm", description="between tracks, at most")
     polar: Literal["tabuchi-yamamoto", "gauss"] = "tabuchi-yamamoto"
     polar_count: int = Field(default=3, description="polar directions of a hemisphere")
+    sources: Literal["flat", "linear"] = Field(default="flat", description="in each region")
     scattering_order: int = Field(default=0, description="highest order of scattering taken with its angle")
     rtol: float = Field(default=1e-5, description="wanted largest relative change of a flux")
     k_tolerance: float = 1e-6
     max_steps: int = 500
     accelerate: bool = True
     damping: float = 1.0
+    coarse_groups: list[int] | None = Field(
+        default=None, description="first fine group of each group of the accelerating mesh, from 0"
+    )
 
 
 class ConstantsTable(Table):

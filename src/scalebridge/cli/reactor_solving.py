@@ -11,7 +11,7 @@ from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.places import check_place
 from scalebridge.cli.printing import check_rows
 from scalebridge.cli.reactor_case import ReactorCase
-from scalebridge.cli.solving import digest_of_files
+from scalebridge.cli.requests import digest_of_files
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import FileFormatError
 from scalebridge.reactor.data_covariance import checked_covariance

@@ -1,8 +1,5 @@
-"""From a case to its result: the image read, the outputs found finished or not, the question asked."""
+"""From a case to its result: the image read, the question asked."""
 
-import hashlib
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +7,13 @@ from typing import Any
 from scalebridge.cells.conductivity import effective_conductivity
 from scalebridge.cells.conductivity_job import Settings
 from scalebridge.cells.image_input import SHAPE_ONLY, as_image
-from scalebridge.cli.case import ConductivityCase, ElasticCase, OutputTable, RveCase
-from scalebridge.cli.case_tables import ImageTable, StudyOutputTable
-from scalebridge.cli.elastic_case import ElasticOutputTable, StiffnessRveCase
-from scalebridge.cli.flow_case import FlowOutputTable, PermeabilityCase, PermeabilityRveCase
-from scalebridge.cli.fusion_case import FusionOutputTable
+from scalebridge.cli.case import ConductivityCase, ElasticCase, RveCase
+from scalebridge.cli.case_tables import ImageTable
+from scalebridge.cli.elastic_case import StiffnessRveCase
+from scalebridge.cli.flow_case import PermeabilityCase, PermeabilityRveCase
 from scalebridge.cli.outputs import Outputs
+from scalebridge.cli.requests import digest_of, outputs_of
 from scalebridge.core.errors import InputError
-from scalebridge.core.files import sha256_of
-from scalebridge.core.provenance import installed_versions
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.operations import crop
@@ -103,27 +98,6 @@ def read_image(table: ImageTable, folder: Path) -> VoxelImage:
     return image if table.crop is None else crop(image, table.crop.origin, table.crop.size)
 
 
-def outputs_of(
-    table: OutputTable | StudyOutputTable | ElasticOutputTable | FlowOutputTable | FusionOutputTable,
-    folder: Path,
-    title: str | None = None,
-) -> Outputs:
-    """Return the outputs that a case asks for, their paths settled."""
-    base = folder / table.folder
-    paths = {name: getattr(table, name, None) for name in ("result", "report", "fields", "card")}
-    placed = {name: None if path is None else base / path for name, path in paths.items()}
-    dialect = table.dialect if isinstance(table, OutputTable) else "calculix"
-    return Outputs(**placed, dialect=dialect, title=title)
-
-
-def finished(outputs: Outputs, request: str) -> dict[str, Any] | None:
-    """Return the stored result if this very request was answered before and all its files are still there."""
-    stored = outputs.stored()
-    if stored is None or stored.get("request") != request:
-        return None
-    return stored if outputs.complete(stored.get("files", {})) else None
-
-
 def case_from(tables: dict[str, Any], task: str = "conductivity") -> Any:
     """Make a case from options of the command line, leaving out what was not given.
 
@@ -197,29 +171,3 @@ def request_of(
         "solve": settings,
     }
     return digest_of(told)
-
-
-def digest_of(told: dict[str, Any]) -> str:
-    """Return the SHA-256 of plain data that decide a case's numbers, and of the versions that do."""
-    text = json.dumps(told | {"versions": installed_versions()}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def digest_of_files(case: Any, files: Iterable[Path]) -> str:
-    """Return the SHA-256 of all that decides the numbers of a case that reads tables or arrays.
-
-    Args:
-        case: the case; its title and its output decide nothing.
-        files: what it reads, of a folder all that is in it; one that is neither is left to the reader to
-            refuse.
-    """
-    content = [_content(file) for file in files]
-    return digest_of(case.model_dump(exclude={"output", "title"}) | {"content": content})
-
-
-def _content(file: Path) -> str | dict[str, str] | None:
-    """Return the SHA-256 of a file, or of each file of a folder, such as a Zarr store, by its name."""
-    if file.is_dir():
-        inside = sorted(part for part in file.rglob("*") if part.is_file())
-        return {part.relative_to(file).as_posix(): sha256_of(part) for part in inside}
-    return sha256_of(file) if file.is_file() else None

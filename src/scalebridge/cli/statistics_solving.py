@@ -11,7 +11,7 @@ from rich.text import Text
 
 from scalebridge.cli.answering import conclude_study
 from scalebridge.cli.printing import check_rows
-from scalebridge.cli.solving import digest_of_files, outputs_of
+from scalebridge.cli.requests import digest_of_files, outputs_of
 from scalebridge.cli.statistics_case import InferCase, ScalesCase
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import InputError

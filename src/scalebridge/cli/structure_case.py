@@ -47,6 +47,21 @@ class CellTable(Table):
     max_cuts: int = 6
 
 
+class TermTable(Table):
+    """A displacement in an equation."""
+
+    place: list[Quantity] = Field(description="of the node: ['20 mm', 0]")
+    axis: Literal["x", "y", "z"]
+    coefficient: float = 1.0
+
+
+class EquationTable(Table):
+    """A linear equation between displacements of nodes: its terms add up to the value times the factor."""
+
+    terms: Annotated[list[TermTable], Field(min_length=1)]
+    value: Quantity = Field(default=0.0, description="at factor 1: '0.1 mm'")
+
+
 class PathTable(Table):
     """The path of loads and how it is walked. What is not said takes the default of `solve_structure`."""
 
@@ -61,6 +76,15 @@ class PathTable(Table):
     linear_solver: Literal["auto", "direct", "pardiso", "multigrid"] = "auto"
 
 
+class ShareTable(Table):
+    """Points that share an answer. What is not said takes the default of `PathShare`."""
+
+    tolerance: float = Field(description="largest difference of strain at which points share, all along")
+    sample: int = Field(default=4, description="of these, how many are solved anew at each increment")
+    error: float = Field(default=1e-3, description="of their stresses that passes, by the largest stress")
+    seed: int = Field(default=0, description="of the sample")
+
+
 class EngineTable(Table):
     """Where points live."""
 
@@ -69,6 +93,9 @@ class EngineTable(Table):
     lazy: bool = Field(default=True, description="whether points share the elastic answer while it is exact")
     state_memory: float | None = Field(default=None, description="bytes of state in memory for each process")
     checkpoints: str | None = Field(default=None, description="folder, relative to the case file")
+    archive: str | None = Field(default=None, description="folder of every step in reduced precision")
+    archive_precision: Literal["int16", "float32"] = "int16"
+    share: ShareTable | None = Field(default=None, description="points of like paths share an answer")
 
 
 class StructureOutputTable(Table):
@@ -77,8 +104,12 @@ class StructureOutputTable(Table):
     folder: str = "."
     result: str | None = Field(default=None, alias="json", description="the whole study as JSON")
     report: str | None = Field(default=None, description="a page with pictures and proof, .html")
-    series: str | None = Field(default=None, description="folder for a series of VTU files and CSV tables")
-    watch: list[int] = Field(default_factory=list, description="points whose micro fields are kept")
+    series: str | None = Field(default=None, description="folder for fields in time and CSV tables")
+    series_format: Literal["vtu", "xdmf"] = Field(default="vtu", description="of the fields in time")
+    watch: list[int] = Field(
+        default_factory=list,
+        description="points whose micro fields are kept, at every increment",
+    )
 
 
 class StructureCase(Table):
@@ -101,6 +132,9 @@ class StructureCase(Table):
     periodic: list[list[str]] = Field(default_factory=list, description="pairs of boundaries")
     equal: dict[str, str] = Field(
         default_factory=dict, description="axes along which a boundary moves as one"
+    )
+    equations: list[EquationTable] = Field(
+        default_factory=list, description="linear equations between displacements of nodes"
     )
     path: PathTable = Field(default_factory=PathTable)
     points: EngineTable = Field(default_factory=EngineTable)

@@ -9,15 +9,18 @@ from scalebridge.cells.path_settings import PathSettings
 from scalebridge.cli.answering import leave
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.solving import read_image
-from scalebridge.cli.structure_case import MeshTable, StructureCase
+from scalebridge.cli.structure_case import EquationTable, MeshTable, ShareTable, StructureCase
 from scalebridge.cli.terminal import console, show_written
 from scalebridge.core.errors import CaseError
 from scalebridge.core.results import Outcome
 from scalebridge.engine.mpi_engine import world
+from scalebridge.engine.path_sharing import PathShare
 from scalebridge.laws.constitutive_law import constitutive_law
 from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import SolidMesh, box_mesh, notched_plate, read_mesh
 from scalebridge.structures.solve_structure import solve_structure
+
+_OPENED = {"vtu": "series.pvd", "xdmf": "series.xdmf"}
 
 
 def solve_structure_case(
@@ -27,6 +30,7 @@ def solve_structure_case(
     inputs: tuple[Path, ...] = (),
     engine: str | None = None,
     workers: int | None = None,
+    share: float | None = None,
     resume: bool = False,
     as_json: bool = False,
     progress: bool | None = None,
@@ -39,6 +43,7 @@ def solve_structure_case(
         inputs: files that must not be overwritten.
         engine: in place of the case's.
         workers: in place of the case's.
+        share: tolerance, in place of the case's.
         resume: whether to go on from the last checkpoint.
         as_json: whether to print JSON alone.
         progress: whether to print the residual table; on a terminal unless given.
@@ -51,11 +56,12 @@ def solve_structure_case(
     read = [folder / name for name in (case.mesh.file, case.image and case.image.file) if name]
     outputs.check((*read, *inputs))
     mesh, material = mesh_of(case.mesh, folder), material_of(case, folder)
-    where = case.points.model_dump()
+    where: dict[str, Any] = case.points.model_dump()
+    where["share"] = _share_of(case.points.share, share)
     where["engine"] = engine or where["engine"]
     where["workers"] = where["workers"] if workers is None else workers
-    if where["checkpoints"] is not None:
-        where["checkpoints"] = folder / where["checkpoints"]
+    for name in ("checkpoints", "archive"):
+        where[name] = None if where[name] is None else folder / where[name]
     first = where["engine"] != "mpi" or world().Get_rank() == 0
     series = None if case.output.series is None else folder / case.output.folder / case.output.series
     study = solve_structure(
@@ -66,9 +72,11 @@ def solve_structure_case(
         body_force=case.body_force,
         periodic=case.periodic,
         equal=case.equal,
+        equations=[_equation_of(table) for table in case.equations],
         order=case.mesh.order,
         plane=case.mesh.plane,
         results=series,
+        results_format=case.output.series_format,
         watch=case.output.watch,
         resume=resume,
         progress=progress,
@@ -77,14 +85,28 @@ def solve_structure_case(
         **where,
     )
     if first:
-        written = outputs.write_structure(study)
+        written = outputs.write_study(study)
         if as_json:
             typer.echo(study.to_json())
         else:
             out = console()
             out.print(str(study), markup=False, highlight=False, soft_wrap=True)
-            show_written(out, written | ({} if series is None else {"series": series / "series.pvd"}))
+            show_written(
+                out,
+                written | ({} if series is None else {"series": series / _OPENED[case.output.series_format]}),
+            )
     leave(study.passed, study.outcome is Outcome.converged)
+
+
+def _equation_of(table: EquationTable) -> tuple[list[tuple[tuple[Any, ...], str, float]], Any]:
+    return [(tuple(term.place), term.axis, term.coefficient) for term in table.terms], table.value
+
+
+def _share_of(table: ShareTable | None, tolerance: float | None) -> PathShare | None:
+    given = {} if table is None else table.model_dump()
+    if tolerance is not None:
+        given["tolerance"] = tolerance
+    return PathShare(**given) if given else None
 
 
 def structure_outputs(case: StructureCase, folder: Path) -> Outputs:

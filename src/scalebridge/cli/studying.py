@@ -20,7 +20,8 @@ from scalebridge.cli.elastic_texts import placed_materials
 from scalebridge.cli.flow_case import PermeabilityRveCase
 from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.printing import check_rows, input_rows
-from scalebridge.cli.solving import outputs_of, read_image, read_phases, request_of
+from scalebridge.cli.requests import outputs_of
+from scalebridge.cli.solving import read_image, read_phases, request_of
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.engine.executors import check_engine
 from scalebridge.engine.store import Store

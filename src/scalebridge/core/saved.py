@@ -4,9 +4,22 @@ import abc
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from scalebridge.core.files import write_text
+
+
+class Told(Protocol):
+    """What every result of a verb has, whether it is `Saved` or has a file of its own kind."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain data."""
+        ...
 
 
 class Saved(abc.ABC):

@@ -18,8 +18,13 @@ import h5py
 import numpy as np
 
 from scalebridge.core.errors import FileFormatError, InputError
+from scalebridge.engine.path_sharing import Paths
 
 SCHEMA = "scalebridge/point-state/1"
+ARCHIVE = "scalebridge/point-archive/1"
+"""Schema of checkpoints in reduced precision."""
+PACKED = "blocks"
+"""Group of an archive's blocks."""
 _NAME = re.compile(r"step-(\d{6})")
 _CHUNK_BYTES = 4 * 2**20
 
@@ -43,13 +48,16 @@ def begin_checkpoint(folder: Path, step: int) -> Path:
     return part
 
 
-def write_points(path: Path, points: Iterable[tuple[int, Mapping[str, np.ndarray]]], count: int) -> int:
+def write_points(
+    path: Path, points: Iterable[tuple[int, Mapping[str, np.ndarray]]], count: int, paths: Paths | None = None
+) -> int:
     """Write the variables of some points, block by block, and flush them to the disk.
 
     Args:
         path: file to write.
         points: number and variables of each point.
         count: how many there are at most, for the size of chunks.
+        paths: who shares with whom, where points share.
 
     Returns:
         bytes of variables written.
@@ -71,26 +79,39 @@ def write_points(path: Path, points: Iterable[tuple[int, Mapping[str, np.ndarray
         total += _append(datasets, waiting)
         file.create_dataset("ids", data=np.asarray(ids, dtype=np.int64))
         file.attrs["schema"] = SCHEMA
-    _flush(path)
+    write_paths(path, paths)
+    flush(path)
     return total
+
+
+def write_paths(path: Path, paths: Paths | None) -> None:
+    """Add to a file of points who shares with whom, where points share."""
+    if paths is None:
+        return
+    with h5py.File(path, "a") as file:
+        for name, array in vars(paths).items():
+            file.create_dataset(f"paths/{name}", data=array)
 
 
 def read_points(path: Path, wanted: Iterable[int]) -> Iterable[tuple[int, dict[str, np.ndarray]]]:
     """Yield the variables of those wanted points that a file has.
 
     Args:
-        path: file that `write_points` wrote.
+        path: file that `write_points` wrote, or an archive's.
         wanted: numbers of points.
 
     Raises:
         FileFormatError: the file is no such file, or is damaged.
     """
-    with _opened(path) as file:
+    with _opened(path, SCHEMA, ARCHIVE) as file:
+        if file.attrs["schema"] == ARCHIVE:
+            yield from _unpacked_points(file, wanted)
+            return
         ids = np.asarray(file["ids"])
         group: Any = file.get("variables", {})
         datasets = {name.replace("|", "/"): d for name, d in group.items()}
         block = min((d.chunks[0] for d in datasets.values()), default=1)
-        chosen = np.isin(ids, np.fromiter(map(int, wanted), dtype=np.int64))
+        chosen = _among(ids, wanted)
         for first in range(0, len(ids), block):
             rows = slice(first, first + block)
             if not chosen[rows].any():
@@ -100,8 +121,57 @@ def read_points(path: Path, wanted: Iterable[int]) -> Iterable[tuple[int, dict[s
                 yield int(ids[first + row]), {name: array[row] for name, array in read.items()}
 
 
+def _among(ids: np.ndarray, wanted: Iterable[int]) -> np.ndarray:
+    if isinstance(wanted, range):
+        return (ids >= wanted.start) & (ids < wanted.stop)
+    return np.isin(ids, np.fromiter(map(int, wanted), dtype=np.int64))
+
+
+def _unpacked_points(file: h5py.File, wanted: Iterable[int]) -> Iterable[tuple[int, dict[str, np.ndarray]]]:
+    """Yield the points of an archive's file."""
+    blocks: Any = file.get(PACKED, {})
+    asked = wanted if isinstance(wanted, range) else [int(number) for number in wanted]
+    for block in blocks.values():
+        ids = np.asarray(block["ids"])
+        read = {
+            name.replace("|", "/"): unpacked(np.asarray(d), d.attrs["low"], d.attrs["step"])
+            for name, d in block["variables"].items()
+        }
+        for row in np.flatnonzero(_among(ids, asked)):
+            yield int(ids[row]), {name: array[row] for name, array in read.items()}
+
+
+def unpacked(codes: np.ndarray, low: float, step: float) -> np.ndarray:
+    """Return float64 values of what an archive keeps of them: codes over a range, or numbers."""
+    if codes.dtype == np.int16:
+        return low + step * (codes.astype(np.float64) + 32768)
+    return codes.astype(np.float64)
+
+
+def read_paths(files: Iterable[Path]) -> Paths | None:
+    """Return who shares with whom, over all files of a checkpoint; None where points do not share.
+
+    Raises:
+        FileFormatError: a file is damaged.
+    """
+    found = []
+    for path in files:
+        with _opened(path, SCHEMA, ARCHIVE) as file:
+            group: Any = file.get("paths")
+            if group is not None:
+                found.append(Paths(**{name: np.asarray(data) for name, data in group.items()}))
+    if not found:
+        return None
+    order = np.argsort(np.concatenate([part.ids for part in found]))
+    ids, owners, born = (
+        np.concatenate([getattr(part, name) for part in found])[order] for name in ("ids", "owners", "born")
+    )
+    loads = np.concatenate([part.loads for part in found], axis=1)[:, order]
+    return Paths(ids, owners, born, loads, found[0].durations)
+
+
 def finish_checkpoint(
-    part: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], step: int
+    part: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], step: int, schema: str = SCHEMA
 ) -> Path:
     """Write the head and give the folder its name; from here on it counts.
 
@@ -110,34 +180,35 @@ def finish_checkpoint(
         header: plain data: signatures, epoch, settings.
         arrays: the coarse model's own.
         step: number of the step.
+        schema: of checkpoints, or of archives.
 
     Returns:
         the folder.
     """
     head = part / "head.h5"
     with h5py.File(head, "w") as file:
-        file.attrs["schema"] = SCHEMA
+        file.attrs["schema"] = schema
         files = sorted(p.name for p in part.glob("points-*.h5"))
         file.attrs["header"] = json.dumps({**header, "files": files})
         for name, array in arrays.items():
             file.create_dataset(name, data=np.asarray(array))
-    _flush(head)
-    _flush(part)
+    flush(head)
+    flush(part)
     final = part.parent / checkpoint_name(step)
     if final.exists():  # of a run that is being done again
         shutil.rmtree(final)
     part.rename(final)
-    _flush(part.parent)
+    flush(part.parent)
     return final
 
 
-def read_head(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the header and the coarse model's arrays of a checkpoint.
+def read_head(folder: Path, schema: str = SCHEMA) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the header and the coarse model's arrays of a checkpoint, or of an archive, by its schema.
 
     Raises:
         FileFormatError: the folder is no checkpoint, or is damaged.
     """
-    with _opened(folder / "head.h5") as file:
+    with _opened(folder / "head.h5", schema) as file:
         header = json.loads(str(file.attrs["header"]))
         arrays = {str(name): np.asarray(data) for name, data in file.items()}
     missing = [name for name in header["files"] if not (folder / name).is_file()]
@@ -189,7 +260,7 @@ def _dataset(file: h5py.File, name: str, array: np.ndarray, count: int) -> h5py.
         f"variables/{escaped}",
         (0, *shape),
         dtype=np.float64,
-        maxshape=(None, *shape),
+        maxshape=(None, *(n or None for n in shape)),  # one without elements may be chunked by none either
         chunks=(rows, *(max(n, 1) for n in shape)),
     )
 
@@ -208,27 +279,30 @@ def _append(datasets: Mapping[str, h5py.Dataset], waiting: list[Mapping[str, np.
     return total
 
 
-def _opened(path: Path) -> h5py.File:
+def _opened(path: Path, *schemas: str) -> h5py.File:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
         raise _damaged(path.parent, f"whose {path.name} cannot be read: {error}") from error
-    if file.attrs.get("schema") != SCHEMA:
+    if file.attrs.get("schema") not in schemas:
+        found = file.attrs.get("schema")
         file.close()
-        raise _damaged(path.parent, f"whose {path.name} has the schema {file.attrs.get('schema')}")
+        raise _damaged(path.parent, f"whose {path.name} has the schema {found}", schemas[0], found == ARCHIVE)
     return file
 
 
-def _damaged(folder: Path, how: str) -> FileFormatError:
+def _damaged(folder: Path, how: str, schema: str = SCHEMA, archive: bool = False) -> FileFormatError:
     return FileFormatError(
         "resume",
         got=f"{folder} {how}",
-        wanted=f"a checkpoint of schema {SCHEMA}",
-        cure="remove this folder to resume from the one before it",
+        wanted=f"a checkpoint of schema {schema}",
+        cure="pass resume='archive' to go on from reduced precision"
+        if archive
+        else "remove this folder to resume from the one before it",
     )
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Have the system put a file or a folder on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -73,6 +73,11 @@ class KeeperActor:
         """Return the internal variables of a point."""
         return stored_state(self._keeper, point)
 
+    def audit(self, epoch: int, sample: int, seed: int) -> dict[str, float]:
+        """Solve some of the points that share anew."""
+        self._require(epoch)
+        return self._keeper.audit(sample, seed, epoch)
+
     def memory(self) -> dict[str, float]:
         """Return what the state takes."""
         return self._keeper.memory()
@@ -155,6 +160,10 @@ class DaskEngine(PointEngine):
 
     def state(self, point: int) -> dict[str, np.ndarray]:
         return next((found for found in self._ask("state", [(point,)] * len(self._actors)) if found), {})
+
+    def audit(self, epoch: int, sample: int, seed: int) -> dict[str, float]:
+        self.require_epoch(epoch)
+        return merged(self._ask("audit", [(epoch, sample, seed)] * len(self._actors)))
 
     def memory(self) -> dict[str, float]:
         return merged(self._ask("memory", [()] * len(self._actors)))

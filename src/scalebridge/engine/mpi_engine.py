@@ -95,6 +95,10 @@ class MpiEngine(PointEngine):
     def state(self, point: int) -> dict[str, np.ndarray]:
         return next((found for found in self._ask("state", point) if found), {})
 
+    def audit(self, epoch: int, sample: int, seed: int) -> dict[str, float]:
+        self.require_epoch(epoch)
+        return merged(self._ask("audit", (sample, seed)))
+
     def memory(self) -> dict[str, float]:
         return merged(self._ask("memory", None))
 
@@ -142,8 +146,11 @@ class MpiEngine(PointEngine):
         elif order == "load":
             folder, files, self.epoch = details
             load_parts(keeper, folder, files)
+        elif order == "audit":
+            sample, seed = details
+            return keeper.audit(sample, seed, self.epoch)
         elif order == "state":
-            return stored_state(keeper, details) if details in self._dealt[self.rank] else {}
+            return stored_state(keeper, details)
         return keeper.memory()
 
     def _scattered(self, loads: np.ndarray | None) -> np.ndarray:

@@ -13,10 +13,12 @@ import numpy as np
 
 from scalebridge.core.errors import TaskError
 from scalebridge.engine.checkpoint import (
+    SCHEMA,
     begin_checkpoint,
     drop_checkpoints,
     finish_checkpoint,
     read_head,
+    read_paths,
     read_points,
     write_points,
 )
@@ -63,6 +65,14 @@ class PointEngine(abc.ABC):
     @abc.abstractmethod
     def state(self, point: int) -> dict[str, np.ndarray]:
         """Return the committed internal variables of one point; empty where it never had any."""
+
+    @abc.abstractmethod
+    def audit(self, epoch: int, sample: int, seed: int) -> dict[str, float]:
+        """Solve some of the points that share an answer anew, along their own loads; before the commit.
+
+        Returns:
+            what `Keeper.audit` says, over all; empty where points do not share.
+        """
 
     @abc.abstractmethod
     def memory(self) -> dict[str, float]:
@@ -121,13 +131,15 @@ def save_checkpoint(
     return final, written
 
 
-def load_checkpoint(engine: PointEngine, folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read a checkpoint into an engine; return its header and the coarse model's arrays.
+def load_checkpoint(
+    engine: PointEngine, folder: Path, schema: str = SCHEMA
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a checkpoint, or an archive by its schema, into an engine; return its header and arrays.
 
     Raises:
-        FileFormatError: it is damaged.
+        FileFormatError: it is damaged, or of another schema.
     """
-    header, arrays = read_head(folder)
+    header, arrays = read_head(folder, schema)
     engine.load_points(folder, header["files"], int(header["epoch"]))
     engine.checkpoint = folder
     return header, arrays
@@ -135,20 +147,23 @@ def load_checkpoint(engine: PointEngine, folder: Path) -> tuple[dict[str, Any], 
 
 def save_part(keeper: Keeper, folder: Path, number: int) -> int:
     """Write a keeper's points as one file of a checkpoint; return the bytes of its variables."""
-    return write_points(folder / f"points-{number:05d}.h5", keeper.stored(), len(keeper.ids))
+    return write_points(folder / f"points-{number:05d}.h5", keeper.stored(), len(keeper.ids), keeper.paths())
 
 
 def load_parts(keeper: Keeper, folder: Path, files: list[str]) -> None:
     """Read a keeper's points from whichever files of a checkpoint have them."""
+    paths = read_paths([folder / name for name in files])
+    own = {int(number): [int(number)] for number in keeper.ids}
+    wanted = own if paths is None else keeper.place_paths(paths)
     for name in files:
-        for number, values in read_points(folder / name, keeper.ids):
-            keeper.place(number, values)
+        for number, values in read_points(folder / name, wanted):
+            for point in wanted[number]:
+                keeper.place(point, values)
 
 
 def stored_state(keeper: Keeper, point: int) -> dict[str, np.ndarray]:
-    """Return the internal variables of a keeper's point, copied; empty where it has none."""
-    found = next((values for number, values in keeper.stored() if number == point), {})
-    return {name: np.array(array) for name, array in state_of(found).items()}
+    """Return the internal variables that a keeper's point answers from, copied; empty where it has none."""
+    return {name: np.array(array) for name, array in state_of(keeper.committed(point)).items()}
 
 
 def merged(counts: list[dict[str, float]]) -> dict[str, float]:
@@ -218,6 +233,10 @@ lost or done twice; no checkpoint was written, start again, with a folder for ch
 
     def state(self, point: int) -> dict[str, np.ndarray]:
         return stored_state(self._keeper, point)
+
+    def audit(self, epoch: int, sample: int, seed: int) -> dict[str, float]:
+        self.require_epoch(epoch)
+        return self._keeper.audit(sample, seed, epoch)
 
     def memory(self) -> dict[str, float]:
         return self._keeper.memory()

@@ -17,6 +17,7 @@ import numpy as np
 from scalebridge.core.threads import thread_count
 from scalebridge.engine.batched_store import BatchedStore
 from scalebridge.engine.history_unit import BatchedUnit, HistoryUnit, LazyUnitAnswer, load_size
+from scalebridge.engine.path_sharing import NOBODY, Paths, PathSharing
 from scalebridge.engine.point_store import PointStore
 
 _STATE, _HINT, _HINTED = "state/", "hint/", "hint?"
@@ -37,12 +38,14 @@ class KeeperSettings:
         budget: bytes of state in memory for each process, beyond which it is mapped to files; None: no limit.
         threads: points that are answered at once; the cores of the process unless given.
         hints: whether to keep what makes the next solve cheaper.
+        share: largest distance of two paths of loads whose points share an answer; None: each has its own.
     """
 
     lazy: bool = True
     budget: float | None = None
     threads: int | None = None
     hints: bool = True
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,28 @@ class Keeper(abc.ABC):
         """Yield the number and the committed variables of every point that has any."""
 
     @abc.abstractmethod
+    def committed(self, point: int) -> dict[str, np.ndarray]:
+        """Return the committed variables that a point answers from, by its number; empty without any."""
+
+    @abc.abstractmethod
     def place(self, point: int, values: dict[str, np.ndarray]) -> None:
         """Set the committed variables of a point by its number, as `stored` gave them."""
+
+    @abc.abstractmethod
+    def paths(self) -> Paths | None:
+        """Return who shares with whom, and the loads so far; None where points do not share."""
+
+    @abc.abstractmethod
+    def place_paths(self, paths: Paths) -> dict[int, list[int]]:
+        """Take up who shares with whom; return which points of this keeper want which point's variables."""
+
+    @abc.abstractmethod
+    def audit(self, sample: int, seed: int, epoch: int) -> dict[str, float]:
+        """Solve a sample of the points that share anew, along their own loads; return what is wrong with it.
+
+        Returns:
+            "sharing" points, "sampled" ones, "worst error" of their trial answers, sum of "squared errors".
+        """
 
     @abc.abstractmethod
     def memory(self) -> dict[str, float]:
@@ -130,6 +153,9 @@ class PointKeeper(Keeper):
         self._elastic: LazyUnitAnswer | None = unit.elastic() if settings.lazy else None
         self._store: PointStore | None = None
         self._place = {int(number): place for place, number in enumerate(self.ids)}
+        shares = settings.share is not None
+        self._sharing = PathSharing(len(self.ids), self.size, float(settings.share or 0)) if shares else None
+        self._said = np.zeros((0, self.size))  # answers of the trial
         threads = max(1, min(settings.threads or thread_count(), len(self.ids)))
         self._pool = ThreadPoolExecutor(threads, "scalebridge-points")
         self._units: SimpleQueue[HistoryUnit] = SimpleQueue()
@@ -141,9 +167,10 @@ class PointKeeper(Keeper):
         answers, tangents = np.zeros((count, self.size)), np.zeros((count, self.size, self.size))
         codes = np.zeros(count, dtype=np.int64)
         asked = [p for p in range(count) if not self._answer_lazily(p, loads[p], answers, tangents)]
-        found = self._pool.map(lambda point: self._solve(point, loads[point], dt), asked)
+        led = asked if self._sharing is None else self._led(self._sharing, asked, loads, dt)
+        found = self._pool.map(lambda point: self._solve(point, loads[point], dt), led)
         steps, worst = 0.0, dict.fromkeys(_WORST, 0.0)
-        for point, said in zip(asked, found, strict=True):
+        for point, said in zip(led, found, strict=True):
             codes[point] = int(said.outcome)
             steps += float(said.stats.get("krylov", 0))
             worst = {
@@ -152,20 +179,27 @@ class PointKeeper(Keeper):
             if codes[point] == 0:
                 answers[point], tangents[point] = said.answer, said.tangent
                 self._keep(point, said)
+        if self._sharing is not None:
+            self._sharing.spread(loads, answers, tangents, codes)
+            self._said = answers
         return Evaluation(
             answers,
             tangents,
             codes,
-            {"lazy": float(count - len(asked)), "solved": float(len(asked)), "micro steps": steps, **worst},
+            {"lazy": float(count - len(asked)), "solved": float(len(led)), "micro steps": steps, **worst},
         )
 
     def commit(self) -> None:
         if self._store is not None:
             self._store.commit()
+        if self._sharing is not None:
+            self._sharing.commit()
 
     def rollback(self) -> None:
         if self._store is not None:
             self._store.rollback()
+        if self._sharing is not None:
+            self._sharing.rollback()
 
     def stored(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         for place, number in enumerate(self.ids):
@@ -173,7 +207,40 @@ class PointKeeper(Keeper):
             if found is not None:
                 yield int(number), found
 
+    def committed(self, point: int) -> dict[str, np.ndarray]:
+        return (self._committed(self._place[point]) or {}) if point in self._place else {}
+
+    def paths(self) -> Paths | None:
+        return None if self._sharing is None else self._sharing.paths(self.ids)
+
+    def place_paths(self, paths: Paths) -> dict[int, list[int]]:
+        rows = np.searchsorted(paths.ids, self.ids)
+        wanted: dict[int, list[int]] = {}
+        if self._sharing is not None:
+            self._sharing.place(paths, self.ids)
+        for place, number in enumerate(paths.owners[rows]):
+            if number != NOBODY and (self._sharing is None or self._sharing.owner[place] == place):
+                wanted.setdefault(int(number), []).append(int(self.ids[place]))
+        return wanted
+
+    def audit(self, sample: int, seed: int, epoch: int) -> dict[str, float]:
+        sharing = self._sharing
+        if sharing is None:
+            return {}
+        chosen = sharing.chosen(sample, (seed, epoch, *(int(number) for number in self.ids[:1])))
+        own = list(self._pool.map(lambda point: self._along(sharing.own_path(point)), chosen))
+        away = [float(np.linalg.norm(self._said[p] - o)) for p, o in zip(chosen, own, strict=True)]
+        errors = [size if np.isfinite(size) else np.inf for size in away]  # no answer of its own: all wrong
+        return {
+            "sharing": float(len(sharing.followers())),
+            "sampled": float(len(errors)),
+            "worst error": max(errors, default=0.0),
+            "squared errors": float(np.square(errors).sum()),
+        }
+
     def place(self, point: int, values: dict[str, np.ndarray]) -> None:
+        if self._sharing is not None:
+            self._sharing.own(self._place[point])
         self._storage({name: array.shape for name, array in values.items()}).place(self._place[point], values)
 
     def memory(self) -> dict[str, float]:
@@ -195,7 +262,7 @@ class PointKeeper(Keeper):
     def _answer_lazily(self, point: int, load: np.ndarray, answers: np.ndarray, tangents: np.ndarray) -> bool:
         """Give the shared elastic answer if it is exact; a trial of another load is then void."""
         elastic, store = self._elastic, self._store
-        if elastic is None or (store is not None and store.stored[point]) or elastic.margin(load) > 0:
+        if elastic is None or self._committed(point) is not None or elastic.margin(load) > 0:
             return False
         tangents[point] = elastic.tangent
         answers[point] = tangents[point] @ load
@@ -203,8 +270,42 @@ class PointKeeper(Keeper):
             store.forget_trial(point)
         return True
 
+    def _committed(self, point: int) -> dict[str, np.ndarray] | None:
+        """Return what a point answers from: its own, or that of the point whose memory it shares."""
+        owner = point if self._sharing is None else int(self._sharing.owner[point])
+        return None if self._store is None or owner == NOBODY else self._store.committed(owner)
+
+    def _led(self, sharing: PathSharing, asked: list[int], loads: np.ndarray, dt: float) -> list[int]:
+        """Return the points that are solved for; one that leads anew begins where its last leader was."""
+        before, store = sharing.leader, self._store
+        led = sharing.split(asked, loads, dt)
+        if store is None or before is None:
+            return led
+        for point in led:
+            last = int(before[point])
+            if last not in (NOBODY, point) and store.fresh[last]:
+                store.write(point, _all_of(store.trial(last)))
+        for point in sharing.followers():
+            store.forget_trial(int(point))
+        return led
+
+    def _along(self, path: list[tuple[np.ndarray, float]]) -> np.ndarray:
+        """Return the answer at the end of a path of loads and durations from rest; NaN without one."""
+        state, hint = self._rest, None
+        answer = np.full(self.size, np.nan)
+        unit = self._units.get()
+        try:
+            for load, dt in path:
+                said = unit.respond(load, state, dt, hint=hint)
+                if int(said.outcome):
+                    return np.full(self.size, np.nan)
+                answer, state, hint = np.array(said.answer), said.state, said.hint
+        finally:
+            self._units.put(unit)
+        return answer
+
     def _solve(self, point: int, load: np.ndarray, dt: float) -> Any:
-        committed = None if self._store is None else self._store.committed(point)
+        committed = self._committed(point)
         trial = None if self._store is None else self._store.trial(point)
         state = self._rest if committed is None else _part(committed, _STATE)
         hint = _hint_of(trial if trial is not None else committed)
@@ -267,6 +368,20 @@ class BatchedKeeper(Keeper):
         for place, number in enumerate(self.ids):
             yield int(number), {_STATE + name: array[place] for name, array in self._store.committed.items()}
 
+    def committed(self, point: int) -> dict[str, np.ndarray]:
+        place = self._place.get(point)
+        found = self._store.committed.items()
+        return {} if place is None else {_STATE + name: array[place] for name, array in found}
+
+    def paths(self) -> None:
+        return None
+
+    def place_paths(self, paths: Paths) -> dict[int, list[int]]:
+        return {int(number): [int(number)] for number in self.ids}
+
+    def audit(self, sample: int, seed: int, epoch: int) -> dict[str, float]:
+        return {}
+
     def place(self, point: int, values: dict[str, np.ndarray]) -> None:
         for name, array in self._store.committed.items():
             array[self._place[point]] = values[_STATE + name]
@@ -288,6 +403,10 @@ class BatchedKeeper(Keeper):
 def state_of(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the internal variables among what is stored of a point, hints left out."""
     return _part(values, _STATE)
+
+
+def _all_of(values: dict[str, np.ndarray] | None) -> dict[str, np.ndarray]:
+    return {} if values is None else values
 
 
 def _part(values: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

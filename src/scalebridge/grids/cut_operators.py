@@ -39,13 +39,16 @@ class Entries:
         return made
 
 
+EQUAL = 1e-9  # of shares and of areas: what is closer differs by rounding, and is the same
+
+
 @dataclass(frozen=True)
 class Strains:
     """The strain components whose box holds fluid.
 
     Attributes:
         matrix: (strains, unknowns): normal strains e_a and twice the shear strains, G_ab = d_b u_a + d_a u_b.
-        weights: of their squares in 2 D:D, the fluid volume (twice it for normal strains).
+        weights: of their squares in 2 D:D, the fluid volume in the sample (twice it for normal strains).
         shares: fluid share of each one's box.
         numbers: for each family, (a,) or (a, b), the row of each voxel's strain, -1 where there is none.
     """
@@ -68,7 +71,8 @@ def strains(grid: Grid, distances: SiteDistances, middle: CutBoxes) -> Strains:
         numbers[family][wet] = first + np.arange(wet.size)
         first += wet.size
         shares.append(share[wet])
-        weights.append(share[wet] * grid.voxel_volume * (2.0 if len(family) == 1 else 1.0))
+        part = grid.part(() if len(family) == 1 else family)[wet]
+        weights.append(share[wet] * part * grid.voxel_volume * (2.0 if len(family) == 1 else 1.0))
         blocks.append(_strain(grid, family, wet))
     return Strains(
         csr_array(vstack(blocks, format="csr")), np.concatenate(weights), np.concatenate(shares), numbers
@@ -110,7 +114,8 @@ def interpolated(
             slopes = along / np.array(grid.spacing) * np.where(corner, 1.0, -1.0)
             others = [np.delete(each, a, axis=1).prod(axis=1) for a in range(grid.dim)]
             weight = (slopes * np.stack(others, axis=1)).sum(axis=1)
-        voxels = grid.neighbours(np.zeros(len(points), dtype=int), list((low + corner).T))
+        steps = low + corner + grid.margin  # from the first voxel
+        voxels = grid.neighbours(np.zeros(len(points), dtype=int), list(steps.T))
         entries.add(rows, component * grid.size + voxels, weight)
     return entries.matrix()
 
@@ -215,17 +220,17 @@ def wall_pieces(
 def _averages(grid: Grid, voxels: np.ndarray, strain: Strains, share: np.ndarray) -> csr_array:
     """Return each family's mean about voxels: over the voxel and a fuller neighbour, or over its edges."""
     families = list(strain.numbers)
-    fuller = _fullest_neighbours(grid, voxels, share)
+    fuller, opposite = _fullest_neighbours(grid, voxels, share)
     entries = Entries((voxels.size * len(families), strain.weights.size))
     for place, family in enumerate(families):
         if len(family) == 1:
-            about = np.stack([voxels, fuller])
+            about, parts = np.stack([voxels, fuller, opposite]), np.array([[1.0], [0.5], [0.5]])
         else:
             a, b = family
-            steps = (0, 0), (-1, 0), (0, -1), (-1, -1)
+            steps, parts = ((0, 0), (-1, 0), (0, -1), (-1, -1)), np.ones((4, 1))
             about = np.stack([grid.neighbours(voxels, _in_plane(grid, a, b, step)) for step in steps])
         rows = strain.numbers[family][about]
-        weights = np.where(rows >= 0, strain.shares[rows], 0.0)
+        weights = np.where(rows >= 0, strain.shares[rows], 0.0) * parts
         total = weights.sum(axis=0)
         means = weights / np.where(total > 0, total, 1.0)
         target = np.broadcast_to(np.arange(voxels.size) * len(families) + place, rows.shape)
@@ -237,7 +242,14 @@ def _in_plane(grid: Grid, a: int, b: int, step: tuple[int, int]) -> tuple[int, .
     return tuple(step[0] if axis == a else step[1] if axis == b else 0 for axis in range(grid.dim))
 
 
-def _fullest_neighbours(grid: Grid, voxels: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _fullest_neighbours(grid: Grid, voxels: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each voxel's fullest neighbour, and the one on the other side where that is as full.
+
+    With both, the reflection of a grid has the reflected averages. Of two axes the first counts.
+    """
     steps = [grid.step(axis, by) for axis in range(grid.dim) for by in (-1, 1)]
     around = np.stack([grid.neighbours(voxels, step) for step in steps])
-    return np.take_along_axis(around, share[around].argmax(axis=0)[None], axis=0)[0]
+    full = share[around]
+    best = (full >= full.max(axis=0) - EQUAL).argmax(axis=0)[None]
+    found, other = (np.take_along_axis(around, place, axis=0)[0] for place in (best, best ^ 1))
+    return found, np.where(share[other] >= share[found] - EQUAL, other, found)

@@ -27,10 +27,11 @@ _LEAST = 1e-6  # fluid shares below this count as none
 
 @dataclass(frozen=True)
 class Grid:
-    """A periodic grid of voxels: `shape` and `spacing`."""
+    """A grid of voxels: `shape` and `spacing`, periodic, or a sample with a `margin` of its mirror images."""
 
     shape: tuple[int, ...]
     spacing: tuple[float, ...]
+    margin: int = 0
 
     @property
     def dim(self) -> int:
@@ -41,6 +42,16 @@ class Grid:
     def size(self) -> int:
         """Number of voxels."""
         return math.prod(self.shape)
+
+    @property
+    def sample(self) -> tuple[int, ...]:
+        """Number of voxels along each axis without the margin."""
+        return tuple(n - 2 * self.margin for n in self.shape)
+
+    @property
+    def volume(self) -> float:
+        """Volume (in 2-D area) of the sample, pores and solid."""
+        return math.prod(self.sample) * self.voxel_volume
 
     @property
     def voxel_volume(self) -> float:
@@ -57,10 +68,31 @@ class Grid:
         """Return the steps that lead `by` voxels along one axis."""
         return tuple(by if a == axis else 0 for a in range(self.dim))
 
+    def places(self, voxels: np.ndarray) -> np.ndarray:
+        """Return the numbers (n, dim) of voxels along each axis, negative before the sample."""
+        return np.stack(np.unravel_index(voxels, self.shape), axis=-1) - self.margin
+
     def points(self, voxels: np.ndarray, site: Site = ()) -> np.ndarray:
         """Return the positions (n, dim) of a site of given voxels, from the cell's corner."""
         raised = np.array([0.5 + 0.5 * (a in site) for a in range(self.dim)])
-        return (np.stack(np.unravel_index(voxels, self.shape), axis=-1) + raised) * np.array(self.spacing)
+        return (self.places(voxels) + raised) * np.array(self.spacing)
+
+    def part(self, site: Site) -> np.ndarray:
+        """Return which part of the box about a site of each voxel lies in the sample, (voxels,)."""
+        found = np.ones(())
+        for a, (padded, count) in enumerate(zip(self.shape, self.sample, strict=True)):
+            place = np.arange(padded) - self.margin
+            inside = (place >= 0) & (place < count)
+            along = inside.astype(float)
+            if self.margin and a in site:  # on a voxel's upper face: a plane of symmetry halves the box
+                along = 0.5 * (along + ((place >= -1) & (place < count - 1)))
+            found = np.multiply.outer(found, along)
+        return found.ravel()
+
+    def inner(self, field: np.ndarray) -> np.ndarray:
+        """Return the sample's part of a field (..., voxels), as an array (..., *sample)."""
+        cut = slice(self.margin, -self.margin) if self.margin else slice(None)
+        return field.reshape(*field.shape[:-1], *self.shape)[(..., *(cut,) * self.dim)]
 
 
 @dataclass(frozen=True)
@@ -92,8 +124,11 @@ class SiteDistances:
         self.geometry, self.grid = geometry, grid
         middle = geometry.nearest(grid.points(np.arange(grid.size))).distance
         self.fluid = middle > 0
-        # A box about a site of this voxel reaches no farther than its diagonal from the middle.
-        self.near = np.flatnonzero(np.abs(middle) <= 1.05 * np.linalg.norm(grid.spacing))
+        # A box about a site reaches no farther than a diagonal from the middles of the voxels that share it.
+        near = (np.abs(middle) <= 1.05 * np.linalg.norm(grid.spacing)).reshape(grid.shape)
+        for axis in range(grid.dim):
+            near = near | np.roll(near, -1, axis)
+        self.near = np.flatnonzero(near)
 
     def boxes(self, site: Site, flat: Site = ()) -> CutBoxes:
         """Cut the boxes about a site; `flat` are axes along which they have no extent, as faces have."""

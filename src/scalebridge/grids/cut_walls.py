@@ -87,6 +87,9 @@ def squares(rows: csr_array, weights: np.ndarray) -> csr_array:
         >>> squares(csr_array(np.array([[1.0, -1.0]])), np.array([2.0])).toarray().tolist()
         [[2.0, -2.0], [-2.0, 2.0]]
     """
+    used = weights != 0
+    if not used.all():
+        rows, weights = csr_array(rows[used]), weights[used]
     return csr_array(rows.T @ (diags_array(weights) @ rows))
 
 

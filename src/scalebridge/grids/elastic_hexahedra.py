@@ -14,7 +14,7 @@ import numpy as np
 
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.core.vectors import dot
-from scalebridge.grids import elastic_kernels, hexahedra
+from scalebridge.grids import elastic_kernels, hexahedra, isotropic_kernels
 from scalebridge.grids.transforms import FIXED, PERIODIC, Inverse, SineCosineInverse, wave_angles
 from scalebridge.grids.vector_transforms import (
     ElasticWaveInverse,
@@ -178,19 +178,16 @@ class ElasticKernels:
         dtype = u.dtype
         edges = np.zeros((self._threads, *self.nodes[1:]), dtype)
         stress = np.zeros((6, 0)) if own is None else (np.asarray(own) / ENGINEERING).T
-        kernel = elastic_kernels.forces_isotropic if table.isotropic else elastic_kernels.forces_general
+        load = self._load(strain, dtype)
+        rows, own_rows = self._arranged.of(table.rows, dtype), np.ascontiguousarray(stress, dtype)
+        if table.isotropic:
+            kernel, numbers = isotropic_kernels.forces, isotropic_kernels.scales(load[:3], dtype)
+            last: tuple[Any, ...] = (numbers, table.rule == "full", out, edges)
+        else:
+            kernel, numbers = elastic_kernels.forces, np.array([1 / 4, 1 / 2, 1 / 12, 0], dtype)
+            last = (numbers, out, edges)
         found = in_slabs(
-            kernel,
-            self.shape[0],
-            u,
-            table.index,
-            self._arranged.of(table.rows, dtype),
-            np.ascontiguousarray(stress, dtype),
-            self._load(strain, dtype),
-            np.array([1 / 4, 1 / 2, 1 / 12, 0], dtype),
-            out,
-            edges,
-            threads=self._threads,
+            kernel, self.shape[0], u, table.index, rows, own_rows, load, *last, threads=self._threads
         )
         if self.nodes[0] > self.shape[0]:
             out[-1] = 0

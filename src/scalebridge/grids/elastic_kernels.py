@@ -22,95 +22,14 @@ from scalebridge.grids.hexahedra_kernels import add_forces, copy_plane, look_up,
 
 
 @row_kernel
-def _isotropic_constant(lames, shears, flat0, xs0, ys0, flat1, xs1, ys1, flat2, xs2, ys2, g, half, count, d0, x0, y0, d1, x1, y1, d2, x2, y2):  # fmt: skip  # noqa: E501
-    """Multiply a row's constant strains by the stiffness of isotropic voxels; duals of means come out halved.
-
-    Args:
-        lames, shears: lambda and mu, an element each.
-        flat0, ..., ys2: modes of the three components: mean, x, y.
-        g: inverse spacings, then the mean gradient's six components, doubled shears.
-    """
-    gz, hx, hy = g[2], half * g[0], half * g[1]
-    e11, e22, e33, e23, e13, e12 = g[3], g[4], g[5], g[6], g[7], g[8]
-    for z in range(1, count + 1):
-        lame, shear = lames[z], shears[z]
-        xx, yx, zx = hx * (xs0[z] + xs0[z + 1]), hx * (xs1[z] + xs1[z + 1]), hx * (xs2[z] + xs2[z + 1])
-        xy, yy, zy = hy * (ys0[z] + ys0[z + 1]), hy * (ys1[z] + ys1[z + 1]), hy * (ys2[z] + ys2[z + 1])
-        xz, yz, zz = gz * (flat0[z + 1] - flat0[z]), gz * (flat1[z + 1] - flat1[z]), gz * (flat2[z + 1] - flat2[z])  # fmt: skip  # noqa: E501
-        xx, yy, zz = xx + e11, yy + e22, zz + e33
-        volume = lame * (xx + yy + zz)
-        s_yz, s_xz, s_xy = shear * (yz + zy + e23), shear * (xz + zx + e13), shear * (xy + yx + e12)
-        double = shear + shear
-        x0[z], y0[z], d0[z] = hx * (volume + double * xx), hy * s_xy, gz * s_xz
-        x1[z], y1[z], d1[z] = hx * s_xy, hy * (volume + double * yy), gz * s_yz
-        x2[z], y2[z], d2[z] = hx * s_xz, hy * s_yz, gz * (volume + double * zz)
-
-
-@row_kernel
-def _isotropic_xy(lames, shears, bs0, bs1, bs2, xs1, xs2, ys0, ys2, gx, gy, gz, third, half, count, b0, b1, b2):  # fmt: skip  # noqa: E501
-    """The same for the differences in x and y, with the rule's lambda and mu; duals of means halved."""
-    xx, yy, weight = gx * gx, gy * gy, half * third
-    both = xx + yy
-    for z in range(1, count + 1):
-        lame, shear = weight * lames[z], weight * shears[z]
-        m0, m1, m2 = half * (bs0[z] + bs0[z + 1]), half * (bs1[z] + bs1[z + 1]), half * (bs2[z] + bs2[z + 1])
-        x1, x2 = gz * (xs1[z + 1] - xs1[z]), gz * (xs2[z + 1] - xs2[z])
-        y0, y2 = gz * (ys0[z + 1] - ys0[z]), gz * (ys2[z + 1] - ys2[z])
-        more = lame + shear
-        b0[z] = shear * both * m0 + more * xx * m0 + lame * gx * y2
-        b1[z] = shear * both * m1 + more * yy * m1 + lame * gy * x2
-        b2[z] = shear * (both * m2 + gy * x1 + gx * y0)
-
-
-@row_kernel
-def _isotropic_xz(lames, shears, xs0, xs1, xs2, ys0, ys1, bs1, bs2, gx, gy, gz, third, half, count, xz0, xz1, xz2):  # fmt: skip  # noqa: E501
-    """The same for the differences in x and z."""
-    xx, zz, both = gx * gx, gz * gz, gx * gx + gz * gz
-    for z in range(1, count + 1):
-        lame, shear = third * lames[z], third * shears[z]
-        x0, x1, x2 = xs0[z + 1] - xs0[z], xs1[z + 1] - xs1[z], xs2[z + 1] - xs2[z]
-        y0, y1 = gy * (ys0[z + 1] - ys0[z]), gy * (ys1[z + 1] - ys1[z])
-        b1, b2 = gy * half * (bs1[z] + bs1[z + 1]), gy * half * (bs2[z] + bs2[z + 1])
-        more = lame + shear
-        xz0[z] = shear * both * x0 + more * xx * x0 + lame * gx * y1
-        xz1[z] = shear * (both * x1 + gz * b2 + gx * y0)
-        xz2[z] = shear * both * x2 + more * zz * x2 + lame * gz * b1
-
-
-@row_kernel
-def _isotropic_yz(lames, shears, ys0, ys1, ys2, xs0, xs1, bs0, bs2, gx, gy, gz, third, half, count, yz0, yz1, yz2):  # fmt: skip  # noqa: E501
-    """The same for the differences in y and z."""
-    yy, zz, both = gy * gy, gz * gz, gy * gy + gz * gz
-    for z in range(1, count + 1):
-        lame, shear = third * lames[z], third * shears[z]
-        y0, y1, y2 = ys0[z + 1] - ys0[z], ys1[z + 1] - ys1[z], ys2[z + 1] - ys2[z]
-        x0, x1 = gx * (xs0[z + 1] - xs0[z]), gx * (xs1[z + 1] - xs1[z])
-        b0, b2 = gx * half * (bs0[z] + bs0[z + 1]), gx * half * (bs2[z] + bs2[z + 1])
-        more = lame + shear
-        yz0[z] = shear * (both * y0 + gz * b2 + gy * x1)
-        yz1[z] = shear * both * y1 + more * yy * y1 + lame * gy * x0
-        yz2[z] = shear * both * y2 + more * zz * y2 + lame * gz * b0
-
-
-@row_kernel
-def _isotropic_corner(lames, shears, bs0, bs1, bs2, g, third, count, bz0, bz1, bz2):
-    """The same for the differences in all three directions."""
-    xx, yy, zz, ninth = g[0] * g[0], g[1] * g[1], g[2] * g[2], third * third
-    for z in range(1, count + 1):
-        weight, more = ninth * shears[z] * (xx + yy + zz), ninth * (lames[z] + shears[z])
-        bz0[z] = (weight + more * xx) * (bs0[z + 1] - bs0[z])
-        bz1[z] = (weight + more * yy) * (bs1[z + 1] - bs1[z])
-        bz2[z] = (weight + more * zz) * (bs2[z + 1] - bs2[z])
-
-
-@row_kernel
 def _general(a, h, m, g, third, half, count, d0, x0, y0, b0, xz0, yz0, bz0, d1, x1, y1, b1, xz1, yz1, bz1, d2, x2, y2, b2, xz2, yz2, bz2):  # fmt: skip  # noqa: E501, PLR0915
-    """The same for full stiffnesses.
+    """Multiply a row's strains by full stiffnesses; duals of means come out halved.
 
     Args:
         a: the 21 numbers of the stiffness, an element each.
         h: those of the rule.
-        m, g, third, half, count: as for isotropic voxels.
+        m: modes of the three components: mean, x, y, both.
+        g: inverse spacings, then the mean gradient's six components, doubled shears.
     """
     gx, gy, gz = g[0], g[1], g[2]
     ninth = third * third
@@ -225,7 +144,7 @@ def _scatter(voxels, j, j1, own, g, constants, modes, duals, here, following, su
 
 
 @kernel
-def forces_isotropic(start, stop, piece, u, index, table, own, g, constants, out, edges):
+def forces(start, stop, piece, u, index, table, own, g, constants, out, edges):
     """Write K u, with a mean strain and less the forces of the voxels' own stress, for a slab of elements.
 
     Args:
@@ -233,7 +152,7 @@ def forces_isotropic(start, stop, piece, u, index, table, own, g, constants, out
             nodes is left in `edges[piece]`.
         u, out: (nodes x, 3, nodes y, nodes z).
         index: row of every element.
-        table: (4, rows).
+        table: (42, rows).
         own: (6, rows), plain stress components at no strain, or (6, 0).
         g: inverse spacings, then the mean strain with doubled shears.
         constants: 1/4, 1/2, 1/12, 0.
@@ -242,34 +161,6 @@ def forces_isotropic(start, stop, piece, u, index, table, own, g, constants, out
         the product of u with K u, and the sums over the elements of the stresses, each along the three axes
         times the inverse spacings: x, y, z of component 0, then of 1 and 2.
     """
-    nodes_x, _, nodes_y, nodes_z = u.shape
-    count_y, count_z = index.shape[1:]
-    m, d = np.zeros((12, nodes_z + 2), u.dtype), np.zeros((21, nodes_z + 2), u.dtype)
-    a, carry = np.zeros((4, nodes_z + 2), u.dtype), np.zeros((2, 3, nodes_y, nodes_z), u.dtype)
-    half, third, product, sums = constants[1], constants[2], 0.0, np.zeros(9)
-    for i in range(start, stop):
-        here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
-        following[:] = 0
-        low, high, voxels = u[i], u[(i + 1) % nodes_x], index[i]
-        for j in range(count_y):
-            j1 = (j + 1) % nodes_y
-            _gather(low, high, voxels, j, j1, table, constants, m, a)
-            _isotropic_constant(a[0], a[1], m[0], m[1], m[2], m[4], m[5], m[6], m[8], m[9], m[10], g, half, count_z, d[0], d[1], d[2], d[7], d[8], d[9], d[14], d[15], d[16])  # fmt: skip  # noqa: E501
-            _isotropic_xy(a[2], a[3], m[3], m[7], m[11], m[5], m[9], m[2], m[10], g[0], g[1], g[2], third, half, count_z, d[3], d[10], d[17])  # fmt: skip  # noqa: E501
-            _isotropic_xz(a[2], a[3], m[1], m[5], m[9], m[2], m[6], m[7], m[11], g[0], g[1], g[2], third, half, count_z, d[4], d[11], d[18])  # fmt: skip  # noqa: E501
-            _isotropic_yz(a[2], a[3], m[2], m[6], m[10], m[1], m[5], m[3], m[11], g[0], g[1], g[2], third, half, count_z, d[5], d[12], d[19])  # fmt: skip  # noqa: E501
-            _isotropic_corner(a[2], a[3], m[3], m[7], m[11], g, third, count_z, d[6], d[13], d[20])
-            product += _scatter(voxels, j, j1, own, g, constants, m, d, here, following, sums)
-        for c in range(3):
-            copy_plane(here[c], out[i, c])
-    for c in range(3):
-        copy_plane(carry[(stop - start) % 2, c], edges[piece, c])
-    return product, sums
-
-
-@kernel
-def forces_general(start, stop, piece, u, index, table, own, g, constants, out, edges):
-    """The same for full stiffnesses, a table of (42, rows)."""
     nodes_x, _, nodes_y, nodes_z = u.shape
     count_y, count_z = index.shape[1:]
     m, d = np.zeros((12, nodes_z + 2), u.dtype), np.zeros((21, nodes_z + 2), u.dtype)

@@ -37,7 +37,7 @@ class ImagePores(PoreGeometry):
         keep_volume: whether the level is chosen to keep the porosity; else the shift is zero, which keeps
             plane walls where they are.
         mirrored: axes along which the image is continued by its reflection and not periodically. The cell
-            is then twice as long.
+            is then twice as long; the image alone is kept.
         labels: whole numbers by voxel, of the shape of `pores`: the walls' own, where they are of several
             kinds. Pores have `NO_LABEL`. A wall has the label of the nearest voxel that has one.
 
@@ -76,14 +76,14 @@ class ImagePores(PoreGeometry):
         mask = np.asarray(pores)
         _refuse(mask, spacing, smoothing)
         self._spacing = np.array(spacing, dtype=float)
-        known = None if labels is None else _nearest_labels(np.asarray(labels), self._spacing, smoothing)
-        for axis in mirrored:
-            mask = np.concatenate([mask, np.flip(mask, axis)], axis=axis)
-            known = None if known is None else np.concatenate([known, np.flip(known, axis)], axis=axis)
-        self._labels = known
-        self.edges = self._spacing * mask.shape
-        field = _smooth_distance(mask, self._spacing, smoothing)
-        self.shift = _volume_shift(field, float(mask.mean()), self._spacing) if keep_volume else 0.0
+        self._folds = tuple(axis in mirrored for axis in range(mask.ndim))
+        self._labels = None
+        if labels is not None:
+            self._labels = _nearest_labels(np.asarray(labels), self._spacing, smoothing, self._folds)
+        self.edges = self._spacing * mask.shape * np.where(self._folds, 2, 1)
+        field = _smooth_distance(mask, self._spacing, smoothing, self._folds)
+        porosity = float(mask.mean())
+        self.shift = _volume_shift(field, porosity, self._spacing, self._folds) if keep_volume else 0.0
         field += self.shift
         if field.max() <= 0 or field.min() >= 0:
             raise ImageError(
@@ -92,8 +92,10 @@ class ImagePores(PoreGeometry):
                 wanted="pores and solid that outlast the smoothing",
                 cure="lower the smoothing, or refine the image",
             )
-        self._coefficients = ndimage.spline_filter(field, order=3, mode="grid-wrap")
-        self._coefficients = self._coefficients.reshape((1,) * (3 - mask.ndim) + mask.shape)
+        for axis, folded in enumerate(self._folds):
+            mode = "reflect" if folded else "grid-wrap"
+            field = np.asarray(ndimage.spline_filter1d(field, order=3, axis=axis, mode=mode))
+        self._coefficients = field.reshape((1,) * (3 - mask.ndim) + mask.shape)
         self._far = 1.1 * float(np.linalg.norm(self._spacing))
 
     def nearest(self, points: np.ndarray) -> NearestWall:
@@ -102,38 +104,55 @@ class ImagePores(PoreGeometry):
         places[:, 3 - dim :], spacing[3 - dim :] = points, self._spacing
         found = np.empty((count, 4))
         threads = threads_for(64 * count)
-        arguments = (places, self._coefficients, spacing, self._far, found)
+        folds = np.array([False] * (3 - dim) + list(self._folds))
+        arguments = (places, self._coefficients, spacing, folds, self._far, found)
         in_slabs(nearest_on_level, count, *arguments, threads=threads)
         return NearestWall(found[:, 0], found[:, 4 - dim :], self._labels_at(points))
 
     def _labels_at(self, points: np.ndarray) -> np.ndarray:
         if self._labels is None:
             return np.zeros(len(points), dtype=int)
-        voxels = np.floor(points / self._spacing).astype(int) % self._labels.shape
-        return self._labels[tuple(voxels.T)]
+        places = np.floor(points / self._spacing).astype(int).T
+        voxels = []
+        for place, count, folded in zip(places, self._labels.shape, self._folds, strict=True):
+            around = place % (2 * count if folded else count)
+            voxels.append(np.where(around < count, around, 2 * count - 1 - around))
+        return self._labels[tuple(voxels)]
 
 
-def _smooth_distance(mask: np.ndarray, spacing: np.ndarray, smoothing: float) -> np.ndarray:
+def _continued(field: np.ndarray, margin: Sequence[int], folds: tuple[bool, ...]) -> np.ndarray:
+    """Return an image with so many voxels more on each side: its reflection, or its other side."""
+    for axis, (width, folded) in enumerate(zip(margin, folds, strict=True)):
+        widths = [(width * (a == axis),) * 2 for a in range(field.ndim)]
+        field = np.pad(field, widths, mode="symmetric" if folded else "wrap")
+    return field
+
+
+def _smooth_distance(
+    mask: np.ndarray, spacing: np.ndarray, smoothing: float, folds: tuple[bool, ...]
+) -> np.ndarray:
     """Return the distance from the walls, without the voxels' steps where there is room to smooth them."""
     voxel = float(spacing.min())
     margin = [math.ceil(_SATURATED * smoothing * voxel / h) + 1 for h in spacing]
-    around = np.pad(mask, [(m, m) for m in margin], mode="wrap")
+    around = _continued(mask, margin, folds)
     inside = np.asarray(ndimage.distance_transform_edt(around, sampling=spacing))
     outside = np.asarray(ndimage.distance_transform_edt(~around, sampling=spacing))
     rough = np.where(around, inside - voxel / 2, voxel / 2 - outside)
     rough = rough[tuple(slice(m, -m) for m in margin)]
     rough = np.clip(rough, -_SATURATED * smoothing * voxel, _SATURATED * smoothing * voxel)
-    once = _smoothed(rough, smoothing * voxel / spacing)
-    field = 2 * once - _smoothed(once, smoothing * voxel / spacing)
-    thin = _thin(mask)
+    once = _smoothed(rough, smoothing * voxel / spacing, folds)
+    field = 2 * once - _smoothed(once, smoothing * voxel / spacing, folds)
+    thin = _thin(mask, folds)
     field[thin] = rough[thin]
     return field
 
 
-def _nearest_labels(labels: np.ndarray, spacing: np.ndarray, smoothing: float) -> np.ndarray:
+def _nearest_labels(
+    labels: np.ndarray, spacing: np.ndarray, smoothing: float, folds: tuple[bool, ...]
+) -> np.ndarray:
     """Return for every voxel the label of the nearest one that has one, across the cell's faces too."""
     margin = [min(n, math.ceil(_SATURATED * smoothing) + 1) for n in labels.shape]
-    around = np.pad(labels, [(m, m) for m in margin], mode="wrap")
+    around = _continued(labels, margin, folds)
     found = ndimage.distance_transform_edt(
         around == NO_LABEL, sampling=spacing, return_distances=False, return_indices=True
     )
@@ -141,21 +160,23 @@ def _nearest_labels(labels: np.ndarray, spacing: np.ndarray, smoothing: float) -
     return around[tuple(places)][tuple(slice(m, -m) for m in margin)].astype(int)
 
 
-def _smoothed(field: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    return ndimage.gaussian_filter(field, deviations, mode="wrap")
+def _smoothed(field: np.ndarray, deviations: np.ndarray, folds: tuple[bool, ...]) -> np.ndarray:
+    for axis, (deviation, folded) in enumerate(zip(deviations, folds, strict=True)):
+        field = ndimage.gaussian_filter1d(field, deviation, axis, mode="reflect" if folded else "wrap")
+    return field
 
 
-def _thin(mask: np.ndarray) -> np.ndarray:
+def _thin(mask: np.ndarray, folds: tuple[bool, ...]) -> np.ndarray:
     """Return the voxels of pores and solid that are at most two voxels wide: those no cube of three holds."""
-    around = np.pad(mask, 3, mode="wrap")
+    around = _continued(mask, (3,) * mask.ndim, folds)
     cube = np.ones((3,) * mask.ndim, dtype=bool)
     wide = np.logical_or(ndimage.binary_opening(around, cube), ndimage.binary_opening(~around, cube))
     return ~wide[(slice(3, -3),) * mask.ndim]
 
 
-def _volume_shift(field: np.ndarray, porosity: float, spacing: np.ndarray) -> float:
+def _volume_shift(field: np.ndarray, porosity: float, spacing: np.ndarray, folds: tuple[bool, ...]) -> float:
     """Return the shift of the level at which the pores have a given share."""
-    wrapped = np.pad(field, 1, mode="wrap")
+    wrapped = _continued(field, (1,) * field.ndim, folds)
     inner = (slice(1, -1),) * field.ndim
     slopes = np.gradient(wrapped, *spacing)
     normals = np.stack([slope[inner].ravel() for slope in slopes], axis=1)

@@ -77,22 +77,17 @@ def row_gradients(low, high, j, j1, g, mean, m, gradients):
 
 @row_kernel
 def _along_back(first, second, count, p, q, m):
-    for z in range(count):
-        m[z] = p * first[z] + q * second[z]
-    m[count] = 0
-    for z in range(count):
-        m[z + 1] += q * first[z] + p * second[z]
-    m[0] += m[count]
+    # One pass: a second one would read across what the first has just stored, which stalls.
+    m[0] = p * first[0] + q * second[0] + q * first[count - 1] + p * second[count - 1]
+    for z in range(count - 1):
+        m[z + 1] = p * first[z + 1] + q * second[z + 1] + q * first[z] + p * second[z]
 
 
 @row_kernel
 def _difference_back(dual, count, weight, m):
-    for z in range(count):
-        m[z] = -weight * dual[z]
-    m[count] = 0
-    for z in range(count):
-        m[z + 1] += weight * dual[z]
-    m[0] += m[count]
+    m[0] = weight * (dual[count - 1] - dual[0])
+    for z in range(count - 1):
+        m[z + 1] = weight * (dual[z] - dual[z + 1])
 
 
 @row_kernel

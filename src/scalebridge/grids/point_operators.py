@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class StoredTangent:
         place: (n, n) where the entries are; None for compact tangents.
         bulk: (phases,) bulk moduli of compact tangents.
         coupling: what stresses owe to averages over a neighbourhood; None for local laws.
+        rows: the numbers by rows of voxels, made at the first product.
     """
 
     numbers: np.ndarray
@@ -67,6 +68,7 @@ class StoredTangent:
     place: np.ndarray | None = None
     bulk: np.ndarray | None = None
     coupling: "Coupling | None" = None
+    rows: list[np.ndarray] = field(default_factory=list, repr=False, compare=False)
 
     def astype(self, dtype: np.dtype) -> "StoredTangent":
         """Return the same in another precision; itself if it has it."""
@@ -81,7 +83,7 @@ class StoredTangent:
         """Return the tangent's transpose, of the same numbers."""
         place = None if self.place is None else np.ascontiguousarray(self.place.T)
         coupling = None if self.coupling is None else self.coupling.transposed()
-        return StoredTangent(self.numbers, self.table, place, self.bulk, coupling)
+        return StoredTangent(self.numbers, self.table, place, self.bulk, coupling, self.rows)
 
 
 class PointOperators:
@@ -178,6 +180,18 @@ class PointOperators:
         sums, squares = (np.sum([one[part] for one in found], axis=0) for part in range(2))
         return self.mean_answer(sums), squares / self.voxels
 
+    def _rows(self, tangent: StoredTangent) -> list[np.ndarray]:
+        """Return a tangent's numbers, and bulk moduli, by rows of voxels; made once for each tangent."""
+        if not tangent.rows:
+            x, y, z = self.layout.shape
+            dtype, sizes = tangent.numbers.dtype, (x * y, 8, tangent.table.shape[1], z)
+            bulks = np.zeros(0, dtype) if tangent.bulk is None else tangent.bulk
+            rows, bulk = np.empty(sizes, dtype), np.empty((x * y, z) if len(bulks) else (0, 0), dtype)
+            given = (y, *self._runs(), tangent.table, tangent.numbers, bulks)
+            in_slabs(tangent_kernels.rows_of_tangents, x, *given, rows, bulk, threads=self._threads)
+            tangent.rows.extend((rows, bulk))
+        return tangent.rows
+
     def products(
         self, tangent: StoredTangent, u: np.ndarray, loads: np.ndarray | None, out: np.ndarray
     ) -> np.ndarray:
@@ -195,11 +209,11 @@ class PointOperators:
         means = np.zeros((fields, 9), dtype)
         if loads is not None:
             means = self.mean_gradient(loads).astype(dtype)
-        shared = (u, means, self._g(dtype), *self._runs())
-        ends = (tangent.table, tangent.numbers, out, edges, sums)
+        numbers, bulk = self._rows(tangent)
+        shared, ends = (u, means, self._g(dtype)), (numbers, out, edges, sums)
         if tangent.place is None:
             kernel = tangent_kernels.compact_products
-            pieces = in_slabs(kernel, self.nodes[0], *shared, tangent.bulk, *ends, threads=self._threads)
+            pieces = in_slabs(kernel, self.nodes[0], *shared, bulk, *ends, threads=self._threads)
         else:
             kernel = tangent_kernels.full_products
             pieces = in_slabs(kernel, self.nodes[0], *shared, tangent.place, *ends, threads=self._threads)

@@ -1,4 +1,7 @@
-"""A periodic cubic spline's value and gradient at points, and the point of its zero level next to them."""
+"""A cubic spline's value and gradient at points, and the point of its zero level next to them.
+
+Along each axis the spline is periodic or goes on as its reflection.
+"""
 
 import numpy as np
 
@@ -12,8 +15,8 @@ _CLOSE = 1e-5  # of the least spacing, from the level: near enough to stop
 
 
 @kernel
-def _weights(place, count, weights, slopes, numbers):
-    """Write the weights, slopes and wrapped numbers of the four coefficients about a place on an axis."""
+def _weights(place, count, folded, weights, slopes, numbers):
+    """Write the weights, slopes and numbers of the four coefficients about a place on an axis."""
     low = int(np.floor(place))
     t = place - low
     u = 1.0 - t
@@ -24,16 +27,18 @@ def _weights(place, count, weights, slopes, numbers):
     slopes[1] = t * (1.5 * t - 2.0)
     slopes[2] = -u * (1.5 * u - 2.0)
     for k in range(4):
-        numbers[k] = (low - 1 + k) % count
+        number = (low - 1 + k) % (2 * count if folded else count)
+        numbers[k] = number if number < count else 2 * count - 1 - number
 
 
 @kernel
-def _spline(foot, coefficients, spacing, work, gradient):
+def _spline(foot, coefficients, spacing, folds, work, gradient):
     """Return the spline at a point from the cell's corner; write its gradient. The grid has three axes."""
     weights, slopes, numbers = work
     shape = coefficients.shape
     for a in range(3):
-        _weights(foot[a] / spacing[a] - 0.5, shape[a], weights[a], slopes[a], numbers[a])
+        place = foot[a] / spacing[a] - 0.5
+        _weights(place, shape[a], folds[a], weights[a], slopes[a], numbers[a])
     value, along, across, deep = 0.0, 0.0, 0.0, 0.0
     flat = shape[0] == 1  # a 2-D image: the spline is constant along the first axis
     for i in range(1 if flat else 4):
@@ -59,12 +64,12 @@ def _spline(foot, coefficients, spacing, work, gradient):
 
 
 @kernel
-def nearest_on_level(start, stop, piece, points, coefficients, spacing, far, found):
+def nearest_on_level(start, stop, piece, points, coefficients, spacing, folds, far, found):
     """Find the level's point next to each of the points [start, stop).
 
     Arguments: points (n, 3) from the cell's corner; coefficients, the spline's, three axes, the first of one
-    voxel for a 2-D image; spacing (3,); far, the distance beyond which the field itself is returned; found
-    (n, 4), written: signed distance, and the unit gradient.
+    voxel for a 2-D image; spacing (3,); folds (3,), where it goes on as its reflection; far, the distance
+    beyond which the field itself is returned; found (n, 4), written: signed distance, and the unit gradient.
     """
     foot, gradient, first = np.empty(3), np.empty(3), np.empty(3)
     work = (np.empty((3, 4)), np.empty((3, 4)), np.empty((3, 4), np.int64))
@@ -74,7 +79,7 @@ def nearest_on_level(start, stop, piece, points, coefficients, spacing, far, fou
         distance, steep = 0.0, 0.0
         first_value, first_steep = 0.0, 0.0
         for step in range(_ROUNDS + 1):
-            value = _spline(foot, coefficients, spacing, work, gradient)
+            value = _spline(foot, coefficients, spacing, folds, work, gradient)
             steep = gradient[0] ** 2 + gradient[1] ** 2 + gradient[2] ** 2
             if step == 0:
                 first_value, first_steep = value, steep

@@ -46,6 +46,30 @@ def _gather(numbers, table, run, first, counts, rows):
                 _fill_run(table[phase, n], rows[point, n, z0:z1])
 
 
+@kernel
+def rows_of_tangents(start, stop, piece, per_plane, starts, runs, first, counts, table, numbers, bulks, rows, bulk):  # fmt: skip  # noqa: E501
+    """Write the numbers of all points by rows of voxels: one stream of memory in the order of the products.
+
+    Phase by phase a row's numbers lie in 64 places and more, which takes far longer to read than to use; a
+    tangent is read some fifty times.
+
+    Args:
+        start, stop, piece: slab of voxels of the first axis.
+        per_plane: rows of voxels of a plane.
+        starts, runs, first, counts: see `PointLayout`.
+        table: (phases, numbers), of phases without points.
+        numbers: (numbers x points,), phase by phase (number, point).
+        bulks: (phases,), or none.
+        rows: (x y, 8 points, numbers, voxels), written.
+        bulk: (x y, voxels), written where there are bulks.
+    """
+    for row in range(start * per_plane, stop * per_plane):
+        for n in range(starts[row], starts[row + 1]):
+            _gather(numbers, table, runs[n], first, counts, rows[row])
+            if bulks.size > 0:
+                _fill_run(bulks[runs[n, 2]], bulk[row, runs[n, 0] : runs[n, 1]])
+
+
 @row_kernel
 def _compact_row(xx, yx, zx, xy, yy, zy, xz, yz, zz, bulk, s, g, n1, n2, n3, n4, n5, n6, half, third, d_xx, d_yx, d_zx, d_xy, d_yy, d_zy, d_xz, d_yz, d_zz):  # fmt: skip  # noqa: E501
     """Add compact tangents times strains of a point to the duals; `yx` is the derivative of y by x."""
@@ -77,7 +101,7 @@ def _compact_points(rows, bulk, numbers, half, third, duals):
 
 
 @kernel
-def compact_products(start, stop, piece, u, means, g, starts, runs, first, counts, bulks, table, numbers, out, edges, sums):  # fmt: skip  # noqa: E501
+def compact_products(start, stop, piece, u, means, g, bulk, numbers, out, edges, sums):  # fmt: skip
     """Write forces of compact tangents times the strains of several fields.
 
     Args:
@@ -85,17 +109,14 @@ def compact_products(start, stop, piece, u, means, g, starts, runs, first, count
         u, out: (fields, x, 3, y, z).
         means: (fields, 9), mean gradients.
         g: inverse spacings.
-        starts, runs, first, counts: see `PointLayout`.
-        bulks: (phases,).
-        table: (phases, 8), of phases without points.
-        numbers: (8 x points,), phase by phase (number, point).
+        bulk: (x y, voxels), rows of bulk moduli.
+        numbers: (x y, 8 points, 8, voxels), rows of tangents, as `rows_of_tangents` writes them.
         edges: (pieces, fields, 3, y, z): what a slab adds to the next one's first nodes.
         sums: (pieces, fields, 9), or no fields where they are not wanted: sums of the stresses, written.
     """
     fields, nodes_x, _, count_y, count_z = u.shape
     m = np.zeros((8, count_z + 1), u.dtype)
     rows, duals = np.zeros((36, count_z), u.dtype), np.zeros((36, count_z), u.dtype)
-    at_points, bulk = np.zeros((8, 8, count_z), u.dtype), np.zeros(count_z, u.dtype)
     carry = np.zeros((2, fields, 3, count_y, count_z), u.dtype)
     half, third = u.dtype.type(0.5), u.dtype.type(1 / 3)
     for i in range(start, stop):
@@ -104,13 +125,10 @@ def compact_products(start, stop, piece, u, means, g, starts, runs, first, count
             clear_planes(following[f])
         for j in range(count_y):
             row, j1 = i * count_y + j, (j + 1) % count_y
-            for n in range(starts[row], starts[row + 1]):
-                _gather(numbers, table, runs[n], first, counts, at_points)
-                _fill_run(bulks[runs[n, 2]], bulk[runs[n, 0] : runs[n, 1]])
             for f in range(fields):
                 row_gradients(u[f, i], u[f, (i + 1) % nodes_x], j, j1, g, means[f], m, rows)
                 clear_rows(duals)
-                _compact_points(rows, bulk, at_points, half, third, duals)
+                _compact_points(rows, bulk[row], numbers[row], half, third, duals)
                 add_row_forces(duals, j, j1, g, m, here[f], following[f])
                 if sums.shape[1] > 0:
                     add_means(duals, sums[piece, f])
@@ -191,19 +209,17 @@ def _full_points(rows, place, numbers, e, s, duals):
 
 
 @kernel
-def full_products(start, stop, piece, u, means, g, starts, runs, first, counts, place, table, numbers, out, edges, sums):  # fmt: skip  # noqa: E501
+def full_products(start, stop, piece, u, means, g, place, numbers, out, edges, sums):  # fmt: skip
     """The same for tangents kept as an upper triangle or whole.
 
     Args:
         place: (6, 6) or (9, 9), where among a point's numbers an entry is; its transpose gives the product
             with the transposed tangents.
-        table: (phases, numbers), of phases without points.
-        numbers: (numbers x points,), phase by phase (number, point).
+        numbers: (x y, 8 points, numbers, voxels), rows of tangents, as `rows_of_tangents` writes them.
     """
     fields, nodes_x, _, count_y, count_z = u.shape
     m = np.zeros((8, count_z + 1), u.dtype)
     rows, duals = np.zeros((36, count_z), u.dtype), np.zeros((36, count_z), u.dtype)
-    at_points = np.zeros((8, table.shape[1], count_z), u.dtype)
     e, s = np.zeros((place.shape[0], count_z), u.dtype), np.zeros((place.shape[0], count_z), u.dtype)
     carry = np.zeros((2, fields, 3, count_y, count_z), u.dtype)
     for i in range(start, stop):
@@ -212,12 +228,10 @@ def full_products(start, stop, piece, u, means, g, starts, runs, first, counts, 
             clear_planes(following[f])
         for j in range(count_y):
             row, j1 = i * count_y + j, (j + 1) % count_y
-            for n in range(starts[row], starts[row + 1]):
-                _gather(numbers, table, runs[n], first, counts, at_points)
             for f in range(fields):
                 row_gradients(u[f, i], u[f, (i + 1) % nodes_x], j, j1, g, means[f], m, rows)
                 clear_rows(duals)
-                _full_points(rows, place, at_points, e, s, duals)
+                _full_points(rows, place, numbers[row], e, s, duals)
                 add_row_forces(duals, j, j1, g, m, here[f], following[f])
                 if sums.shape[1] > 0:
                     add_means(duals, sums[piece, f])

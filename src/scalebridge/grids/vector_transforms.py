@@ -42,6 +42,14 @@ class WaveStiffness:
     whole: np.ndarray
     constant: np.ndarray
 
+    @property
+    def isotropic(self) -> bool:
+        """Whether the fully integrated element's part is that of mu and lambda + mu."""
+        shear, more = self.whole[0, 1], self.whole[3, 3]
+        isotropic = more * np.eye(6)
+        isotropic[:3, :3] += shear
+        return bool(np.allclose(self.whole, isotropic, rtol=0, atol=1e-14 * np.abs(self.whole).max()))
+
     def factors(self, dtype: np.dtype) -> list[np.ndarray]:
         """Return an array a axis: rows s, S, M of full integration, M of the constant strain."""
         found = []
@@ -83,11 +91,11 @@ class ElasticWaveInverse(Inverse):
 
     def __init__(self, medium: WaveStiffness, shape: tuple[int, ...], dtype: np.dtype):
         self._shape, self._dtype = shape, np.dtype(dtype)
-        self._x, self._y, once = medium.factors(self._dtype)
-        self._z = np.repeat(once, 2, axis=1)  # a wave is a pair of numbers that are treated alike
+        self._x, self._y, self._z = medium.factors(self._dtype)
         unit = float(np.abs(medium.whole).max() + np.abs(medium.constant).max())  # or a cube would overflow
         self._scale = self._dtype.type(1.0 / (unit * math.prod(shape)))
-        self._whole = (medium.whole / unit).astype(dtype)
+        self._lames = (medium.whole[[0, 3], [1, 3]] / unit).astype(dtype)  # mu and lambda + mu, if isotropic
+        self._whole = None if medium.isotropic else (medium.whole / unit).astype(dtype)
         self._constant = (medium.constant / unit).astype(dtype) if np.any(medium.constant) else None
         self._waves = np.empty(
             (shape[0], 3, shape[1], shape[2] // 2 + 1), np.result_type(self._dtype, np.complex64)
@@ -118,7 +126,7 @@ class ElasticWaveInverse(Inverse):
             y_range, z_range = ((low, high), z_range) if by_y else (y_range, (low, high))
             ducc0.fft.c2c(waves, axes=(0,), out=waves, nthreads=1)
             product += _multiply(
-                *(parts, self._x, self._y, self._z, self._whole, self._constant, self._scale),
+                *(parts, self._x, self._y, self._z, self._whole, self._constant, self._lames, self._scale),
                 *(*y_range, *z_range, self._shape[2]),
             )
             ducc0.fft.c2c(waves, axes=(0,), forward=False, out=waves, nthreads=1)
@@ -141,48 +149,64 @@ class ElasticWaveInverse(Inverse):
 
 
 @row_kernel
-def _invert_row(p, q, r, ss, sq, sm, sh, t, o, final, xs, xx, xm, xh, ys, yy, ym, yh, tiny):
+def _general_stiffness(t, p1, p2, p3, p4, p5, p6):
+    """K of a wave from its P and six rows of K by P."""
+    return (
+        t[0, 0] * p1 + t[0, 1] * p2 + t[0, 2] * p3 + t[0, 3] * p4 + t[0, 4] * p5 + t[0, 5] * p6,
+        t[1, 0] * p1 + t[1, 1] * p2 + t[1, 2] * p3 + t[1, 3] * p4 + t[1, 4] * p5 + t[1, 5] * p6,
+        t[2, 0] * p1 + t[2, 1] * p2 + t[2, 2] * p3 + t[2, 3] * p4 + t[2, 4] * p5 + t[2, 5] * p6,
+        t[3, 0] * p1 + t[3, 1] * p2 + t[3, 2] * p3 + t[3, 3] * p4 + t[3, 4] * p5 + t[3, 5] * p6,
+        t[4, 0] * p1 + t[4, 1] * p2 + t[4, 2] * p3 + t[4, 3] * p4 + t[4, 4] * p5 + t[4, 5] * p6,
+        t[5, 0] * p1 + t[5, 1] * p2 + t[5, 2] * p3 + t[5, 3] * p4 + t[5, 4] * p5 + t[5, 5] * p6,
+    )
+
+
+@row_kernel
+def _isotropic_stiffness(shear, more, p1, p2, p3, p4, p5, p6):
+    """The same from mu and lambda + mu."""
+    k = shear * (p1 + p2 + p3)
+    return k + more * p1, k + more * p2, k + more * p3, more * p4, more * p5, more * p6
+
+
+@row_kernel
+def _invert_row(p, q, r, s, square, m, h, t, o, shear, more, final, xs, xx, xm, xh, ys, yy, ym, yh, tiny):
     """Replace a row of waves by the inverse of K times it; return the sum of their products.
 
     Args:
         p, q, r: the three components, pairs of numbers.
-        ss, sq, sm, sh: of z, each twice: s, S, M and M of the constant strain. The real and the imaginary
-            part each have their own, so that the loop takes several numbers at a time.
-        t, o: six rows of K by P, scaled; o is None where the constant strain has none of its own.
+        s, square, m, h: of z: s, S, M and M of the constant strain.
+        t, o: six rows of K by P, scaled; t is None where mu and lambda + mu say it all, o is None where the
+            constant strain has none of its own.
+        shear, more: mu and lambda + mu, scaled.
         final: what the inverse of the scaled matrix is multiplied by.
         xs, xx, xm, xh: s, S, M, M of the constant strain of x; and of y.
     """
-    total = p.dtype.type(0)
-    nought = p.dtype.type(0)
-    for k in range(p.size):
-        s, square, m, h = ss[k], sq[k], sm[k], sh[k]
-        p1, p2, p3 = xx * ym * m, xm * yy * m, xm * ym * square
-        p4, p5, p6 = xm * ys * s, xs * ym * s, xs * ys * m
-        k1 = t[0, 0] * p1 + t[0, 1] * p2 + t[0, 2] * p3 + t[0, 3] * p4 + t[0, 4] * p5 + t[0, 5] * p6
-        k2 = t[1, 0] * p1 + t[1, 1] * p2 + t[1, 2] * p3 + t[1, 3] * p4 + t[1, 4] * p5 + t[1, 5] * p6
-        k3 = t[2, 0] * p1 + t[2, 1] * p2 + t[2, 2] * p3 + t[2, 3] * p4 + t[2, 4] * p5 + t[2, 5] * p6
-        k4 = t[3, 0] * p1 + t[3, 1] * p2 + t[3, 2] * p3 + t[3, 3] * p4 + t[3, 4] * p5 + t[3, 5] * p6
-        k5 = t[4, 0] * p1 + t[4, 1] * p2 + t[4, 2] * p3 + t[4, 3] * p4 + t[4, 4] * p5 + t[4, 5] * p6
-        k6 = t[5, 0] * p1 + t[5, 1] * p2 + t[5, 2] * p3 + t[5, 3] * p4 + t[5, 4] * p5 + t[5, 5] * p6
+    total, nought = p.dtype.type(0), p.dtype.type(0)
+    for k in range(s.size):
+        p1, p2, p3 = xx * ym * m[k], xm * yy * m[k], xm * ym * square[k]
+        p4, p5, p6 = xm * ys * s[k], xs * ym * s[k], xs * ys * m[k]
+        if t is None:
+            k1, k2, k3, k4, k5, k6 = _isotropic_stiffness(shear, more, p1, p2, p3, p4, p5, p6)
+        else:
+            k1, k2, k3, k4, k5, k6 = _general_stiffness(t, p1, p2, p3, p4, p5, p6)
         if o is not None:
-            p1, p2, p3 = xx * yh * h, xh * yy * h, xh * yh * square
-            p4, p5, p6 = xh * ys * s, xs * yh * s, xs * ys * h
-            k1 += o[0, 0] * p1 + o[0, 1] * p2 + o[0, 2] * p3 + o[0, 3] * p4 + o[0, 4] * p5 + o[0, 5] * p6
-            k2 += o[1, 0] * p1 + o[1, 1] * p2 + o[1, 2] * p3 + o[1, 3] * p4 + o[1, 4] * p5 + o[1, 5] * p6
-            k3 += o[2, 0] * p1 + o[2, 1] * p2 + o[2, 2] * p3 + o[2, 3] * p4 + o[2, 4] * p5 + o[2, 5] * p6
-            k4 += o[3, 0] * p1 + o[3, 1] * p2 + o[3, 2] * p3 + o[3, 3] * p4 + o[3, 4] * p5 + o[3, 5] * p6
-            k5 += o[4, 0] * p1 + o[4, 1] * p2 + o[4, 2] * p3 + o[4, 3] * p4 + o[4, 4] * p5 + o[4, 5] * p6
-            k6 += o[5, 0] * p1 + o[5, 1] * p2 + o[5, 2] * p3 + o[5, 3] * p4 + o[5, 4] * p5 + o[5, 5] * p6
+            p1, p2, p3 = xx * yh * h[k], xh * yy * h[k], xh * yh * square[k]
+            p4, p5, p6 = xh * ys * s[k], xs * yh * s[k], xs * ys * h[k]
+            o1, o2, o3, o4, o5, o6 = _general_stiffness(o, p1, p2, p3, p4, p5, p6)
+            k1, k2, k3, k4, k5, k6 = k1 + o1, k2 + o2, k3 + o3, k4 + o4, k5 + o5, k6 + o6
         c1, c2, c3 = k2 * k3 - k4 * k4, k1 * k3 - k5 * k5, k1 * k2 - k6 * k6
         c4, c5, c6 = k5 * k6 - k1 * k4, k6 * k4 - k2 * k5, k4 * k5 - k3 * k6
         det = k1 * c1 + k6 * c6 + k5 * c5
         scale = (final if det > tiny else nought) / (det if det > tiny else tiny)
-        a, b, c = p[k], q[k], r[k]
-        u = scale * (c1 * a + c6 * b + c5 * c)
-        v = scale * (c6 * a + c2 * b + c4 * c)
-        w = scale * (c5 * a + c4 * b + c3 * c)
+        c1, c2, c3, c4, c5, c6 = scale * c1, scale * c2, scale * c3, scale * c4, scale * c5, scale * c6
+        a, b, c = p[2 * k], q[2 * k], r[2 * k]
+        u, v, w = c1 * a + c6 * b + c5 * c, c6 * a + c2 * b + c4 * c, c5 * a + c4 * b + c3 * c
         total += a * u + b * v + c * w
-        p[k], q[k], r[k] = u, v, w
+        p[2 * k], q[2 * k], r[2 * k] = u, v, w
+        a, b, c = p[2 * k + 1], q[2 * k + 1], r[2 * k + 1]
+        u, v, w = c1 * a + c6 * b + c5 * c, c6 * a + c2 * b + c4 * c, c5 * a + c4 * b + c3 * c
+        total += a * u + b * v + c * w
+        p[2 * k + 1], q[2 * k + 1], r[2 * k + 1] = u, v, w
     return total
 
 
@@ -203,7 +227,7 @@ def _products(parts, before, i, j, k):
 
 
 @kernel
-def _multiply(parts, x, y, z, whole, constant, final, y_low, y_high, low, high, last_size):
+def _multiply(parts, x, y, z, whole, constant, lames, final, y_low, y_high, low, high, last_size):
     """Apply the inverse to waves; return the sum of products with it over the whole grid.
 
     Of a real field's waves along the last axis the half grid has each but the first, and the last if their
@@ -213,15 +237,26 @@ def _multiply(parts, x, y, z, whole, constant, final, y_low, y_high, low, high, 
     tiny = np.finfo(parts.dtype).tiny
     last = last_size // 2 if last_size % 2 == 0 and last_size > 1 else -1
     first, end = np.zeros((3, 2)), np.zeros((3, 2))
-    from_, to = 2 * low, 2 * high
+    s, square, m, h, shear, more = (
+        z[0, low:high],
+        z[1, low:high],
+        z[2, low:high],
+        z[3, low:high],
+        lames[0],
+        lames[1],
+    )
     for i in range(x.shape[1]):
         for j in range(y_low, y_high):
             if low == 0:
                 _take(parts, i, j, 0, first)
             if low <= last < high:
                 _take(parts, i, j, last, end)
-            p, q, r = parts[i, 0, j][from_:to], parts[i, 1, j][from_:to], parts[i, 2, j][from_:to]
-            total += _invert_row(p, q, r, z[0][from_:to], z[1][from_:to], z[2][from_:to], z[3][from_:to], whole, constant, final, x[0, i], x[1, i], x[2, i], x[3, i], y[0, j], y[1, j], y[2, j], y[3, j], tiny)  # fmt: skip  # noqa: E501
+            p, q, r = (
+                parts[i, 0, j, 2 * low : 2 * high],
+                parts[i, 1, j, 2 * low : 2 * high],
+                parts[i, 2, j, 2 * low : 2 * high],
+            )
+            total += _invert_row(p, q, r, s, square, m, h, whole, constant, shear, more, final, x[0, i], x[1, i], x[2, i], x[3, i], y[0, j], y[1, j], y[2, j], y[3, j], tiny)  # fmt: skip  # noqa: E501
             if low == 0:
                 once += _products(parts, first, i, j, 0)
             if low <= last < high:

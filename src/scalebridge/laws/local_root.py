@@ -34,12 +34,16 @@ def decreasing_root(
     """
 
     def solve(function: Callable[[Array], Array], guess: Array) -> Array:
+        def valued(x: Array) -> tuple[Array, Array]:
+            return jax.jvp(function, (x,), (jnp.ones_like(x),))
+
         def unfinished(work: tuple) -> Array:
-            return (work[4] < _MOST) & ~work[3]
+            return (work[6] < _MOST) & ~work[5]
 
         def step(work: tuple) -> tuple:
-            x, low, top, _, count = work
-            value, slope = jax.jvp(function, (x,), (jnp.ones_like(x),))
+            # Value and slope come from the loop's memory: a compiler that works them out once for each use
+            # may round them differently, so that one use sees the root and another does not, for ever.
+            x, value, slope, low, top, _, count = work
             low, top = jnp.where(value > 0.0, x, low), jnp.where(value > 0.0, top, x)
             newton = x - value / jnp.where(slope < 0.0, slope, -jnp.inf)
             inside = (newton > low) & (newton < top) & (slope < 0.0)
@@ -47,10 +51,11 @@ def decreasing_root(
             small = jnp.abs(following - x) <= 4e-16 * jnp.abs(following)
             done = (value == 0.0) | small | jnp.isnan(value)
             following = jnp.where(value == 0.0, x, jnp.where(jnp.isnan(value), value, following))
-            return following, low, top, done, count + 1
+            return following, *valued(following), low, top, done, count + 1
 
-        begin = (guess, jnp.zeros_like(guess), high * jnp.ones_like(guess), jnp.asarray(False), 0)
+        bracket = (jnp.zeros_like(guess), high * jnp.ones_like(guess))
+        begin = (guess, *valued(guess), *bracket, jnp.asarray(False), 0)
         found = jax.lax.while_loop(unfinished, step, begin)
-        return jnp.where(found[3], found[0], jnp.nan)
+        return jnp.where(found[5], found[0], jnp.nan)
 
     return jax.lax.custom_root(residual, start, solve, lambda linear, y: y / linear(jnp.ones_like(y)))

@@ -79,36 +79,47 @@ class CoarseMesh:
             flux[:, g] = self.loss[g].solve(arriving + fission[:, g])
 
 
-def coarse_mesh(sums: PinSums, swept: Swept, fixed: np.ndarray | None = None) -> CoarseMesh:
+def coarse_mesh(
+    sums: PinSums, swept: Swept, fixed: np.ndarray | None = None, starts: tuple[int, ...] | None = None
+) -> CoarseMesh:
     """Make the coarse problem that has a sweep's fluxes and currents.
 
     Args:
         sums: of the lattice.
         swept: the last sweep.
         fixed: (regions, G) given source per cm^3.
+        starts: first fine group of each group of the coarse problem; all are kept unless given.
     """
-    rows = sums.lattice.shape[0]
+    rows, starts = sums.lattice.shape[0], tuple(range(sums.groups)) if starts is None else starts
+    faces = swept.vertical, swept.horizontal
+    vertical, horizontal = (np.add.reduceat(current, starts, axis=-1) for current in faces)
     rates = sums.integrals(swept.flux)
     volume = sums.lattice.pitch[0] * sums.lattice.pitch[1]
     inflow = rates[:, :, None] * sums.scatter[sums.pair_material]
     made = rates * sums.nu_fission[sums.pair_material]
     born = np.einsum("pg,pgh->ph", made, sums.chi[sums.pair_material])
     total = np.stack([m.total for m in sums.materials])[sums.pair_material] * rates
-    parts = [_from_bottom(sums.of_pins(part), rows) for part in (rates, inflow, made, born, total)]
+    inflow = np.add.reduceat(inflow, starts, axis=1)
+    fine = (rates, inflow, made, born, total)
+    parts = [_from_bottom(sums.of_pins(np.add.reduceat(part, starts, axis=-1)), rows) for part in fine]
     integral, inflow, made, born, total = parts
     flux = integral / volume
     total = total / integral
     removal = total - np.einsum("cgg->cg", inflow) / integral
     inflow = inflow / flux[:, :, None]
-    inflow[:, range(sums.groups), range(sums.groups)] = 0.0
+    inflow[:, range(len(starts)), range(len(starts))] = 0.0
     births = made.sum(axis=1, keepdims=True)  # as the data have it: a spectrum may miss one by rounding
     loss = [
-        splu(_leakage(sums, swept, flux, total, g) + sp.diags(removal[:, g] * volume, format="csc"))
-        for g in range(sums.groups)
+        splu(
+            _leakage(sums, (vertical[..., g], horizontal[..., g]), flux[:, g], total[:, g])
+            + sp.diags(removal[:, g] * volume, format="csc")
+        )
+        for g in range(len(starts))
     ]
     given = np.zeros_like(flux)
     if fixed is not None:
-        given = _from_bottom(sums.region_sums(fixed * sums.lattice.region_volume[:, None]), rows)
+        emitted = np.add.reduceat(fixed * sums.lattice.region_volume[:, None], starts, axis=-1)
+        given = _from_bottom(sums.region_sums(emitted), rows)
     return CoarseMesh(loss, inflow, made / flux, born / np.where(births > 0, births, 1.0), flux, given)
 
 
@@ -123,16 +134,18 @@ def _from_bottom(field: np.ndarray, rows: int) -> np.ndarray:
     return shaped.reshape(field.shape)
 
 
-def _leakage(sums: PinSums, swept: Swept, flux: np.ndarray, total: np.ndarray, g: int) -> sp.csc_matrix:
+def _leakage(
+    sums: PinSums, currents: tuple[np.ndarray, np.ndarray], flux: np.ndarray, total: np.ndarray
+) -> sp.csc_matrix:
     """Net leakage of every cell by the fluxes of cells, one group."""
     rows, columns = sums.lattice.shape
-    phi, sigma = flux[:, g].reshape(rows, columns), total[:, g].reshape(rows, columns)
+    phi, sigma = flux.reshape(rows, columns), total.reshape(rows, columns)
     number = np.arange(rows * columns).reshape(rows, columns)
     width, height = sums.lattice.pitch
     blocks = []
     for current, axis, step, face in (
-        (swept.vertical[..., g], 1, width, height),
-        (swept.horizontal[..., g], 0, height, width),
+        (currents[0], 1, width, height),
+        (currents[1], 0, height, width),
     ):
         first = [np.moveaxis(field, axis, 0) for field in (phi, sigma, number, current)]
         blocks += _faces(first[0], first[1], first[2], first[3], step, face)

@@ -100,6 +100,13 @@ def adjoint_pair(solution: TransportSolution, rtol: float, max_steps: int) -> Ad
             wanted="isotropic (or transport-corrected) scattering, whose adjoint is known here",
             cure="solve with scattering_order=0",
         )
+    if solution.sweeper.regions is not None:
+        raise InputError(
+            "solution",
+            got="linear sources",
+            wanted="flat sources, whose adjoint is known here",
+            cure='solve with sources="flat"',
+        )
     old, sums = solution.sweeper, solution.sums
     settings = Settings(rtol, 1e-2 * rtol, max_steps)
     ahead = Sweeper(sums.lattice, old.tracks, solution.materials, (old.sines, old.weights))

@@ -1,5 +1,7 @@
 """Flux-weighted averages over regions and groups, as a transfer between levels."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -83,3 +85,29 @@ class FluxCondensation(Transfer):
         rows, columns = self.coarse_shape
         regions = jnp.zeros((rows, field.shape[1])).at[jnp.array(self.region)].add(field)
         return jnp.zeros((rows, columns)).at[:, jnp.array(self.group)].add(regions)
+
+
+def group_starts(groups: Any, count: int, argument: str = "groups") -> tuple[int, ...]:
+    """Return the first fine group of each coarse one.
+
+    Raises:
+        InputError: they do not start at 0, do not ascend, or leave the fine ones.
+    """
+    if groups is None:
+        return tuple(range(count))
+    starts = tuple(groups) if hasattr(groups, "__iter__") else (groups,)
+    whole = all(isinstance(s, int | np.integer) and not isinstance(s, bool) for s in starts)
+    if (
+        not whole
+        or not starts
+        or starts[0] != 0
+        or list(starts) != sorted(set(starts))
+        or starts[-1] >= count
+    ):
+        raise InputError(
+            argument,
+            got=repr(groups),
+            wanted=f"first groups that ascend from 0, below {count}",
+            cure=f"pass {argument}=(0, 4) for two groups of seven",
+        )
+    return tuple(int(s) for s in starts)

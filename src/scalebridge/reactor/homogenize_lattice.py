@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.core.errors import InputError
-from scalebridge.reactor.condensation import FluxCondensation
+from scalebridge.reactor.condensation import FluxCondensation, group_starts
 from scalebridge.reactor.constants_sensitivity import constants_sensitivity
 from scalebridge.reactor.data_covariance import checked_covariance
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice, constants_checks, rates_of
@@ -132,32 +132,6 @@ def region_labels(solution: TransportSolution, regions: Any) -> np.ndarray:
             "regions", got="numbers with a gap", wanted="numbers from 0 without one", cure="renumber"
         )
     return labels
-
-
-def group_starts(groups: Any, count: int) -> tuple[int, ...]:
-    """Return the first fine group of each coarse one.
-
-    Raises:
-        InputError: they do not start at 0, do not ascend, or leave the fine ones.
-    """
-    if groups is None:
-        return tuple(range(count))
-    starts = tuple(groups) if hasattr(groups, "__iter__") else (groups,)
-    whole = all(isinstance(s, int | np.integer) and not isinstance(s, bool) for s in starts)
-    if (
-        not whole
-        or not starts
-        or starts[0] != 0
-        or list(starts) != sorted(set(starts))
-        or starts[-1] >= count
-    ):
-        raise InputError(
-            "groups",
-            got=repr(groups),
-            wanted=f"first groups that ascend from 0, below {count}",
-            cure="pass groups=(0, 4) for two groups of seven",
-        )
-    return tuple(int(s) for s in starts)
 
 
 def _critical(solution: TransportSolution, diffusion: str) -> tuple[float, np.ndarray]:

@@ -2,7 +2,9 @@
 
 A group for each material, with a group for each temperature inside; energies ascend in the file, groups go
 from the fastest; scattering is stored from the lowest to the highest group that is reached, orders innermost,
-as Legendre moments without 2 l + 1. Source: OpenMC, "Multi-Group Cross Section Library Format", version 1.0.
+as Legendre moments without 2 l + 1. A spectrum that depends on the group of the fission is in the file as
+a matrix of nu-fission, [from, to], without a chi. Source: OpenMC, "Multi-Group Cross Section Library Format",
+version 1.0, and what openmc.XSdata.from_hdf5 and MGXSLibrary.from_hdf5 read.
 """
 
 from collections.abc import Mapping
@@ -106,11 +108,11 @@ def _write_one(group: h5py.Group, material: MultigroupMaterial) -> None:
     inner = group.create_group(_TEMPERATURE)
     inner["total"], inner["absorption"] = material.total, material.absorption
     if material.fissile:
-        inner["fission"], inner["nu-fission"], inner["chi"] = (
-            material.fission,
-            material.nu_fission,
-            material.chi,
-        )
+        inner["fission"] = material.fission
+        if material.chi.ndim == 2:
+            inner["nu-fission"] = material.nu_fission[:, None] * material.chi
+        else:
+            inner["nu-fission"], inner["chi"] = material.nu_fission, material.chi
     low, high = _reach(material)
     scatter = inner.create_group("scatter_data")
     scatter["g_min"], scatter["g_max"] = low + 1, high + 1
@@ -146,6 +148,10 @@ def _read_one(name: str, group: Any, edges: np.ndarray, wanted: str | None) -> M
         for key in ("total", "absorption", "fission", "nu-fission", "chi")
         if key in inner
     }
+    made = values.get("nu_fission", np.zeros(0))
+    if made.ndim == 2:
+        values["nu_fission"] = made.sum(axis=1)
+        values["chi"] = made / np.where(values["nu_fission"] > 0, values["nu_fission"], 1.0)[:, None]
     return multigroup_material(
         name,
         scatter=_read_scatter(inner["scatter_data"], len(edges) - 1, order),

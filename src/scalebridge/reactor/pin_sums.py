@@ -52,6 +52,12 @@ class PinSums:
             out[rows] = flux[rows] @ production
         return out
 
+    def slopes(self, slopes: np.ndarray, multiplication: float) -> np.ndarray | None:
+        """Return slopes of that source of slopes of the flux, (regions, 2, G); None where there are none."""
+        if not slopes.shape[1]:
+            return None
+        return np.stack([self.source(slopes[:, i], multiplication) for i in (0, 1)], axis=1)
+
     def production(self, flux: np.ndarray) -> float:
         """Return neutrons of fission in the whole lattice, 1/cm/s."""
         return float(np.sum(self.integrals(flux) * self.nu_fission[self.pair_material]))

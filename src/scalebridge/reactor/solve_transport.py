@@ -3,10 +3,11 @@
     Omega . grad psi + total psi = (scattering phi + chi F phi / k) / 4 pi
 
 in two dimensions, on exact pin geometry, by characteristics: along tracks that close from cell to cell the
-equation is solved exactly for sources that are flat in each region.
+equation is solved exactly for sources that are flat, or linear, in each region.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from scalebridge.core.results import require_converged
 from scalebridge.engine.memory import refuse_too_large
 from scalebridge.engine.progress import metered
 from scalebridge.reactor.angular_quadrature import polar_set
+from scalebridge.reactor.condensation import group_starts
 from scalebridge.reactor.lattice import Lattice
 from scalebridge.reactor.lattice_cells import length, whole
 from scalebridge.reactor.lattice_table import lattice_from_table
@@ -36,6 +38,7 @@ def solve_transport(
     spacing: str | float = "0.05 cm",
     polar: str = "tabuchi-yamamoto",
     polar_count: int = 3,
+    sources: str = "flat",
     scattering_order: int = 0,
     source: Mapping[str, Any] | None = None,
     rtol: float = 1e-5,
@@ -43,6 +46,7 @@ def solve_transport(
     max_steps: int = 500,
     accelerate: bool = True,
     damping: float = 1.0,
+    coarse_groups: Sequence[int] | None = None,
     memory_limit: float | None = None,
     progress: bool | None = None,
     throw: bool = True,
@@ -56,6 +60,7 @@ def solve_transport(
         spacing: between tracks, at most: text, or cm.
         polar: "tabuchi-yamamoto" or "gauss".
         polar_count: polar directions of a hemisphere.
+        sources: "flat" in each region, or "linear", which needs fewer regions; isotropic scattering then.
         scattering_order: highest order of scattering that is taken with its angle, 0 to 3; moments of the
             data above it are noted and left out. Above 0 take polar="gauss", which integrates the moments.
         source: neutrons a second and cm^3 by material, (G,) each: then the flux of this source is found in
@@ -65,6 +70,7 @@ def solve_transport(
         max_steps: limit of sweeps.
         accelerate: whether coarse-mesh finite differences on the pins help.
         damping: part of their change that is taken; less than one where it swings.
+        coarse_groups: first fine group of each group of theirs, from 0; they keep all groups unless given.
         memory_limit: bytes that the job may need; the machine's free memory unless given.
         progress: whether to draw a bar; on a terminal unless given.
         throw: whether to raise when it does not converge.
@@ -77,8 +83,8 @@ def solve_transport(
         SolverError: it did not converge, and `throw` is true.
 
     Limits: two dimensions; all cells of one pitch; rings concentric with their cell; scattering isotropic
-        unless its order is given (so take transport-corrected data); flat sources, so regions have to be
-        small where the flux is steep.
+        unless its order is given (so take transport-corrected data); regions have to be small where the
+        flux is steep, less so with linear sources.
     Cost: segments times groups times polar directions a sweep, some 500 million a second and core; some
         15 to 30 sweeps with, some hundreds without acceleration.
     Source: J. R. Askew (1972), AEEW-M 1108; A. Yamamoto et al. (2007), J. Nucl. Sci. Technol. 44, 129.
@@ -93,12 +99,16 @@ def solve_transport(
     found = lattice if isinstance(lattice, Lattice) else lattice_from_table(lattice)
     used = used_materials(found, materials)
     settings = settings_of(rtol, k_tolerance, max_steps, accelerate, damping)
+    if coarse_groups is not None:
+        starts = group_starts(coarse_groups, same_groups(used), "coarse_groups")
+        settings = replace(settings, coarse_groups=starts)
     gap, count = length("spacing", spacing), whole("azimuths", azimuths)
     order = _order(scattering_order, used)
+    linear = _linear(sources, order)
     polar_pair = polar_set(polar, whole("polar_count", polar_count))
     fixed = fixed_source(found, used, source)
     refuse_too_large(_bytes(found, used, count, gap, polar_count), "transport of this lattice", memory_limit)
-    sweeper = Sweeper(found, lay_tracks(found, count, gap), used, polar_pair, order)
+    sweeper = Sweeper(found, lay_tracks(found, count, gap), used, polar_pair, order, linear)
     clock.lap("tracks")
     sums = PinSums(found, used)
     if fixed is not None:
@@ -124,6 +134,22 @@ def _order(given: Any, used: Mapping[str, MultigroupMaterial]) -> int:
             cure="give moments in scatter, or a lower order",
         )
     return given
+
+
+def _linear(sources: Any, order: int) -> bool:
+    """Whether sources are linear in each region.
+
+    Raises:
+        InputError: an unknown kind, or one that scattering cannot have.
+    """
+    if sources not in ("flat", "linear") or (sources == "linear" and order):
+        raise InputError(
+            "sources",
+            got=repr(sources) + (f" with scattering_order={order}" if order else ""),
+            wanted="'flat', or 'linear' with scattering_order=0",
+            cure="pass sources='flat'",
+        )
+    return sources == "linear"
 
 
 def used_materials(found: Lattice, materials: Mapping[str, Any]) -> dict[str, MultigroupMaterial]:
@@ -221,15 +247,15 @@ def _refuse_supercritical(sweeper: Sweeper, sums: PinSums) -> None:
 def _bytes(
     found: Lattice, used: Mapping[str, MultigroupMaterial], count: int, gap: float, polars: int
 ) -> float:
-    groups = same_groups(dict(used))
+    groups = same_groups(dict(used))  # below: what enters tracks, and the earlier states that are mixed
     tracks = count * sum(found.size) / gap
-    return 16.0 * tracks * polars * groups + 100.0 * len(found.region_volume) * groups + 2e8
+    return 100.0 * tracks * polars * groups + 200.0 * len(found.region_volume) * groups + 2e8
 
 
 def _origin(found: Lattice, used: dict[str, MultigroupMaterial], asked: dict[str, Any], clock: Stopwatch):
     keys = (
-        "azimuths", "spacing", "polar", "polar_count", "scattering_order", "rtol", "k_tolerance", "max_steps",
-        "accelerate", "damping",
+        "azimuths", "spacing", "polar", "polar_count", "sources", "scattering_order", "rtol", "k_tolerance",
+        "max_steps", "accelerate", "damping", "coarse_groups",
     )  # fmt: skip
     inputs = {
         "cells": found.shape,

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.core.lanes import lanes_of
 from scalebridge.core.threads import in_slabs, thread_count
 from scalebridge.reactor.lattice import Lattice
+from scalebridge.reactor.linear_sources import linear_regions
 from scalebridge.reactor.materials import MultigroupMaterial
-from scalebridge.reactor.sweep_kernels import sweep_tracks
+from scalebridge.reactor.segment_tables import segment_tables
+from scalebridge.reactor.sweep_kernels import polars_of, sweep_tracks
 from scalebridge.reactor.tracks import Tracks, track_ends
 
 
@@ -43,6 +46,7 @@ class Sweeper:
         materials: by name.
         polar: sines and weights.
         order: of scattering that is taken with its angle; its moments are kept from sweep to sweep.
+        linear: whether sources are linear in each region; the flux's slopes are kept from sweep to sweep.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Sweeper:
         materials: dict[str, MultigroupMaterial],
         polar: tuple[np.ndarray, np.ndarray],
         order: int = 0,
+        linear: bool = False,
     ):
         self.lattice, self.tracks = found, tracks
         self.sines, self.weights = polar
@@ -59,7 +64,8 @@ class Sweeper:
         self.region_total = self.total[found.region_material]
         self.groups = self.total.shape[1]
         self.wide = padded(self.groups)
-        self.drops, self.rows = _drops(found, tracks, self.total, self.sines, self.wide)
+        self.tables = segment_tables(found, tracks, self.total, self.sines, self.wide, linear)
+        self.regions = linear_regions(found, tracks) if linear else None
         self.entering = np.zeros((len(tracks.walk), 2, len(self.sines) * self.wide))
         self._next = np.zeros_like(self.entering)
         self.order_of_scattering = order
@@ -67,6 +73,7 @@ class Sweeper:
         self._overlaps = _overlaps(self.harmonics, tracks.directions.weight, self.weights)
         self._higher = np.stack([_higher(materials[name], order) for name in found.materials])
         self.moments = np.zeros((len(self.region_total), self._higher.shape[1], self.groups))
+        self.slopes = np.zeros((len(self.region_total), 2 if linear else 0, self.groups))
         self.threads = thread_count()
         self.order = np.concatenate(
             [np.arange(i, len(tracks.walk), self.threads) for i in range(self.threads)]
@@ -81,40 +88,73 @@ class Sweeper:
         rows, columns = found.shape
         self._faces = rows * (columns + 1), (rows + 1) * columns
 
-    def sweep(self, source: np.ndarray) -> Swept:
-        """Sweep once with the sources of all regions, (regions, G) per cm^3; what left enters next time."""
-        scaled = self._scaled(source)
-        lost = np.zeros((self.threads, *scaled.shape))
-        currents = np.zeros((self.threads, sum(self._faces), self.wide))
+    def sweep(self, source: np.ndarray, slopes: np.ndarray | None = None) -> Swept:
+        """Sweep once; what left enters next time.
+
+        Args:
+            source: (regions, G) of all regions per cm^3; with linear sources, the mean.
+            slopes: (regions, 2, G) of linear sources along x and y, per cm^4.
+        """
+        scaled = self._scaled(source, slopes)
+        lost = np.zeros((self.threads, scaled.size))
+        currents = np.zeros((self.threads, sum(self._faces) * self.wide))
         surfaces = np.zeros_like(currents)
-        tracks = self.tracks
+        tracks, tables = self.tracks, self.tables
+        harmonics = self.harmonics if self.order_of_scattering else None
+        bends, midpoints = (tables.bends, self.regions.midpoints) if self.regions else (None, None)
         in_slabs(
             sweep_tracks, len(self.order), self.order, *route(tracks), tracks.segment_start,
-            tracks.segment_region, tracks.kind, tracks.base, self.drops, self.rows, scaled, self.harmonics,
-            self.scales, self.areas, self.weights, self.sines, self.entering, self._next, tracks.link_track,
-            tracks.link_way, tracks.link_albedo, lost, currents, surfaces, threads=self.threads,
+            tracks.segment_region, tracks.kind, tracks.base, tables.rows, tables.drops, scaled.ravel(),
+            harmonics, bends, midpoints, self.scales, self.areas, self.weights, self.sines, self.entering,
+            self._next, tracks.link_track, tracks.link_way, tracks.link_albedo, self.wide, lost, currents,
+            surfaces, polars_of(len(self.sines)),
+            lanes_of(self.wide), threads=self.threads,
         )  # fmt: skip
         self.entering, self._next = self._next, self.entering
-        gains, born = lost.sum(axis=0)[..., : self.groups], scaled[..., : self.groups]
-        mean = gains / (self.region_total * self.lattice.region_volume[:, None])[:, None]
-        self.moments = np.einsum("mn,rng->rmg", self._overlaps, born) + mean[:, 1:]
-        gain, flux = gains[:, 0], born[:, 0] + mean[:, 0]
-        return Swept(flux, gain, *self._split(currents.sum(axis=0)), *self._split(surfaces.sum(axis=0)))
+        gains = lost.sum(axis=0).reshape(scaled.shape)[..., : self.groups]
+        flux = self._fluxes(scaled[..., : self.groups], gains)
+        faces = (self._split(tally.sum(axis=0)) for tally in (currents, surfaces))
+        return Swept(flux, gains[:, 0], *(side for pair in faces for side in pair))
 
-    def _scaled(self, source: np.ndarray) -> np.ndarray:
-        """Moments of sources over totals, (regions, M, padded G); the higher ones from the last sweep."""
-        scaled = np.zeros((len(source), 1 + self.moments.shape[1], self.wide))
+    def _fluxes(self, born: np.ndarray, gains: np.ndarray) -> np.ndarray:
+        """Return mean fluxes of sources over totals and what tracks lost; keep their moments and slopes."""
+        mean = gains / (self.region_total * self.lattice.region_volume[:, None])[:, None]
+        if self.regions:
+            self.slopes = born[:, 1:] + self.regions.slopes(mean[:, 1:])
+        else:
+            self.moments = np.einsum("mn,rng->rmg", self._overlaps, born) + mean[:, 1:]
+        return born[:, 0] + mean[:, 0]
+
+    def _scaled(self, source: np.ndarray, slopes: np.ndarray | None) -> np.ndarray:
+        """Sources over totals, (regions, M, padded G): mean, then slopes or moments of the last sweep."""
+        rows = 1 + self.moments.shape[1] + self.slopes.shape[1]
+        scaled = np.zeros((len(source), rows, self.wide))
         scaled[:, 0, : self.groups] = source / self.region_total
         if self.order_of_scattering:
             higher = self._higher[self.lattice.region_material]
             scattered = np.einsum("rmg,rmgh->rmh", self.moments, higher)
             scaled[:, 1:, : self.groups] = scattered / self.region_total[:, None]
+        if slopes is not None:
+            scaled[:, 1:, : self.groups] = slopes / self.region_total[:, None]
         return scaled
+
+    def kept(self) -> np.ndarray:
+        """Return all that is kept from sweep to sweep, as a copy: (n,)."""
+        return np.concatenate([part.ravel() for part in (self.entering, self.moments, self.slopes)])
+
+    def keep(self, state: np.ndarray) -> None:
+        """Go on from what `kept` gave, or a combination of such; what enters tracks is never negative."""
+        at = 0
+        for part in (self.entering, self.moments, self.slopes):
+            part[:] = state[at : at + part.size].reshape(part.shape)
+            at += part.size
+        np.maximum(self.entering, 0.0, out=self.entering)
 
     def scale(self, factor: float) -> None:
         """Scale all that is kept from sweep to sweep."""
         self.entering *= factor
         self.moments *= factor
+        self.slopes *= factor
 
     def entering_by_group(self) -> np.ndarray:
         """Return what will enter each track, (tracks, 2, P, G)."""
@@ -125,6 +165,7 @@ class Sweeper:
         """Scale what will enter each track with the ratio of its first pin, (ny, nx, G) from the bottom."""
         shaped = ratio[::-1].reshape(-1, self.groups)[self.lattice.region_pin]
         self.moments *= shaped[:, None]
+        self.slopes *= shaped[:, None]
         starts = self.track_pins()
         for way in (0, 1):
             factor = np.ones((len(self.entering), self.wide))
@@ -150,7 +191,8 @@ class Sweeper:
 
     def _split(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = self.lattice.shape
-        vertical, horizontal = np.split(faces[:, : self.groups], [self._faces[0]])
+        shaped = faces.reshape(-1, self.wide)[:, : self.groups]
+        vertical, horizontal = np.split(shaped, [self._faces[0]])
         return vertical.reshape(rows, columns + 1, -1), horizontal.reshape(rows + 1, columns, -1)
 
 
@@ -215,26 +257,3 @@ def route(tracks: Tracks) -> tuple[Any, ...]:
     pairs = zip(ways.across, ways.along, strict=True)
     ends = np.concatenate([np.tile(track_ends(int(wide), int(high)), 2) for wide, high in pairs])
     return tracks.walk, tracks.first, ends, ways.across
-
-
-def _drops(
-    found: Lattice, tracks: Tracks, total: np.ndarray, sines: np.ndarray, wide: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return 1 - exp(-t) of every segment of every kind of cell and materials, and where a cell's begin."""
-    index = {name: i for i, name in enumerate(found.materials)}
-    groups, tables, starts, at = total.shape[1], [], {}, 0
-    kinds = np.asarray(tracks.kind)[::-1]
-    rows = np.zeros(found.shape, np.int64)
-    for (row, column), kind in np.ndenumerate(kinds):
-        name = found.rows[row][column]
-        low, high = tracks.segment_start[kind, 0], tracks.segment_start[kind, -1]
-        if name not in starts:
-            owners = np.array([index[m] for m in found.cells[name].region_materials])
-            depth = total[owners[tracks.segment_region[low:high]]] * tracks.segment_length[low:high, None]
-            table = np.zeros((high - low, len(sines), wide))
-            table[:, :, :groups] = -np.expm1(-depth[:, None, :] / sines[:, None])
-            tables.append(table.reshape(high - low, -1))
-            starts[name] = at - low
-            at += high - low
-        rows[row, column] = starts[name]
-    return np.concatenate(tables), np.ascontiguousarray(rows[::-1])

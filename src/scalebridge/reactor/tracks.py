@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scalebridge.core.errors import InputError
 from scalebridge.reactor.angular_quadrature import Azimuths, azimuths
 from scalebridge.reactor.lattice import Lattice
 from scalebridge.reactor.lattice_cells import Cell, cell_cuts
@@ -28,6 +29,7 @@ class Tracks:
         segment_start: (kinds, tracks + 1) first segment of each track of a cell.
         segment_region: region within the cell.
         segment_length: cm in the plane, scaled so that areas are exact.
+        segment_middle: (segments, 4) x and y of its middle, cm from the cell's centre, and cos and sin.
         kind: (ny, nx) of each cell.
         base: (ny, nx) first region of each cell.
         walk: (tracks, 5) of the whole lattice: azimuth, turn, column and row of the first cell, entry.
@@ -42,6 +44,7 @@ class Tracks:
     segment_start: np.ndarray
     segment_region: np.ndarray
     segment_length: np.ndarray
+    segment_middle: np.ndarray
     kind: np.ndarray
     base: np.ndarray
     walk: np.ndarray
@@ -60,14 +63,16 @@ def lay_tracks(found: Lattice, count: int, spacing: float) -> Tracks:
         spacing: cm between tracks, at most.
 
     Raises:
-        InputError: count or spacing cannot be.
+        InputError: count or spacing cannot be, or no track crosses some region.
     """
     directions = azimuths(count, spacing, *found.pitch)
     per_turn = directions.across + directions.along
     first = np.concatenate([[0], np.cumsum(np.repeat(per_turn, 2))])[:-1].reshape(-1, 2)
     kinds = {found.cells[n].shape_key: (found.cells[n], found.areas[n]) for row in found.rows for n in row}
     traced = [_trace(cell, areas, found.pitch, directions) for cell, areas in kinds.values()]
-    offsets = np.cumsum([0, *(len(t[1]) for t in traced)])
+    for (cell, _), part in zip(kinds.values(), traced, strict=True):
+        _refuse_missed(found, cell, part.seen, spacing)
+    offsets = np.cumsum([0, *(len(t.region) for t in traced)])
     keys = list(kinds)
     kind = np.array([[keys.index(found.cells[n].shape_key) for n in row] for row in found.rows])
     walk = _walks(directions, found.shape)
@@ -75,39 +80,71 @@ def lay_tracks(found: Lattice, count: int, spacing: float) -> Tracks:
     return Tracks(
         directions=directions,
         first=first,
-        segment_start=np.stack([t[0] + o for t, o in zip(traced, offsets[:-1], strict=True)]),
-        segment_region=np.concatenate([t[1] for t in traced]).astype(np.int32),
-        segment_length=np.concatenate([t[2] for t in traced]),
+        segment_start=np.stack([t.start + o for t, o in zip(traced, offsets[:-1], strict=True)]),
+        segment_region=np.concatenate([t.region for t in traced]).astype(np.int32),
+        segment_length=np.concatenate([t.length for t in traced]),
+        segment_middle=np.concatenate([t.middle for t in traced]),
         kind=np.ascontiguousarray(kind[::-1]).astype(np.int32),
         base=np.ascontiguousarray(found.first_region[::-1]).astype(np.int32),
         walk=walk,
         link_track=links[0],
         link_way=links[1],
         link_albedo=links[2],
-        volume_error=max(t[3] for t in traced),
+        volume_error=max(float(np.max(np.abs(t.seen - 1.0))) for t in traced),
     )
 
 
-def _trace(
-    cell: Cell, areas: np.ndarray, size: tuple[float, float], directions: Azimuths
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Segments of all tracks of one kind of cell: starts, regions, lengths, and the error of areas."""
-    starts, regions, lengths, shares = [0], [], [], []
+@dataclass(frozen=True, eq=False)
+class _Traced:
+    """Segments of all tracks of one kind of cell.
+
+    Args:
+        start: (tracks + 1) first segment of each track.
+        region: of each segment.
+        length: cm, scaled so that areas are exact.
+        middle: (segments, 4) as of Tracks.
+        seen: (regions,) part of each area that tracks have before lengths are scaled.
+    """
+
+    start: np.ndarray
+    region: np.ndarray
+    length: np.ndarray
+    middle: np.ndarray
+    seen: np.ndarray
+
+
+def _trace(cell: Cell, areas: np.ndarray, size: tuple[float, float], directions: Azimuths) -> _Traced:
+    starts, regions, lengths, shares, middles = [0], [], [], [], []
     for a in range(len(directions.angle)):
         share = 2.0 * directions.weight[a] * directions.spacing[a]  # this way and back
         for turn in (0, 1):
             for entry in range(directions.across[a] + directions.along[a]):
-                where, low, high, _ = segments_of_track(cell, size, directions, (a, turn, entry))
-                far = high - low
+                where, low, high, ray = segments_of_track(cell, size, directions, (a, turn, entry))
+                far, half = high - low, 0.5 * (low + high)[:, None]
                 regions.append(where)
                 lengths.append(far)
                 shares.append(np.full(len(far), share))
+                middles.append(np.hstack([ray[:2] + half * ray[2:], np.broadcast_to(ray[2:], (len(far), 2))]))
                 starts.append(starts[-1] + len(far))
     region, far = np.concatenate(regions), np.concatenate(lengths)
-    seen = np.bincount(region, far * np.concatenate(shares), len(areas))
-    scale = areas / np.where(seen > 0, seen, 1.0)
-    error = float(np.max(np.abs(seen / areas - 1.0)))
-    return np.array(starts), region, far * scale[region], error
+    seen = np.bincount(region, far * np.concatenate(shares), len(areas)) / areas
+    scale = 1.0 / np.where(seen > 0, seen, 1.0)
+    return _Traced(np.array(starts), region, far * scale[region], np.concatenate(middles), seen)
+
+
+def _refuse_missed(found: Lattice, cell: Cell, seen: np.ndarray, spacing: float) -> None:
+    """Refuse tracks that miss a region: nothing would flow into it or out of it."""
+    if np.all(seen > 0):
+        return
+    name = next(n for row in found.rows for n in row if found.cells[n].shape_key == cell.shape_key)
+    missed = np.flatnonzero(seen <= 0)
+    raise InputError(
+        "spacing",
+        got=f"{spacing:.6g} cm, whose tracks miss {len(missed)} of {len(seen)} regions of cell {name!r}, "
+        f"such as region {missed[0]} of {found.cells[name].region_materials[missed[0]]!r}",
+        wanted="tracks through every region",
+        cure=f"pass a spacing of {0.5 * spacing:.3g} cm or less, more azimuths, or fewer subdivisions",
+    )
 
 
 def segments_of_track(

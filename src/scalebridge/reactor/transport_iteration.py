@@ -8,6 +8,7 @@ import numpy as np
 
 from scalebridge.core.results import Outcome
 from scalebridge.reactor.acceleration import coarse_mesh, to_regions
+from scalebridge.reactor.mixing import Mixing
 from scalebridge.reactor.pin_sums import PinSums
 from scalebridge.reactor.sweep import Sweeper, Swept
 
@@ -25,6 +26,7 @@ class Settings:
         max_steps: limit of sweeps.
         accelerate: whether the coarse mesh helps.
         damping: part of the coarse mesh's change that is taken.
+        coarse_groups: first fine group of each group of the coarse mesh; None keeps all.
     """
 
     rtol: float = 1e-5
@@ -32,6 +34,7 @@ class Settings:
     max_steps: int = 500
     accelerate: bool = True
     damping: float = 1.0
+    coarse_groups: tuple[int, ...] | None = None
 
 
 @dataclass(eq=False)
@@ -77,10 +80,12 @@ def iterate(
     k, produced, history = 1.0, sums.production(flux), []
     outcome, swept, source = Outcome.step_limit, cast("Swept", None), flux
     repeats = max(1, _CROSSED // max(sums.lattice.shape))
+    mixing = Mixing(flux.size) if settings.accelerate else None
     for step in range(settings.max_steps):
+        start = None if mixing is None else _state(sweeper, flux)
         source = sums.source(flux, k) + (0.0 if fixed is None else fixed)
         for _ in range(repeats):
-            swept = sweeper.sweep(source)
+            swept = sweeper.sweep(source, sums.slopes(sweeper.slopes, k))
         if not np.all(np.isfinite(swept.flux)):
             outcome = Outcome.breakdown
             break
@@ -102,7 +107,21 @@ def iterate(
         if change < settings.rtol and abs(k - before) < settings.k_tolerance:
             outcome = Outcome.converged
             break
+        if mixing is not None and start is not None:
+            flux = _mixed(sweeper, mixing.mix(start, _state(sweeper, flux)), flux)
+            produced = sums.production(flux)
     return Iterated(k, flux, swept, source, outcome, history)
+
+
+def _state(sweeper: Sweeper, flux: np.ndarray) -> np.ndarray:
+    return np.concatenate([flux.ravel(), sweeper.kept()])
+
+
+def _mixed(sweeper: Sweeper, state: np.ndarray, flux: np.ndarray) -> np.ndarray:
+    """Go on from a mixed state; return its fluxes, with the old one where a mixed one is not positive."""
+    sweeper.keep(state[flux.size :])
+    mixed = state[: flux.size].reshape(flux.shape)
+    return np.where(mixed > 0, mixed, flux)
 
 
 def _accelerated(
@@ -114,9 +133,12 @@ def _accelerated(
     fixed: np.ndarray | None,
 ) -> tuple[np.ndarray, float]:
     """Return fluxes and k as the coarse mesh has them; `state` is k and the last change."""
-    coarse = coarse_mesh(sums, swept, fixed)
+    coarse = coarse_mesh(sums, swept, fixed, settings.coarse_groups)
     wanted = min(1e-4, max(1e-2 * state[1], 1e-11))
     k, improved = coarse.solve(state[0], wanted, fixed is None)
     ratio = np.clip(1.0 + settings.damping * (improved / coarse.flux - 1.0), 0.05, 20.0)
+    if settings.coarse_groups is not None:
+        wide = np.diff([*settings.coarse_groups, sums.groups])
+        ratio = np.repeat(ratio, wide, axis=1)
     sweeper.scale_entering(ratio.reshape(*sums.lattice.shape, -1))
     return swept.flux * to_regions(sums, ratio), k

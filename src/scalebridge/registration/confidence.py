@@ -25,6 +25,7 @@ from scalebridge.registration.spatial_map import SpatialMap
 _AT_ONCE = 512  # points solved for together
 _LEAST_SHARE = 0.02
 _BLOCK = 0.5  # of the distance of control points
+_BOUNDED = 0.5  # share of blocks whose step may be cut: the median block is not
 _ENOUGH = 0.2  # of the median information: blocks with less are left out
 
 
@@ -40,6 +41,7 @@ class Confidence:
         share: rho, what of the moving image's slopes is information.
         typical: median standard error over the tissue, mm.
         local: what blocks of half a control spacing, each on its own, would move, root mean square, mm.
+        spread: where levels were left out: what these, and a fit to half of the tissue, would move, mm.
     """
 
     curvature: Curvature | None
@@ -49,6 +51,7 @@ class Confidence:
     share: float
     typical: float = float("nan")
     local: float = 0.0
+    spread: float = 0.0
 
     def at(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         """Root mean square error of mapped points, mm, (n,)."""
@@ -57,7 +60,7 @@ class Confidence:
         pieces = [self._covariance(found, points[k : k + _AT_ONCE]) for k in range(0, len(points), _AT_ONCE)]
         covariance = np.concatenate(pieces) if pieces else np.zeros((0, 2, 2))
         moved = np.einsum("ij,njk,ik->n", found.matrix[:2, :2], covariance, found.matrix[:2, :2])
-        return np.sqrt(moved + self.local**2)
+        return np.sqrt(moved + self.local**2 + self.spread**2)
 
     def _covariance(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         grid, curvature, factor = found.grid, self.curvature, self.factor
@@ -83,8 +86,9 @@ def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
     known = scaled.known(factor)
     bent = float(np.sum(scaled.bending.apply(found.coefficients) * found.coefficients))
     samples = min(fitted.points, known / max(2.0 * stiffness * bent, 1e-300))
-    local = local_steps(fitted.sharp, found, shared_slope(fitted.sharp, found))
-    confidence = Confidence(scaled, factor, samples, known, share, local=local)
+    stopped = fitted.spread > 0  # levels that were left out say what finer ones would move
+    local = 0.0 if stopped else local_steps(fitted.sharp, found, shared_slope(fitted.sharp, found))
+    confidence = Confidence(scaled, factor, samples, known, share, local=local, spread=fitted.spread)
     some = some_tissue(fitted)
     typical = float(np.median(confidence.at(found, some))) if len(some) else float("nan")
     return replace(confidence, typical=typical)
@@ -101,17 +105,28 @@ def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
     """Root mean square of F_b^-1 s_b over blocks of half a control spacing with enough information, mm.
 
     What the map is too stiff to follow, together with the noise of a block. A step is bounded by half a
-    block: beyond that the slopes that it stands on are those of another place.
+    block: beyond that the slopes that it stands on are those of another place. Where more than half of the
+    blocks are at that bound, they say too little each, and blocks of twice the size are asked.
     """
     if found.grid is None:
         return 0.0
-    block = _BLOCK * found.grid.step[0]
     matched = pairing(found(pairing.points))
     into = pairing.inverse @ found.matrix
     scores = (matched.forces @ into)[:, :2]
     squares = share * squared_slopes(matched, into)
-    at = (found.along(pairing.points) // block).astype(int)
-    at -= at.min(axis=0)
+    along = found.along(pairing.points)
+    extent, block = float(np.ptp(along, axis=0).max()), _BLOCK * found.grid.step[0]
+    while True:
+        steps = _block_steps((along // block).astype(int), scores, squares)
+        bound = 0.5 * block
+        if np.mean(steps > bound) <= _BOUNDED or 4 * block > extent:
+            return float(np.sqrt(np.mean(np.minimum(steps, bound) ** 2)))
+        block *= 2
+
+
+def _block_steps(at: np.ndarray, scores: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """The step that each block with enough information would take, (blocks,)."""
+    at = at - at.min(axis=0)
     number = np.ravel_multi_index(tuple(at.T), tuple(at.max(axis=0) + 1))
     right = np.stack([np.bincount(number, scores[:, c]) for c in range(2)], axis=-1)
     fisher = np.empty((len(right), 2, 2))
@@ -119,12 +134,11 @@ def local_steps(pairing: Pairing, found: SpatialMap, share: float) -> float:
         for d in range(2):
             fisher[:, c, d] = np.bincount(number, squares[:, c + d])
     size = fisher[:, 0, 0] + fisher[:, 1, 1]
+    if not np.any(size > 0):
+        return np.zeros(1)
     enough = size > _ENOUGH * np.median(size[size > 0])
-    if not np.any(enough):
-        return 0.0
     fisher = fisher[enough] + 1e-2 * np.median(size[enough]) * np.eye(2)
-    steps = np.linalg.norm(np.linalg.solve(fisher, right[enough][..., None])[..., 0], axis=1)
-    return float(np.sqrt(np.mean(np.minimum(steps, 0.5 * block) ** 2)))
+    return np.linalg.norm(np.linalg.solve(fisher, right[enough][..., None])[..., 0], axis=1)
 
 
 def shared_slope(pairing: Pairing | DescriptorPairing, found: SpatialMap) -> float:

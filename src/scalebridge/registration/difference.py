@@ -1,5 +1,6 @@
 """The difference of descriptors of two images at mapped points, with its exact derivative."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -51,8 +52,29 @@ class DescriptorPairing:
         self.fixed_weights = fixed.weights.ravel()[self.kept].astype(np.float32)
         self.total = float(self.fixed_weights.sum(dtype=float))
         self.chance = (_variance(self.described, fixed) + _variance(there, self.moving)) / count + 1e-12
+        self._make_room()
+
+    def only(self, chosen: np.ndarray) -> "DescriptorPairing":
+        """The same pairing of chosen samples alone, (n,) of True and False."""
+        part = copy(self)
+        part.kept, part.points, part.known = self.kept[chosen], self.points[chosen], self.known[chosen]
+        part.fixed_weights = self.fixed_weights[chosen]
+        part.total = float(part.fixed_weights.sum(dtype=float))
+        part._make_room()
+        return part
+
+    def _make_room(self) -> None:
+        count = self.known.shape[1]
         shapes = ((count,), (count, 2), (), (2,))
         self._sampled = [np.zeros((len(self.points), *shape), np.float32) for shape in shapes]
+
+    def evidence(self, mapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log-likelihood of each sample where it is mapped to, nats, and its weight, (n,) each."""
+        matched, count = self(mapped, slope=False), self.known.shape[1]
+        own = np.einsum("nc,nc->n", self._sampled[0], self._sampled[0]) / count + _FLOOR
+        heavy = (self.fixed_weights * self._sampled[2]).astype(float)
+        mean = float(heavy @ own) / max(matched.weight, 1e-9)
+        return -0.5 * count * (own / max(mean, _FLOOR) - 1.0 + np.log(max(mean, _FLOOR) / self.chance)), heavy
 
     def __call__(self, mapped: np.ndarray, slope: bool = True) -> Matched:
         """Compare where the fixed samples are mapped to, (n, 2), mm."""

@@ -12,6 +12,7 @@ from scalebridge.registration.damage import without_damage
 from scalebridge.registration.descent import descend
 from scalebridge.registration.difference import DescriptorPairing
 from scalebridge.registration.frame import Frame
+from scalebridge.registration.held_out import black_squares, deepest, held_out_gain
 from scalebridge.registration.matching import Pairing, SplineCost, Step, fit_affine
 from scalebridge.registration.pyramid import Layer, blurred, nearest_layer
 from scalebridge.registration.spatial_map import SpatialMap
@@ -21,7 +22,6 @@ _MOST_POINTS = 220_000  # of tissue that the finest level compares
 _STEPS = 40
 _FINE = 1.5e-5  # nats: gain of three steps below which a level ends
 _FINER_BINS = 1.25  # at the last level, whose samples are most
-_CHANCE = 1.0  # nats an unknown: what a level has to gain to be more than chance
 _BLUR = (
     0.5,
     0.6,
@@ -53,6 +53,7 @@ class Fitted:
         moving: pyramid of the moving image, as the last level saw it.
         damaged: share of the fixed samples that were left out as damage.
         before: the map of the level before the last, to compare with.
+        spread: where levels were left out, what these and half of the tissue would move, mm.
     """
 
     map: SpatialMap
@@ -67,6 +68,7 @@ class Fitted:
     moving: list[Layer]
     damaged: float
     before: SpatialMap
+    spread: float = 0.0
 
 
 def plan_levels(fixed: list[Layer], size: float, finest: float | None, step: float | None) -> list[Plan]:
@@ -103,6 +105,7 @@ def fit_levels(
     even: bool = True,
     detect: bool = True,
     similarity: str = "information",
+    stop: bool = True,
     say: Callable[[Step], None] = lambda _: None,
 ) -> Fitted:
     """Refine a linear map: affine on a finer layer, then every spline level.
@@ -118,6 +121,7 @@ def fit_levels(
         even: whether slow changes of the moving image's brightness are taken out on the way.
         detect: whether samples that fit nothing are left out from the second spline level on.
         similarity: what the spline levels maximise: "information" or a key of `DESCRIPTORS`.
+        stop: whether levels that gain nothing where they were not fitted are left out.
         say: told of every level.
     """
     clock = time.thread_time()
@@ -125,42 +129,102 @@ def fit_levels(
     found, step = fit_affine(pairing, start)
     steps = [replace(step, seconds=time.thread_time() - clock)]
     say(steps[-1])
-    linear, curvature, factor, points = found, None, None, float(len(pairing.points))
-    judged: Pairing | DescriptorPairing = pairing
-    grid, damaged, before = None, 0.0, found
+    linear = found
+    reached = [Level(found, found, None, None, float(len(pairing.points)), pairing, pairing, pairing, moving)]
     for plan in plans:
-        clock, before = time.thread_time(), found
-        if grid is None:
-            grid = covering(found, plan.step)
-            found = replace(found, grid=grid, coefficients=np.zeros((*grid.count, found.axes)))
-        else:
-            found = refined(found)
-            if detect:
-                fixed, damaged = without_damage(pairing, found, fixed, size)
+        clock, last = time.thread_time(), reached[-1]
+        begun, half = refined(last.map), refined(last.half)
+        if last.map.grid is None:
+            begun = half = flat_map(last.map, plan.step)
+        elif detect:
+            fixed, damaged = without_damage(last.pairing, begun, fixed, size)
+            last = replace(last, damaged=damaged)
         if even:
-            moving = evened(pairing, found, moving, 0.2 * size)
-        last = plan is plans[-1]
-        bins = round(_FINER_BINS * bins) if last else bins
-        pairing = pair_at(fixed, moving, found, plan.spacing, bins, _BLUR if last else (0.0, 0.0))
-        judged = pairing if similarity == "information" else _described(pairing, found, similarity)
-        found, step, curvature, factor, points = fit_spline(judged, found, stiffness)
+            last = replace(last, moving=evened(last.pairing, begun, last.moving, 0.2 * size))
+        final = plan is plans[-1]
+        bins = round(_FINER_BINS * bins) if final else bins
+        pairing = pair_at(fixed, last.moving, begun, plan.spacing, bins, _BLUR if final else (0.0, 0.0))
+        judged = pairing if similarity == "information" else _described(pairing, begun, similarity)
+        sharp = pair_at(fixed, last.moving, begun, plan.spacing, bins) if final else pairing
+        next_level, step = _reach(
+            replace(last, pairing=pairing, judged=judged, sharp=sharp), begun, stiffness
+        )
+        if stop:
+            next_level, step = _try_half(next_level, step, half, plans[-1].step, stiffness)
+        reached.append(next_level)
         steps.append(replace(step, seconds=time.thread_time() - clock))
         say(steps[-1])
-    sharp = pair_at(fixed, moving, found, plans[-1].spacing, bins) if plans else pairing
+    kept = len(plans) if not stop else deepest([step.held_out for step in steps[1:]])
+    steps = [replace(step, accepted=k <= kept) for k, step in enumerate(steps)]
+    chosen = _still(reached[1], linear, stiffness) if plans and kept == 0 else reached[kept]
+    spread = _spread(chosen, reached[-1]) if kept < len(plans) else 0.0
     return Fitted(
-        found,
-        linear,
-        tuple(steps),
-        curvature,
-        factor,
-        points,
-        pairing,
-        judged,
-        sharp,
-        moving,
-        damaged,
-        before,
+        chosen.map, linear, tuple(steps), chosen.curvature, chosen.factor, chosen.points, chosen.pairing,
+        chosen.judged, chosen.sharp, chosen.moving, chosen.damaged, reached[max(kept - 1, 0)].map, spread,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Level:
+    """Where a level ended: the map, the one fitted to half of the tissue, and what both compared."""
+
+    map: SpatialMap
+    half: SpatialMap
+    curvature: Curvature | None
+    factor: np.ndarray | None
+    points: float
+    pairing: Pairing
+    judged: Pairing | DescriptorPairing
+    sharp: Pairing
+    moving: list[Layer]
+    damaged: float = 0.0
+
+
+def flat_map(found: SpatialMap, step: float) -> SpatialMap:
+    """The same map with control points that do not move anything yet."""
+    grid = covering(found, step)
+    return replace(found, grid=grid, coefficients=np.zeros((*grid.count, found.axes)))
+
+
+def _reach(level: Level, begun: SpatialMap, stiffness: float) -> tuple[Level, Step]:
+    found, step, curvature, factor, points = fit_spline(level.judged, begun, stiffness)
+    return replace(level, map=found, half=found, curvature=curvature, factor=factor, points=points), step
+
+
+def _try_half(
+    level: Level, step: Step, half: SpatialMap, square: float, stiffness: float
+) -> tuple[Level, Step]:
+    """Fit the level to the black squares from what the black ones said before, and judge it on the white."""
+    black, number = black_squares(half, level.judged.points, square)
+    found, told, *_ = fit_spline(level.judged.only(black), half, stiffness, rounds=1)
+    held = held_out_gain(level.judged.only(~black), number[~black], half, found)
+    evaluations = step.evaluations + told.evaluations
+    return replace(level, half=found), replace(step, held_out=held, evaluations=evaluations)
+
+
+def _still(level: Level, linear: SpatialMap, stiffness: float) -> Level:
+    """The first level with a displacement of zero: no level gained more than chance."""
+    found = replace(level.map, matrix=linear.matrix, shift=linear.shift)
+    found = replace(found, coefficients=np.zeros_like(found.coefficients))
+    cost = SplineCost(level.judged, found, stiffness)
+    cost(np.zeros_like(found.coefficients))
+    curvature = measure_curvature(cost)
+    assert cost.matched is not None  # noqa: S101
+    return replace(
+        level, map=found, curvature=curvature, factor=curvature.factor(stiffness), points=cost.matched.weight
     )
+
+
+def _spread(chosen: Level, last: Level) -> float:
+    """Root mean square distance of the map from that of half of the tissue, and from that of left-out levels.
+
+    These are what the map does not follow, and what it does by chance. By medians, which are 0.83 of the root
+    mean square of round errors: edges that one half does not see at all shall not count.
+    """
+    points = chosen.pairing.points[:: max(1, len(chosen.pairing.points) // 2000)]
+    others = (chosen.half, last.map)
+    apart = [np.linalg.norm(other(points) - chosen.map(points), axis=1) for other in others]
+    return float(np.linalg.norm([np.median(part) / 0.833 for part in apart]))
 
 
 def pair_at(
@@ -196,7 +260,7 @@ def refined(found: SpatialMap) -> SpatialMap:
 
 
 def fit_spline(
-    pairing: Pairing | DescriptorPairing, start: SpatialMap, stiffness: float
+    pairing: Pairing | DescriptorPairing, start: SpatialMap, stiffness: float, rounds: int = 2
 ) -> tuple[SpatialMap, Step, Curvature, np.ndarray, float]:
     """Minimise the cost of a level, twice with the metric of where it stands.
 
@@ -219,7 +283,7 @@ def fit_spline(
 
     before = pairing(cost.mapped(start.coefficients), slope=False).value
     x, count, costs = descend_in_rounds(
-        flat, start.coefficients.ravel(), metric, longest=0.4 * start.grid.step[0]
+        flat, start.coefficients.ravel(), metric, longest=0.4 * start.grid.step[0], rounds=rounds
     )
     coefficients = x.reshape(shape)
     flat(x)
@@ -246,20 +310,22 @@ def descend_in_rounds(
     metric: Callable[[], Callable[[np.ndarray], np.ndarray]],
     *,
     longest: float,
+    rounds: int = 2,
 ) -> tuple[np.ndarray, int, list[float]]:
-    """Descend twice, each time with the metric of where the cost was last evaluated.
+    """Descend in rounds, each time with the metric of where the cost was last evaluated.
 
     Args:
         flat: the cost and its slope.
         x: where to start.
         metric: makes the inverse curvature at the cost's last place.
         longest: step of a number, mm.
+        rounds: how often the metric is taken anew.
 
     Returns:
         where it ended, how many evaluations it took, and the cost after each step.
     """
     count, costs = 0, []
-    for _ in range(2):
+    for _ in range(rounds):
         flat(x)
         gone = descend(flat, x, metric(), steps=_STEPS // 2, tolerance=_FINE, longest=longest)
         x, count, costs = gone.x, count + gone.evaluations + 1, [*costs, *gone.costs]

@@ -1,5 +1,6 @@
 """Levels of a registration: similarity at a level, and its minimisation over linear maps and splines."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,6 +42,17 @@ class Pairing:
         """Compare where the fixed samples are mapped to, (n, axes), mm."""
         return self.similarity(self.places(mapped), slope)
 
+    def only(self, chosen: np.ndarray) -> "Pairing":
+        """The same pairing of chosen samples alone, (n,) of True and False."""
+        part = copy(self)
+        part.kept, part.points = self.kept[chosen], self.points[chosen]
+        part.similarity = self.similarity.only(chosen)
+        return part
+
+    def evidence(self, mapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log-likelihood of each sample where it is mapped to, nats, and its weight, (n,) each."""
+        return self.similarity.own_information(self.places(mapped))
+
     def places(self, mapped: np.ndarray) -> np.ndarray:
         """Points in samples of the moving layer, (n, axes)."""
         return (mapped - self.origin) @ self.inverse.T
@@ -54,6 +66,19 @@ class Pairing:
     def forces(self, matched: Matched) -> np.ndarray:
         """Derivative of the similarity by the mapped points, (n, axes), 1/mm."""
         return matched.forces @ self.inverse
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a level gained where it was not fitted.
+
+    Args:
+        gain: of the log-likelihood of held-out samples, nats a sample.
+        chance: what chance may gain, nats a sample.
+    """
+
+    gain: float
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -71,6 +96,7 @@ class Step:
         costs: cost after each iteration.
         accepted: whether the level was kept.
         seconds: of this thread's processor time.
+        held_out: what it gained where it was not fitted; None where that was not asked.
     """
 
     kind: str
@@ -83,6 +109,7 @@ class Step:
     costs: tuple[float, ...] = ()
     accepted: bool = True
     seconds: float = 0.0
+    held_out: HeldOut | None = None
 
 
 def fit_affine(pairing: Pairing, start: SpatialMap, steps: int = 60) -> tuple[SpatialMap, Step]:

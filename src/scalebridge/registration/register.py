@@ -28,7 +28,7 @@ from scalebridge.registration.section_search import search_pose
 from scalebridge.registration.spatial_image import SpatialImage, check_mask
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.start import Start, search_start
-from scalebridge.registration.tissue import around, find_tissue, grey_of, stretched
+from scalebridge.registration.tissue import around, find_tissue, grey_of, stretched, with_sparse
 
 _COARSEST = 36.0  # samples along an edge of tissue at the coarsest level, about
 _STIFFNESS = 0.085  # of the size of tissue: the length within which the displacement is nearly linear
@@ -83,7 +83,8 @@ def register(
         flip: whether the moving image may lie on its face.
         deform: whether a displacement is sought beyond the affine map.
         finest: distance of samples at the last level, "0.4 mm"; chosen by the number of samples unless given.
-        grid: distance of control points at the last level, "10 mm"; a fourteenth of the tissue unless given.
+        grid: distance of control points at the last level, "10 mm". Unless given, a fourteenth of the tissue,
+            and levels that better held-out tissue by no more than chance are left out (between planes).
         stiffness: factor on the stiffness that is chosen by the size of the tissue.
         bins: of the histogram along each axis; a quarter more at the last level.
         similarity: what the displacement maximises: "information", mutual; "gradients" compares directions
@@ -242,8 +243,9 @@ def _prepare(pair: tuple[SpatialImage, SpatialImage], masks: tuple[np.ndarray, n
         pyramids.append(rough)
         tissues.append(tissue)
         sizes.append(float(np.sqrt(area)))
+    compared = with_sparse(tissues[0], pyramids[0])
     kept = [
-        replace(q, weights=q.weights * around(tissues[0], pyramids[0][-1], q, _MARGIN * sizes[0]))
+        replace(q, weights=q.weights * around(compared, pyramids[0][-1], q, _MARGIN * sizes[0]))
         for q in pyramids[0]
     ]
     return _Ready(kept, pyramids[1], (tissues[0], tissues[1]), sizes[0])
@@ -268,7 +270,8 @@ def _begin(ready: _Ready, first: SpatialMap | None, options: Options) -> Start:
 
 def _fit(ready: _Ready, start: SpatialMap, options: Options, say: Callable[[Step], None]) -> Fitted:
     plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid) if options.deform else []
-    fit = fit_section if ready.in_volume else partial(fit_levels, similarity=options.similarity)
+    chosen = partial(fit_levels, similarity=options.similarity, stop=options.grid is None)
+    fit = fit_section if ready.in_volume else chosen
     return fit(
         ready.fixed,
         ready.moving,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from scalebridge.core.checks import Check
+from scalebridge.registration.confidence import Confidence
 from scalebridge.registration.levels import Fitted
 from scalebridge.registration.pyramid import Layer
 from scalebridge.registration.registration_result import RADIUS_95, Registration
@@ -159,6 +160,12 @@ def _known(found: Registration, fitted: Fitted) -> Check:
     )
 
 
+def _unfollowed(sure: Confidence | SectionConfidence) -> str:
+    if isinstance(sure, Confidence) and sure.spread > 0:
+        return f"{sure.spread:.3g} mm that levels left out, and half of the tissue alone, would move"
+    return f"{sure.local:.3g} mm that small regions would still move on their own"
+
+
 def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
     (large, small), sure = found.stretches, found.confidence
     said = [
@@ -176,14 +183,15 @@ def _notes(found: Registration, fitted: Fitted) -> tuple[str, ...]:
         )
     rejected = [step for step in found.steps if not step.accepted]
     if rejected:
+        left = ", ".join(f"{step.grid:.3g}" for step in rejected)
         said.append(
-            f"The level with control points {rejected[0].grid:.3g} mm apart gained less than chance would, "
-            "and was left out."
+            f"Levels with control points {left} mm apart bettered tissue that they were not fitted to by no "
+            "more than chance, and were left out"
+            + ("." if any(step.grid and step.accepted for step in found.steps) else ": the map is linear.")
         )
     said.append(
         f"Standard errors are root mean squares; 95 % of errors are within {RADIUS_95:.2f} times that. "
         f"They count {sure.samples:.0f} samples, {sure.known:.0f} coefficients that the data decide, "
-        f"{sure.share:.0%} of the slopes as information, and {sure.local:.3g} mm that small regions "
-        "would still move on their own."
+        f"{sure.share:.0%} of the slopes as information, and {_unfollowed(sure)}."
     )
     return tuple(said)

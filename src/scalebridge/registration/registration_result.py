@@ -217,14 +217,14 @@ def _summary(found: Registration) -> list[str]:
         f"margin {found.margin:.3f} nats",
         f"  standard error {found.confidence.typical:.3g} mm (median over tissue)",
         f"  {'level':<10} {'samples mm':>10} {'grid mm':>8} {'unknowns':>8} {'similarity':>20} "
-        f"{'evaluations':>11}",
+        f"{'evaluations':>11} {'held out':>16}",
     ]
     for step in found.steps:
         grid = f"{step.grid:8.3g}" if step.grid else f"{'':>8}"
         reached = f"{step.before:.4f} to {step.after:.4f}"
         lines.append(
             f"  {step.kind:<10} {step.spacing:10.3g} {grid} {step.unknowns:8d} {reached:>20} "
-            f"{step.evaluations:11d}"
+            f"{step.evaluations:11d} {_held_out(step):>16}"
         )
     if found.landmarks is not None:
         marks = found.landmarks
@@ -234,6 +234,13 @@ def _summary(found: Registration) -> list[str]:
         )
     lines += [f"  {check}" for check in found.checks]
     return [*lines, *(f"  note: {note}" for note in found.notes)]
+
+
+def _held_out(step: Step) -> str:
+    held = step.held_out
+    if held is None:
+        return ""
+    return f"{held.gain:.4f} ({held.chance:.4f})" if step.accepted else f"{held.gain:.4f} left out"
 
 
 def map_as_dict(found: SpatialMap) -> dict[str, Any]:
@@ -247,6 +254,11 @@ def map_as_dict(found: SpatialMap) -> dict[str, Any]:
         "grid": None if grid is None else vars(grid),
         "coefficients": None if found.coefficients is None else found.coefficients.tolist(),
     }
+
+
+def _step_as_dict(step: Step) -> dict[str, Any]:
+    held = step.held_out
+    return {**vars(step), "costs": list(step.costs), "held_out": None if held is None else vars(held)}
 
 
 def _as_dict(found: Registration) -> dict[str, Any]:
@@ -268,7 +280,7 @@ def _as_dict(found: Registration) -> dict[str, Any]:
             "overlap": found.overlap,
             "margin": found.margin,
             "standard error": found.confidence.typical,
-            "steps": [{**vars(step), "costs": list(step.costs)} for step in found.steps],
+            "steps": [_step_as_dict(step) for step in found.steps],
             "starts": [
                 {
                     "angle": np.degrees(a.angle),

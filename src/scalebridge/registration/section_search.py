@@ -24,7 +24,9 @@ _LEAST_OVERLAP = 0.5  # of the section's weight, below which a pose costs
 _LEAST_AREA = 0.1  # of the largest cut: smaller ones are the ends of the volume
 _SCALES = (0.4, 2.5)  # of the volume over the section
 _POSITIONS = 26  # along the tissue
-_CLIMBED = 60  # candidates that are refined as similarity maps
+_CLIMBED = 60  # candidates that are refined as similarity maps, by a few steps
+_FINISHED = 15  # of these to the end
+_FEW, _MANY = 5, 18  # steps
 _KEPT = 6  # of these as affine ones
 _FINAL = 3  # of these on a finer level
 
@@ -152,7 +154,10 @@ def search_pose(
         starts = _scored(pairing, moving[-1], tissue, planes, angles, flips)
     else:
         starts = [_attempt(given, 0.0, False, 0.0, 0.0)]
-    found = sorted((climb_pose(pairing, start) for start in starts), key=lambda a: -a.similarity)
+    found = [climb_pose(pairing, start, _FEW) for start in starts]
+    found.sort(key=lambda attempt: -attempt.similarity)
+    found[:_FINISHED] = [climb_pose(pairing, start, _MANY) for start in found[:_FINISHED]]
+    found.sort(key=lambda attempt: -attempt.similarity)
     coarse = SmallPairing(fixed[-1], moving[-1])
     kept = _different(coarse.points, [attempt.map for attempt in found], _KEPT)
     refined = _ranked([fit_pose(coarse, pose, 40) for pose in kept])
@@ -212,8 +217,8 @@ def _attempt(pose: SpatialMap, turn: float, flip: bool, worth: float, overlap: f
     return Attempt(turn, flip, scale, worth, overlap, pose)
 
 
-def climb_pose(pairing: SmallPairing, start: Attempt) -> Attempt:
-    """Maximise NMI over rotation, scale and shift in space from one pose."""
+def climb_pose(pairing: SmallPairing, start: Attempt, steps: int = _MANY) -> Attempt:
+    """Maximise NMI over rotation, scale and shift in space from one pose, by so many steps at most."""
     middle = pairing.points.mean(axis=0)
     columns = start.map.matrix[:, :2]
     centred, anchor = (pairing.points - middle) @ columns.T, columns @ middle + start.map.shift
@@ -235,7 +240,7 @@ def climb_pose(pairing: SmallPairing, start: Attempt) -> Attempt:
         return -matched.value + 0.5 * lack, -slope * units
 
     gone = descend(
-        cost, np.zeros(7), lambda g: g * (2.0 / max(np.abs(g).max(), 1e-9)), steps=18, tolerance=1e-4,
+        cost, np.zeros(7), lambda g: g * (2.0 / max(np.abs(g).max(), 1e-9)), steps=steps, tolerance=1e-4,
         longest=0.15 * radius,
     )  # fmt: skip
     turn, there = pose(gone.x * units)

@@ -1,5 +1,6 @@
 """Mutual information of two images at given places, with its exact derivative by the places."""
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,18 @@ class Similarity:
         self.moving = (_coefficients(moving) if plane else np.asarray(moving)).astype(np.float32)
         self.mask = moving_mask.astype(np.float32)
         self._sample = sample_plane if plane else sample_volume
-        count, axes = len(fixed), moving.ndim
+        self._make_room()
+
+    def only(self, chosen: np.ndarray) -> "Similarity":
+        """The same between chosen fixed samples alone and the moving image; (n,) of True and False."""
+        part = copy(self)
+        part.fixed, part.fixed_weights = self.fixed[chosen], self.fixed_weights[chosen]
+        part.total = float(np.sum(part.fixed_weights, dtype=float))
+        part._make_room()
+        return part
+
+    def _make_room(self) -> None:
+        count, axes = len(self.fixed), self.moving.ndim
         self._values, self._weights, self._curved = (np.zeros(count, np.float32) for _ in range(3))
         self._slopes, self._weight_slopes = (np.zeros((count, axes), np.float32) for _ in range(2))
         self._forces = np.zeros((count, axes))

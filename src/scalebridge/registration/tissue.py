@@ -6,9 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from scalebridge.grids.thresholds import otsu_threshold
-from scalebridge.registration.pyramid import Layer, carried
+from scalebridge.registration.pyramid import Layer, build_pyramid, carried, nearest_layer
 
 _WHOLE = 0.9  # share of an image above which there is no background worth leaving out
+_SPARSE = 0.02  # share of stained samples in a neighbourhood that is compared
+_ENOUGH = 1_000_000  # samples that show what is stained
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -57,6 +59,26 @@ def find_tissue(layer: Layer) -> np.ndarray:
     found = ndimage.binary_opening(found, iterations=1)
     share = found.mean()
     return np.ones(off.shape, dtype=bool) if share > _WHOLE or share < 0.005 else found
+
+
+def with_sparse(tissue: np.ndarray, layers: list[Layer]) -> np.ndarray:
+    """Tissue, and what is only sparsely so: walls of lung, fat, fibres, which a coarse level shows as ground.
+
+    Samples of a fine level differ from the ground by more than half of Otsu's threshold; a coarse sample
+    counts where a fiftieth of them does.
+
+    Args:
+        tissue: found on the coarsest layer.
+        layers: a pyramid, finest first.
+    """
+    fine = next((layer for layer in layers if layer.values.size <= _ENOUGH), layers[-1])
+    off = np.abs(fine.values - border_value(fine.values)) * (fine.weights > 0)
+    if np.ptp(off) <= 0:
+        return tissue
+    stained = replace(fine, values=(off > 0.5 * otsu_threshold(off)).astype(np.float32))
+    coarse = layers[-1]
+    share = nearest_layer(build_pyramid(stained, coarse.spacing), coarse.spacing)
+    return tissue | (carried(share, coarse) > _SPARSE)
 
 
 def around(tissue: np.ndarray, coarse: Layer, fine: Layer, margin: float) -> np.ndarray:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from scalebridge.core.upscaled import Upscaled
-from scalebridge.upscaling.rve_result import RveStudy
+from scalebridge.core.saved import Told
 
 
 class _CallablePackage(ModuleType):
@@ -18,7 +17,7 @@ class _CallablePackage(ModuleType):
 
     def __call__(
         self,
-        result: Upscaled | RveStudy | Sequence[Upscaled | RveStudy],
+        result: Told | Sequence[Told],
         path: str | os.PathLike[str],
         *,
         title: str | None = None,

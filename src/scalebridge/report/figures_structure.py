@@ -53,8 +53,9 @@ def draw_residuals(study: StructureStudy, key: str) -> Picture:
     """Draw the residuals of every increment over its corrections."""
     figure, axes = new_plot(460, 290)
     axes.set_yscale("log")
-    for increment in sorted({row.increment for row in study.iterations}):
-        rows = [row for row in study.iterations if row.increment == increment and row.residual > 0]
+    every = [row for row in study.iterations if row.of == "equilibrium"]
+    for increment in sorted({row.increment for row in every}):
+        rows = [row for row in every if row.increment == increment and row.residual > 0]
         given_up = any(row.outcome not in ("", "converged") for row in rows)
         axes.plot(
             [row.iteration for row in rows],

@@ -2,97 +2,47 @@
 
 import os
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from scalebridge.cells.thermoelastic_table import ThermoelasticTable
 from scalebridge.core.errors import InputError
 from scalebridge.core.files import write_text
+from scalebridge.core.saved import Told
 from scalebridge.core.upscaled import Upscaled
-from scalebridge.fusion.fused import Fused
-from scalebridge.inference.hierarchy_result import MeasurementStudy
-from scalebridge.inference.sampled import Sampled
-from scalebridge.inference.scale_result import ScaleSelection
-from scalebridge.reactor.core_study import CoreStudy
-from scalebridge.reactor.equivalence_study import EquivalenceStudy
-from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
-from scalebridge.reactor.lattice_study import LatticeStudy
-from scalebridge.reactor.transport_result import TransportSolution
-from scalebridge.registration.registration_result import Registration
 from scalebridge.report.comparison import compare
-from scalebridge.report.core_section import make_core_section
-from scalebridge.report.equivalence_section import make_equivalence_section
-from scalebridge.report.expansion_section import make_expansion_section
-from scalebridge.report.front_section import is_front, make_front_section
-from scalebridge.report.fusion_section import make_fusion_section
-from scalebridge.report.measurement_section import make_measurement_section
-from scalebridge.report.path_section import is_path, make_path_section
-from scalebridge.report.permeability_section import is_permeability, make_permeability_section
-from scalebridge.report.reactor_section import (
-    make_constants_section,
-    make_reactor_section,
-    make_transport_section,
-)
-from scalebridge.report.registration_section import make_registration_section
-from scalebridge.report.sampling_section import make_sampling_section
-from scalebridge.report.scales_section import make_scales_section
 from scalebridge.report.sections import Section, make_section
-from scalebridge.report.stiffness_facts import is_expansion, is_stiffness
-from scalebridge.report.stiffness_section import make_stiffness_section
-from scalebridge.report.structure_section import make_structure_section
-from scalebridge.report.study_section import make_study_section
-from scalebridge.report.temperature_section import make_temperature_section
-from scalebridge.structures.structure_study import StructureStudy
-from scalebridge.upscaling.rve_result import RveStudy
 
 _WANTED = "an Upscaled, a study or a table that this library returned, or a list of them"
-Shown = (
-    Upscaled
-    | RveStudy
-    | ThermoelasticTable
-    | Sampled
-    | StructureStudy
-    | MeasurementStudy
-    | ScaleSelection
-    | Fused
-    | Registration
-    | CoreStudy
-    | EquivalenceStudy
-    | LatticeStudy
-    | HomogenizedLattice
-    | TransportSolution
+# Sections are named, not imported: a page loads those that it shows, and no other domain.
+_KINDS = (
+    ("stiffness_facts.is_stiffness", "stiffness_section.make_stiffness_section"),
+    ("permeability_section.is_permeability", "permeability_section.make_permeability_section"),
+    ("path_section.is_path", "path_section.make_path_section"),
+    ("front_section.is_front", "front_section.make_front_section"),
+    ("stiffness_facts.is_expansion", "expansion_section.make_expansion_section"),
 )
-"""What a page can show."""
-_SECTIONS = (
-    (is_stiffness, make_stiffness_section),
-    (is_permeability, make_permeability_section),
-    (is_path, make_path_section),
-    (is_front, make_front_section),
-    (is_expansion, make_expansion_section),
-)
-
-
-_OWN_SECTIONS: dict[type, Callable[[Any, int], Section]] = {
-    RveStudy: make_study_section,
-    ThermoelasticTable: make_temperature_section,
-    Sampled: make_sampling_section,
-    StructureStudy: make_structure_section,
-    MeasurementStudy: make_measurement_section,
-    ScaleSelection: make_scales_section,
-    Fused: make_fusion_section,
-    Registration: make_registration_section,
-    CoreStudy: make_core_section,
-    EquivalenceStudy: make_equivalence_section,
-    LatticeStudy: make_reactor_section,
-    HomogenizedLattice: make_constants_section,
-    TransportSolution: make_transport_section,
+_OWN_SECTIONS = {
+    "upscaling.rve_result.RveStudy": "study_section.make_study_section",
+    "cells.thermoelastic_table.ThermoelasticTable": "temperature_section.make_temperature_section",
+    "inference.sampled.Sampled": "sampling_section.make_sampling_section",
+    "structures.structure_study.StructureStudy": "structure_section.make_structure_section",
+    "inference.hierarchy_result.MeasurementStudy": "measurement_section.make_measurement_section",
+    "inference.scale_result.ScaleSelection": "scales_section.make_scales_section",
+    "fusion.fused.Fused": "fusion_section.make_fusion_section",
+    "registration.registration_result.Registration": "registration_section.make_registration_section",
+    "reactor.core_study.CoreStudy": "core_section.make_core_section",
+    "reactor.equivalence_study.EquivalenceStudy": "equivalence_section.make_equivalence_section",
+    "reactor.lattice_study.LatticeStudy": "reactor_section.make_reactor_section",
+    "reactor.homogenized_lattice.HomogenizedLattice": "reactor_section.make_constants_section",
+    "reactor.transport_result.TransportSolution": "reactor_section.make_transport_section",
 }
 
 
 def write_report(
-    result: Shown | Sequence[Shown], path: str | os.PathLike[str], *, title: str | None = None
+    result: Told | Sequence[Told], path: str | os.PathLike[str], *, title: str | None = None
 ) -> Path:
     """Write results and studies as one self-contained HTML page, whole or not at all.
 
@@ -133,7 +83,7 @@ def write_report(
     return write_text(path, render_page(results, title=title))
 
 
-def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
+def render_page(results: Sequence[Told], *, title: str | None = None) -> str:
     """Return the page of some results as HTML text.
 
     Args:
@@ -148,13 +98,23 @@ def render_page(results: Sequence[Shown], *, title: str | None = None) -> str:
     return template.render(title=heading, sections=sections, comparison=comparison)
 
 
-def _section(result: Shown, number: int) -> Section:
-    own = _OWN_SECTIONS.get(type(result))
+def _section(result: Told, number: int) -> Section:
+    own = _OWN_SECTIONS.get(_kind(result))
     if own is not None:
-        return own(result, number)
-    upscaled = cast("Upscaled", result)
-    made = next((make for known, make in _SECTIONS if known(upscaled)), make_section)
-    return made(upscaled, number)
+        return _named(own)(result, number)
+    found = next((make for known, make in _KINDS if _named(known)(result)), None)
+    return make_section(cast("Upscaled", result), number) if found is None else _named(found)(result, number)
+
+
+def _kind(result: Any) -> str:
+    """Name of a result's class as the tables above have it."""
+    return f"{type(result).__module__.removeprefix('scalebridge.')}.{type(result).__name__}"
+
+
+def _named(name: str) -> Callable[..., Any]:
+    """Load a function of this folder."""
+    module, _, function = name.partition(".")
+    return getattr(import_module(f"scalebridge.report.{module}"), function)
 
 
 def page_environment() -> Environment:
@@ -168,9 +128,9 @@ def page_environment() -> Environment:
     )
 
 
-def _checked(result: Shown | Sequence[Shown]) -> list[Shown]:
-    results: list[Shown] = [result] if isinstance(result, Shown) else _listed(result)
-    wrong = [type(item).__name__ for item in results if not isinstance(item, Shown)]
+def _checked(result: Any) -> list[Told]:
+    results = list(result) if isinstance(result, list | tuple) else [result]
+    wrong = [type(item).__name__ for item in results if not _is_shown(item)]
     if wrong or not results:
         raise InputError(
             "result",
@@ -181,5 +141,5 @@ def _checked(result: Shown | Sequence[Shown]) -> list[Shown]:
     return results
 
 
-def _listed(given: Any) -> list[Any]:
-    return list(given) if isinstance(given, list | tuple) else [given]
+def _is_shown(item: Any) -> bool:
+    return isinstance(item, Upscaled) or _kind(item) in _OWN_SECTIONS

@@ -4,6 +4,7 @@ import numpy as np
 
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.registration.matching import Step
 from scalebridge.registration.registration_result import Landmarks, Registration
 from scalebridge.registration.section_confidence import SectionConfidence
 from scalebridge.report.figures_registration import (
@@ -100,6 +101,7 @@ def level_table(found: Registration) -> Table:
             step.kind, typeset_number(step.spacing, 3),
             typeset_number(step.grid, 3) if step.grid else "affine",
             str(step.unknowns), f"{step.before:.4f}", f"{step.after:.4f}", str(step.evaluations),
+            *_held_out(step),
         ))
         for step in found.steps
     ]  # fmt: skip
@@ -111,8 +113,16 @@ def level_table(found: Registration) -> Table:
         "similarity before",
         "after",
         "evaluations",
+        "gain on held-out tissue, nats",
+        "kept",
     )
     return Table("Levels, coarse ones first", head, rows)
+
+
+def _held_out(step: Step) -> tuple[str, str]:
+    held = step.held_out
+    gain = "" if held is None else f"{held.gain:.4f} (chance {held.chance:.4f})"
+    return gain, "yes" if step.accepted else "no"
 
 
 def landmark_table(marks: Landmarks) -> Table:
@@ -154,7 +164,7 @@ def _blocks(found: Registration, told: Upscaled, key: str) -> list[Block]:
         Block(
             f"{key}-levels",
             "Level by level",
-            "Each level starts from the answer of the last one.",
+            "Each level starts from the answer of the last one. Kept if it betters tissue it did not see.",
             [draw_levels(found, f"{key}-costs")],
             level_table(found),
         ),

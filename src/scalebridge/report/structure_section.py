@@ -159,6 +159,29 @@ def memory_table(study: StructureStudy) -> Table:
     return Table("Memory of the points", ("", "size"), rows)
 
 
+def sharing_table(study: StructureStudy) -> Table | None:
+    """What sharing answers cost, by increments, as the samples saw it; None where points do not share."""
+    shared = [record for record in study.records if record.sharing > 0]
+    if not shared:
+        return None
+    every = max(1, -(-len(shared) // _MOST_ROWS))
+    rows = [
+        Row(
+            (
+                str(record.step),
+                typeset_number(record.factor, 5),
+                f"{int(record.sharing)} of {len(study.weights)}",
+                str(int(record.sampled)),
+                typeset_number(record.sharing_error, 2),
+                typeset_number(record.sharing_rms, 2),
+            )
+        )
+        for record in shared[::every]
+    ]
+    head = ("step", "factor", "points that share", "solved anew", "largest error", "rms error")
+    return Table("Points that share an answer, and those of them that were solved anew", head, rows)
+
+
 def _asked(study: StructureStudy) -> list[tuple[str, str]]:
     named: dict[str, Any] = {**study.inputs, **study.provenance.settings}
     return [(name.replace("_", " ").capitalize(), plain_text(value)) for name, value in named.items()]
@@ -189,6 +212,15 @@ def _blocks(study: StructureStudy, key: str, shown: Upscaled, stresses: list[Any
             "What the points remember, and what that takes.",
             [],
             memory_table(study),
+        ),
+        Block(
+            f"{key}-sharing",
+            "Shared answers",
+            "Points whose strains have agreed so far share an answer. At each increment some of them, chosen "
+            "at random, are solved anew along their own strains; errors are of their stresses, relative to "
+            "the largest stress of any point.",
+            [],
+            sharing_table(study),
         ),
         Block(
             f"{key}-checks",

@@ -49,7 +49,7 @@ def march_by_length(
                 return journey.outcome
             continue
         journey.direction = found.u - journey.trial.u
-        commit_increment(journey, found, corrections, settings.duration)
+        commit_increment(journey, found, corrections, settings.duration, every_iteration)
         if corrections <= EASY:
             journey.share = min(1.0, 2 * journey.share)
         journey.done += 1

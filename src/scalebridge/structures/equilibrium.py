@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from scalebridge.engine.path_sharing import PathShare
 from scalebridge.engine.point_engine import PointEngine
 from scalebridge.structures.assembly import Assembler, condensed
 from scalebridge.structures.conditions import Reduction
@@ -35,6 +36,8 @@ class Iteration:
         residual: relative to reactions and loads.
         length: of the last correction, 1 without a line search.
         outcome: "", "converged", or why the increment was given up.
+        of: "equilibrium", or "sharing": the residual is then the largest error of stress among points that
+            share answers and were solved anew.
     """
 
     step: int
@@ -44,6 +47,7 @@ class Iteration:
     residual: float
     length: float = 1.0
     outcome: str = ""
+    of: str = "equilibrium"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Structure:
         solver: of the linear systems.
         engine: the points.
         boundaries: unknowns of each component by name of boundary, for what is reported.
+        share: how far points share answers, None for not at all.
     """
 
     kinematics: Kinematics
@@ -67,6 +72,7 @@ class Structure:
     solver: LinearSolver
     engine: PointEngine
     boundaries: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    share: PathShare | None = None
 
 
 @dataclass(frozen=True)

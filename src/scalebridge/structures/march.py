@@ -60,6 +60,10 @@ class Record:
         micro_gap: J/m^3, largest difference of any point's mean of stress times strain from the product of
             the stress and strain that it handed up.
         micro_size: J/m^3, largest product of the sizes of these.
+        sharing: points that shared another's answer.
+        sampled: of these, how many were solved anew.
+        sharing_error: largest error of their stresses, relative to the largest stress of any point.
+        sharing_rms: root mean square of these.
     """
 
     step: int
@@ -74,6 +78,10 @@ class Record:
     movements: dict[str, list[float]] = field(default_factory=dict)
     micro_gap: float = 0.0
     micro_size: float = 0.0
+    sharing: float = 0.0
+    sampled: float = 0.0
+    sharing_error: float = 0.0
+    sharing_rms: float = 0.0
 
 
 @dataclass
@@ -89,6 +97,7 @@ class Journey:
         records: of every committed increment.
         iterations: rows of the residual table.
         outcome: how it went.
+        inexact: steps from which it went on in reduced precision, with the bounds of the error.
     """
 
     trial: Trial
@@ -99,6 +108,7 @@ class Journey:
     records: list[Record] = field(default_factory=list)
     iterations: list[Iteration] = field(default_factory=list)
     outcome: Outcome = Outcome.converged
+    inexact: list[dict[str, Any]] = field(default_factory=list)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint."""
@@ -116,6 +126,7 @@ class Journey:
             "factor": self.trial.factor,
             "records": [asdict(record) for record in self.records],
             "iterations": [asdict(row) for row in self.iterations],
+            "inexact": self.inexact,
         }
 
 
@@ -131,8 +142,13 @@ def set_out(structure: Structure, dt: float = 0.0) -> Journey | None:
     return None if trial is None else Journey(trial)
 
 
-def take_up(structure: Structure, plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> Journey:
-    """Return the journey that a checkpoint holds."""
+def take_up(
+    structure: Structure,
+    plain: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    archive: dict[str, Any] | None = None,
+) -> Journey:
+    """Return the journey that a checkpoint holds, or an archive's, which says how exact it is."""
     trial = Trial(
         structure, arrays["u"], arrays["across"], plain["factor"], arrays["answers"], arrays["tangents"]
     )
@@ -144,6 +160,7 @@ def take_up(structure: Structure, plain: dict[str, Any], arrays: dict[str, np.nd
         arrays["direction"],
         [Record(**record) for record in plain["records"]],
         [Iteration(**row) for row in plain["iterations"]],
+        inexact=plain.get("inexact", []) + ([] if archive is None else [{"step": plain["done"], **archive}]),
     )
 
 
@@ -190,7 +207,7 @@ def _step(
             if journey.share < smallest:
                 return False
             continue
-        commit_increment(journey, found, corrections, share * settings.duration)
+        commit_increment(journey, found, corrections, share * settings.duration, every_iteration)
         reached = 1.0 if last else reached + share
         if corrections <= EASY:
             journey.share = min(1.0, 2 * journey.share)
@@ -225,7 +242,9 @@ def narrator(journey: Journey, every_iteration: Callable[[Iteration], None]) -> 
     return say
 
 
-def commit_increment(journey: Journey, found: Trial, corrections: int, dt: float) -> None:
+def commit_increment(
+    journey: Journey, found: Trial, corrections: int, dt: float, every_iteration: Callable[[Iteration], None]
+) -> None:
     """Make an equilibrium the committed one, in the points and in the journey, and keep its record.
 
     Args:
@@ -233,8 +252,14 @@ def commit_increment(journey: Journey, found: Trial, corrections: int, dt: float
         found: the equilibrium.
         corrections: how many it took.
         dt: s, since the last one.
+        every_iteration: told what sharing answers cost, if points share.
     """
     structure, before = found.structure, journey.trial
+    audited = _audited(found)
+    if audited and audited["sharing"]:
+        row = _audit_row(journey, corrections, found.factor, audited)
+        journey.iterations.append(row)
+        every_iteration(row)
     structure.engine.commit(structure.engine.epoch)
     external, internal = works(before, found)
     last = journey.records[-1] if journey.records else Record(0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 1.0)
@@ -252,9 +277,36 @@ def commit_increment(journey: Journey, found: Trial, corrections: int, dt: float
             {name: [float(found.u[d].mean()) for d in dofs] for name, dofs in structure.boundaries.items()},
             found.stats.get("worst gap", 0.0),
             found.stats.get("worst size", 0.0),
+            **audited,
         )
     )
     journey.trial = replace(found)  # without what was worked out for it
+
+
+def _audited(found: Trial) -> dict[str, float]:
+    """Return what sharing answers costs, of an equilibrium that is not committed yet."""
+    engine, share = found.structure.engine, found.structure.share
+    said = {} if share is None else engine.audit(engine.epoch, share.sample, share.seed)
+    if not said:
+        return {}
+    largest = float(np.linalg.norm(found.answers, axis=1).max()) or 1.0
+    return {
+        "sharing": said["sharing"],
+        "sampled": said["sampled"],
+        "sharing_error": said["worst error"] / largest,
+        "sharing_rms": float(np.sqrt(said["squared errors"] / max(said["sampled"], 1.0))) / largest,
+    }
+
+
+def _audit_row(journey: Journey, corrections: int, factor: float, audited: dict[str, float]) -> Iteration:
+    """Return the row of the residual table that says what sharing answers costs."""
+    worst, count = audited["sharing_error"], int(audited["sampled"])
+    told = (
+        f"{int(audited['sharing'])} points share, {count} solved anew: error {worst:.1e} at most, "
+        f"{audited['sharing_rms']:.1e} rms"
+    )
+    step, increment = journey.done + 1, len(journey.records) + 1
+    return Iteration(step, increment, corrections, factor, worst, outcome=told, of="sharing")
 
 
 def works(before: Trial, after: Trial) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.engine.hashing import hash_call
-from scalebridge.engine.history_unit import HistoryUnit, UnitAnswer
+from scalebridge.engine.history_unit import BatchedUnit, HistoryUnit, UnitAnswer
+from scalebridge.engine.path_sharing import PathShare
 from scalebridge.laws.path_law import PathLaw, State
 from scalebridge.structures.solid_mesh import SolidMesh
 
@@ -234,6 +235,21 @@ def refuse_scales(solid: SolidMesh, unit: Any) -> None:
             got=f"a structure of {size:.3g} m with a representative volume of {edge:.3g} m",
             wanted="a volume that is smaller than the structure, in the same units",
             cure="check the unit of the mesh, and give the voxel's edge with its unit",
+        )
+
+
+def refuse_cheap(share: PathShare | None, unit: Any) -> None:
+    """Refuse shared answers where each point's own is a formula: looking for equal paths costs more.
+
+    Raises:
+        InputError: points share, and the unit answers for many at once.
+    """
+    if share is not None and isinstance(unit, BatchedUnit):
+        raise InputError(
+            "share",
+            got=f"{share.tolerance:.3g}, with a law at each point",
+            wanted="a representative volume at each point",
+            cure="leave share out: a law is evaluated sooner than points are compared",
         )
 
 

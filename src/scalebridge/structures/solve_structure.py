@@ -6,9 +6,10 @@ At each point stands a law, or a representative volume that is solved on the fly
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from scalebridge.core.errors import InputError, SolverError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import Outcome
 from scalebridge.core.units import positive_quantity
-from scalebridge.engine.checkpoint import latest_checkpoint
+from scalebridge.engine.archive import check_precision
+from scalebridge.engine.checkpoint import ARCHIVE, SCHEMA, latest_checkpoint
 from scalebridge.engine.history_unit import HistoryUnit
+from scalebridge.engine.path_sharing import PathShare, settle_share
 from scalebridge.engine.point_engine import PointEngine, load_checkpoint
 from scalebridge.structures.arc_length import march_by_length
 from scalebridge.structures.assembly import Assembler
@@ -37,11 +40,12 @@ from scalebridge.structures.linear_solver import (
     rigid_motions,
 )
 from scalebridge.structures.march import Journey, StepSettings, march, set_out, take_up, targets
-from scalebridge.structures.point_units import refuse_scales, unit_of
+from scalebridge.structures.point_units import refuse_cheap, refuse_scales, unit_of
 from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_engine import check_point_engine, on_every_rank, point_engine
 from scalebridge.structures.structure_log import Log, signatures
 from scalebridge.structures.structure_result import assemble_study
+from scalebridge.structures.structure_series import Series, check_series_format
 from scalebridge.structures.structure_study import StructureStudy
 
 
@@ -68,9 +72,13 @@ def solve_structure(
     workers: int | None = None,
     lazy: bool = True,
     state_memory: float | None = None,
+    share: PathShare | float | None = None,
     checkpoints: str | Path | None = None,
-    resume: bool = False,
+    archive: str | Path | None = None,
+    archive_precision: str = "int16",
+    resume: bool | Literal["archive"] = False,
     results: str | Path | None = None,
+    results_format: str = "vtu",
     watch: Sequence[int] = (),
     progress: bool | None = None,
     throw: bool = True,
@@ -104,10 +112,17 @@ def solve_structure(
         workers: threads of "local", processes of "dask".
         lazy: whether points share the elastic answer as long as it is exact.
         state_memory: bytes of state in memory for each process, beyond which it goes into mapped files.
+        share: largest difference of strain at which points share one answer, where their paths so far agreed
+            as well; a sample is solved anew at every increment (`PathShare` for more settings).
         checkpoints: folder for checkpoints, written after every step; none unless given.
-        resume: whether to go on from the last checkpoint in that folder, if there is one.
-        results: folder for a series of VTU files (`series.pvd`) and tables as CSV.
-        watch: points whose internal variables are kept, besides the most stressed one.
+        archive: folder in which every checkpoint is kept in reduced precision, to look back at.
+        archive_precision: "int16" (levels over the range of each block) or "float32".
+        resume: whether to go on from the last checkpoint in that folder, if there is one; "archive" from the
+            archive's last one, whose numbers are not exact.
+        results: folder for a series of fields in time and tables as CSV.
+        results_format: "vtu" (`series.pvd`) or "xdmf" (`series.xdmf`, HDF5 beside it).
+        watch: points whose internal variables are kept, besides the most stressed one, and whose micro fields
+            go into `results` at every increment (`micro-NUMBER.xdmf`).
         progress: whether to print the residual table as it grows; on a terminal unless given.
         throw: whether to raise when the path cannot be walked to its end.
 
@@ -141,8 +156,10 @@ def solve_structure(
     _refuse(mesh, rtol, max_iterations, max_cuts, control, steps)
     check_linear_method(linear_solver)
     check_point_engine(engine, workers)
-    unit = unit_of(material)
+    check_series_format(results_format)
+    unit, shared = unit_of(material), settle_share(share)
     refuse_scales(mesh, unit)
+    refuse_cheap(shared, unit)
     kinematics = make_kinematics(mesh, order, finite=bool(getattr(unit, "finite", False)), plane=plane)
     _refuse_points(watch, kinematics.points)
     reduction = reduce_unknowns(mesh, kinematics, given)
@@ -155,18 +172,18 @@ def solve_structure(
     )
     _refuse_unloaded(reduction.offset, forces)
     folder = None if checkpoints is None else Path(checkpoints)
-    if resume and folder is None:
-        raise InputError(
-            "resume", got="no folder of checkpoints", wanted="checkpoints=FOLDER", cure="name the folder"
-        )
+    kept = None if archive is None else (Path(archive), archive_precision)
+    _refuse_nowhere(resume, folder, kept)
     asked = {
         "order": order,
         "plane": plane,
         "control": control,
         "rtol": rtol,
         "steps": list(settings.factors),
+        "share": None if shared is None else asdict(shared),
     }
-    log = Log(folder, results, signatures(mesh, given, asked, unit), progress)
+    series = None if results is None else Series(Path(results), results_format, mesh, unit, tuple(watch))
+    log = Log(folder, series, signatures(mesh, given, asked, unit), progress, kept)
     watch_.lap("reading")
 
     def drive(points: PointEngine) -> StructureStudy:
@@ -178,10 +195,11 @@ def solve_structure(
             _solver(linear_solver, kinematics, reduction.transform, mesh.dim),
             points,
             {name: component_dofs(kinematics, mesh.facets(name)) for name in _named(given)},
+            shared,
         )
         journey = _begin(structure, log, resume, settings.duration)
         walk = _walker(control)
-        log.open(mesh, kinematics)
+        log.open(kinematics)
         outcome = walk(
             journey,
             settings,
@@ -195,24 +213,44 @@ def solve_structure(
         return study if outcome is Outcome.converged or not throw else _thrown(study, log)
 
     build = partial(_same, unit)
-    return on_every_rank(point_engine(engine, build, kinematics.points, lazy, state_memory, workers), drive)
+    where = point_engine(engine, build, kinematics.points, lazy, state_memory, workers, shared)
+    return on_every_rank(where, drive)
 
 
 def _same(unit: HistoryUnit) -> HistoryUnit:
     return unit
 
 
+def _refuse_nowhere(resume: Any, folder: Path | None, archive: tuple[Path, str] | None) -> None:
+    if resume not in (True, False, "archive"):
+        raise InputError("resume", got=repr(resume), wanted="True, False or 'archive'", cure="correct it")
+    if (resume or archive) and folder is None:
+        raise InputError(
+            "resume" if resume else "archive",
+            got="no folder of checkpoints",
+            wanted="checkpoints=FOLDER",
+            cure="name the folder",
+        )
+    if resume == "archive" and archive is None:
+        raise InputError("resume", got="no archive", wanted="archive=FOLDER", cure="name the folder")
+    if archive is not None:
+        check_precision(archive[1])
+
+
 def _walker(control: str) -> Any:
     return {"factor": march, "arc": march_by_length}[control]
 
 
-def _begin(structure: Structure, log: Log, resume: bool, duration: float) -> Journey:
+def _begin(structure: Structure, log: Log, resume: bool | str, duration: float) -> Journey:
     """Set out from rest, or from the last checkpoint."""
-    last = latest_checkpoint(log.folder) if resume and log.folder is not None else None
+    archived = resume == "archive" and log.archive is not None
+    folder = log.archive[0] if archived and log.archive is not None else log.folder
+    last = latest_checkpoint(folder) if resume and folder is not None else None
     if last is not None:
-        log.refuse_other(last)
-        header, arrays = load_checkpoint(structure.engine, last)
-        return take_up(structure, header["journey"], arrays)
+        schema = ARCHIVE if archived else SCHEMA
+        log.refuse_other(last, schema)
+        header, arrays = load_checkpoint(structure.engine, last, schema)
+        return take_up(structure, header["journey"], arrays, header.get("archive"))
     journey = set_out(structure, duration)
     if journey is None:
         raise SolverError("the points found no answer at rest; check the laws' parameters")

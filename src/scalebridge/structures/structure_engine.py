@@ -8,6 +8,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.engine.dask_engine import DaskEngine
 from scalebridge.engine.executors import check_workers, need_dask
 from scalebridge.engine.mpi_engine import MpiEngine, world
+from scalebridge.engine.path_sharing import PathShare
 from scalebridge.engine.point_engine import LocalEngine, PointEngine
 from scalebridge.engine.point_keeper import Build, KeeperSettings
 
@@ -48,7 +49,13 @@ def check_point_engine(engine: Any, workers: Any) -> None:
 
 
 def point_engine(
-    engine: str, build: Build, points: int, lazy: bool, budget: float | None, workers: int | None
+    engine: str,
+    build: Build,
+    points: int,
+    lazy: bool,
+    budget: float | None,
+    workers: int | None,
+    share: PathShare | None = None,
 ) -> PointEngine:
     """Make the engine of a name.
 
@@ -59,8 +66,10 @@ def point_engine(
         lazy: whether points share the elastic answer as long as it is exact.
         budget: bytes of state in memory for each process.
         workers: threads of "local", processes of "dask".
+        share: how far points share answers, None for not at all.
     """
-    settings = KeeperSettings(lazy, budget, workers if engine == "local" else None)
+    threads, tolerance = workers if engine == "local" else None, None if share is None else share.tolerance
+    settings = KeeperSettings(lazy, budget, threads, share=tolerance)
     if engine == "local":
         return LocalEngine(build, points, settings)
     if engine == "mpi":

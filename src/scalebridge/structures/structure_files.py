@@ -1,12 +1,7 @@
-"""Files of a structure: a VTU of every increment, the series that ties them together, tables as CSV."""
+"""Values of a structure's increment as files have them: fields on the mesh; what is seen of the mesh."""
 
-from pathlib import Path
-from xml.sax.saxutils import quoteattr
-
-import meshio
 import numpy as np
 
-from scalebridge.core.files import atomic_path, write_text
 from scalebridge.structures.equilibrium import Trial
 from scalebridge.structures.kinematics import Kinematics
 from scalebridge.structures.solid_mesh import KINDS, SolidMesh
@@ -18,43 +13,31 @@ def node_displacements(kinematics: Kinematics, u: np.ndarray) -> np.ndarray:
     return np.asarray(u)[kinematics.basis.nodal_dofs]
 
 
-def write_frame(path: Path, solid: SolidMesh, trial: Trial) -> Path:
-    """Write displacements, true stresses and strains of an increment as VTU.
+def frame_values(trial: Trial) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return displacements of nodes (nodes, 3), m, and means over elements by name.
 
-    Point data: displacement (m). Cell data, means over each element: stress (9 components, Pa), strain
-    (9 components; finite strain: the deformation gradient), equivalent stress (Pa).
+    Those are stress (9 components, Pa), strain (9; finite strain: the deformation gradient) and equivalent
+    stress (Pa); stresses are true ones.
 
     Args:
-        path: file to write, whole or not at all.
-        solid: the mesh.
         trial: an equilibrium.
     """
     k = trial.structure.kinematics
     loads = k.loads(trial.u, trial.across)
-    moved = node_displacements(k, trial.u)
     stresses = cauchy(trial.answers, loads).reshape(k.points, 9)
     strains = loads if k.finite else cauchy(loads, loads).reshape(k.points, 9)
     values = {"stress": stresses, "strain": strains, "equivalent stress": von_mises(trial.answers, loads)}
-    flat = len(moved) == 2
-    made = meshio.Mesh(
-        np.pad(solid.mesh.p, ((0, 1 if flat else 0), (0, 0))).T,
-        [(KINDS[solid.kind].cell, _vtk_cells(solid))],
-        point_data={"displacement": np.pad(moved, ((0, 1 if flat else 0), (0, 0))).T},
-        cell_data={name: [_means(k, value)] for name, value in values.items()},
-    )
-    with atomic_path(path) as part:
-        made.write(part, file_format="vtu")
-    return path
+    return _in_space(node_displacements(k, trial.u)), {name: _means(k, v) for name, v in values.items()}
 
 
-def write_series(folder: Path, frames: list[tuple[float, str]]) -> Path:
-    """Write the list of frames that ParaView opens as one series in time."""
-    rows = "".join(f"    <DataSet timestep={quoteattr(repr(t))} file={quoteattr(f)}/>\n" for t, f in frames)
-    text = (
-        '<?xml version="1.0"?>\n<VTKFile type="Collection" version="0.1">\n  <Collection>\n'
-        f"{rows}  </Collection>\n</VTKFile>\n"
-    )
-    return write_text(folder / "series.pvd", text)
+def mesh_places(solid: SolidMesh) -> tuple[np.ndarray, str, np.ndarray]:
+    """Return the nodes (nodes, 3), m, meshio's name of the elements, and their nodes in VTK's order."""
+    return _in_space(solid.mesh.p), KINDS[solid.kind].cell, _vtk_cells(solid)
+
+
+def _in_space(vectors: np.ndarray) -> np.ndarray:
+    """Return (n, 3) of (2 or 3, n): the plane lies at z = 0."""
+    return np.pad(vectors, ((0, 3 - len(vectors)), (0, 0))).T
 
 
 def _means(kinematics: Kinematics, values: np.ndarray) -> np.ndarray:

@@ -1,13 +1,13 @@
 """What a run leaves while it goes: the residual table on the terminal, checkpoints, frames."""
 
-import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from scalebridge.core.files import write_text
-from scalebridge.engine.checkpoint import read_head, refuse_other
+from scalebridge.engine.archive import archive_checkpoint
+from scalebridge.engine.checkpoint import SCHEMA, read_head, refuse_other
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.engine.point_engine import save_checkpoint
@@ -18,10 +18,8 @@ from scalebridge.structures.kinematics import Kinematics
 from scalebridge.structures.march import Journey
 from scalebridge.structures.micro_fields import micro_fields
 from scalebridge.structures.solid_mesh import SolidMesh
-from scalebridge.structures.structure_files import write_frame, write_series
+from scalebridge.structures.structure_series import Series
 from scalebridge.structures.structure_study import StructureStudy
-
-_FRAME = re.compile(r"frame-(\d{6})\.vtu")
 
 
 def signatures(
@@ -45,34 +43,39 @@ class Log:
 
     Args:
         folder: of checkpoints, None for none.
-        results: folder of frames and tables, None for none.
+        series: writes the fields of increments, None for none.
         hashes: what checkpoints belong to.
         show: whether to print the residual table; on a terminal unless given.
+        archive: folder of checkpoints in reduced precision, and that precision; None for none.
     """
 
     def __init__(
-        self, folder: Path | None, results: str | Path | None, hashes: dict[str, str], show: bool | None
+        self,
+        folder: Path | None,
+        series: Series | None,
+        hashes: dict[str, str],
+        show: bool | None,
+        archive: tuple[Path, str] | None = None,
     ):
         self.folder = folder
-        self.results = None if results is None else Path(results)
+        self.series = series
         self.hashes = hashes
+        self.archive = archive
         self.last: Path | None = None
         self.bytes = 0
         self._show = sys.stderr.isatty() if show is None else show
-        self._solid: SolidMesh | None = None
 
-    def open(self, solid: SolidMesh, kinematics: Kinematics) -> None:
+    def open(self, kinematics: Kinematics) -> None:
         """Begin: the head of the table."""
-        self._solid = solid
         if self._show:
             sys.stderr.write(
                 f"{kinematics.unknowns} unknowns, {kinematics.points} integration points\n"
                 f"{'step':>4} {'inc':>4} {'it':>3} {'factor':>12} {'residual':>10} {'length':>7}\n"
             )
 
-    def refuse_other(self, last: Path) -> None:
+    def refuse_other(self, last: Path, schema: str = SCHEMA) -> None:
         """Refuse a checkpoint that belongs to something else."""
-        refuse_other(read_head(last)[0], last, self.hashes)
+        refuse_other(read_head(last, schema)[0], last, self.hashes)
         self.last = last
 
     def iteration(self, row: Iteration) -> None:
@@ -84,14 +87,9 @@ class Log:
             )
 
     def increment(self, journey: Journey) -> None:
-        """Write the frame of an increment."""
-        if self.results is None or self._solid is None:
-            return
-        number = len(journey.records)
-        write_frame(self.results / f"frame-{number:06d}.vtu", self._solid, journey.trial)
-        times = [record.time for record in journey.records]
-        there = [i + 1 for i in range(number) if (self.results / f"frame-{i + 1:06d}.vtu").is_file()]
-        write_series(self.results, [(times[i - 1], f"frame-{i:06d}.vtu") for i in there])
+        """Write the fields of an increment."""
+        if self.series is not None:
+            self.series.increment(journey)
 
     def step(self, journey: Journey) -> None:
         """Write a checkpoint of a finished step."""
@@ -100,16 +98,19 @@ class Log:
         header = {**self.hashes, "journey": journey.plain()}
         engine = journey.trial.structure.engine
         self.last, self.bytes = save_checkpoint(engine, self.folder, journey.done, header, journey.arrays())
+        if self.archive is not None:
+            archive_checkpoint(self.last, self.archive[0], journey.done, self.archive[1])
         if self._show:
             sys.stderr.write(f"     checkpoint {self.last}\n")
 
     def close(self, study: StructureStudy) -> None:
         """Write the tables, and the micro fields of the points that were chosen."""
-        if self.results is None:
+        if self.series is None:
             return
-        write_text(self.results / "reactions.csv", study.reactions_csv())
-        write_text(self.results / "residuals.csv", study.residuals_csv())
+        folder = self.series.folder
+        write_text(folder / "reactions.csv", study.reactions_csv())
+        write_text(folder / "residuals.csv", study.residuals_csv())
         for point, state in study.micro.items():
             fields = micro_fields(study.unit, state, study.strains[point])
             if fields:
-                write_fields(self.results / f"micro-{point:06d}.vtkhdf", fields, study.unit.spacing)
+                write_fields(folder / f"micro-{point:06d}.vtkhdf", fields, study.unit.spacing)

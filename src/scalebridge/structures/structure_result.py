@@ -66,11 +66,16 @@ def assemble_study(
         stats={
             "unknowns": k.unknowns,
             "points": k.points,
-            "evaluations": len(journey.iterations),
+            "evaluations": sum(row.of == "equilibrium" for row in journey.iterations),
             "corrections": [record.iterations for record in journey.records],
             "bytes moved": getattr(structure.engine, "bytes_moved", 0),
         },
-        notes=(*solid.notes, *scale_notes(solid, unit, int(solid.mesh.nelements)), *softened),
+        notes=(
+            *solid.notes,
+            *scale_notes(solid, unit, int(solid.mesh.nelements)),
+            *softened,
+            *_inexact_notes(journey),
+        ),
         inputs={
             "mesh": solid.source,
             **describe_unit(unit),
@@ -119,6 +124,7 @@ def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
     ) + abs(journey.records[0].external if journey.records else 0.0)
     return (
         *_micro_checks(journey),
+        *_sharing_checks(journey),
         Check(
             "equilibrium",
             max(reached, default=float("nan")),
@@ -158,6 +164,35 @@ def _micro_checks(journey: Journey) -> tuple[Check, ...]:
             "tolerance is a hundred times that of its equilibrium.",
         ),
     )
+
+
+def _sharing_checks(journey: Journey) -> tuple[Check, ...]:
+    """What sharing answers cost, as far as the samples saw it; none where points do not share."""
+    share = journey.trial.structure.share
+    if share is None:
+        return ()
+    return (
+        Check(
+            "points that share an answer, worst of the samples",
+            max((record.sharing_error for record in journey.records), default=0.0),
+            share.error,
+            meaning="Points that shared an answer and were solved anew along their own strains: largest "
+            "error of their stresses, relative to the largest stress of any point at that increment; the "
+            "tolerance is the error asked for.",
+        ),
+    )
+
+
+def _inexact_notes(journey: Journey) -> tuple[str, ...]:
+    """Say where the path went on from an archive in reduced precision."""
+    told = []
+    for one in journey.inexact:
+        bounds = ", ".join(f"{name.removeprefix('state/')} {b:.1e}" for name, b in one["bounds"].items())
+        told.append(
+            f"After step {one['step']} the path went on from an archive in {one['precision']}: internal "
+            f"variables were off by at most {bounds or 'nothing'}."
+        )
+    return tuple(told)
 
 
 def _unbalanced(trial: Trial) -> float:

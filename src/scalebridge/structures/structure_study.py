@@ -122,7 +122,7 @@ class StructureStudy(Saved):
 
     def residuals_csv(self) -> str:
         """Return the residual table as CSV."""
-        head = ["step", "increment", "iteration", "factor", "residual", "length", "outcome"]
+        head = ["step", "increment", "iteration", "factor", "residual", "length", "outcome", "of"]
         return _csv(head, [list(asdict(row).values()) for row in self.iterations])
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class StructureStudy(Saved):
             "passed": self.passed,
             "outcome": {"code": self.outcome.name, "sentence": self.outcome.sentence},
             "checks": [check.to_dict() for check in self.checks],
-            "records": [asdict(record) for record in self.records],
+            "records": plain([asdict(record) for record in self.records]),
             "iterations": plain([asdict(row) for row in self.iterations]),
             "driven": {"boundary": self.driven[0], "axis": "xyz"[self.driven[1]]},
             "critical point": {
