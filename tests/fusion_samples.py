@@ -67,22 +67,44 @@ def correlation_in_space(problem, part, block, values):
     return same * np.exp(-scaled)
 
 
+def correlation_of_bands(problem, part, values):
+    """Correlation of two or three bands, by the textbook formula of partial correlations."""
+    names = problem.band_names
+    share = lambda a, b: (values[f"{part} ratio [{a}, {b}]"] - 1) / (values[f"{part} ratio [{a}, {b}]"] + 1)  # noqa: E731
+    found = np.eye(len(names))
+    for i in range(1, len(names)):
+        found[0, i] = found[i, 0] = share(names[0], names[i])
+    if len(names) == 3:
+        a, b = found[0, 1:]
+        found[1, 2] = found[2, 1] = share(*names[1:]) * np.sqrt((1 - a**2) * (1 - b**2)) + a * b
+    return found
+
+
+def design_of(problem, names):
+    """What every number of the field has of the shared coefficients, (dates, pixels, coefficients)."""
+    pixels = int(np.prod(problem.grid.shape))
+    whole = np.zeros((len(problem.days), problem.pixels, len(names)))
+    for place, band in enumerate([f" {b}" for b in problem.band_names] or [""]):
+        own = slice(place * pixels, (place + 1) * pixels)
+        whole[:, own, names.index(f"mean{band}")] = 1.0
+        for name, z in problem.covariates.items():
+            whole[:, own, names.index(f"{name}{band}")] = z
+    return whole
+
+
 def column_of(problem, names, observed, place, weights):
     """What one observation sees of the shared coefficients."""
-    column = np.zeros(len(names))
-    column[0] = 1.0
+    column = weights @ design_of(problem, names)[place]
     if f"{observed.name} bias" in names:
         column[names.index(f"{observed.name} bias")] = 1.0
     if observed.offset:
         column[names.index(f"{observed.name} offset {problem.date_text(place)}")] = 1.0
-    for name, z in problem.covariates.items():
-        column[names.index(name)] = weights @ z[place]
     return column
 
 
 def batch_answer(problem, values, block):
     """Log-likelihood, mean and standard deviation of all pixels and dates by one dense Gaussian process."""
-    days, pixels = problem.days, int(np.prod(problem.grid.shape))
+    days, pixels = problem.days, problem.pixels
     prior = np.zeros((len(days) * pixels,) * 2)
     for part in problem.model.parts:
         own = {k: values[f"{part} {k}"] for k in ("std", "time", "start", "slope") if f"{part} {k}" in values}
@@ -90,6 +112,8 @@ def batch_answer(problem, values, block):
             own["std"] = 1.0
         time = covariance_in_time(kind_of(part)[0], np.diff(days), own, problem.model.period)
         space = correlation_in_space(problem, part, block, values)
+        if problem.bands:
+            space = np.kron(correlation_of_bands(problem, part, values), space)
         if problem.labels:
             each = np.array([values[f"{part} std [{label}]"] for label in problem.labels])[problem.classes]
             space = space * each[:, None] * each[None]
@@ -98,7 +122,7 @@ def batch_answer(problem, values, block):
     spread = np.array([values[p] if isinstance(p, str) else p for _, p in problem.coefficients])
     rows, extra, columns, size = [], [], [], len(names)
     for o in problem.observed:
-        weights = o.weights.toarray()
+        weights = o.sees.toarray()
         for t, r in np.argwhere(np.isfinite(o.values)):
             whole = np.zeros(len(days) * pixels)
             whole[t * pixels : (t + 1) * pixels] = weights[r]
@@ -118,15 +142,12 @@ def batch_answer(problem, values, block):
                     else 1.0
                 )
                 cov[i, j] += values[f"{o.name} bias std"] ** 2 * fade
-    field = np.zeros((len(days) * pixels, size))
-    field[:, 0] = 1.0
-    for name, z in problem.covariates.items():
-        field[:, names.index(name)] = z.ravel()
+    field = design_of(problem, names).reshape(-1, size)
     cross = prior @ H.T + (field * spread**2) @ X.T
     solved = np.linalg.solve(cov, np.column_stack([y, cross.T]))
     log = -0.5 * (y @ solved[:, 0] + np.linalg.slogdet(cov)[1] + len(y) * np.log(2 * np.pi))
     variance = np.diag(prior) + (field**2) @ spread**2 - (cross * solved[:, 1:].T).sum(axis=1)
-    shape = (len(days), *problem.grid.shape)
+    shape = (len(days), *problem.field_shape)
     return log, (cross @ solved[:, 0]).reshape(shape), np.sqrt(variance).reshape(shape)
 
 

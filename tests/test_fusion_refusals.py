@@ -86,10 +86,18 @@ MISTAKES = {
     "a gate below one": (lambda: fuse(fine(), gate=0.5), "above 1"),
     "a negative lag": (lambda: fuse(fine(), lag=-1), "at least 0"),
     "a scene that there is not": (lambda: fuse(fine(), hold_out=[7]), "saw something"),
-    "iterative without parameters": (
-        lambda: fuse(fine(), FusionModel(space="across"), method="iterative"),
-        "all parameters",
+    "bands for one alone": (lambda: fuse([fine(bands="nir"), coarse()]), "name theirs"),
+    "bands that are fewer": (lambda: fine(data=np.ones((3, 2, 4, 4)), bands=("a", "b", "c")), "one for each"),
+    "a band twice": (lambda: fine(data=np.ones((3, 2, 4, 4)), bands=("a", "a")), "different names"),
+    "weights of nothing": (lambda: fine(bands={"red": 1.0, "nir": -1.0}), "add up to zero"),
+    "weights of text": (lambda: fine(bands={"red": "much"}), "add up to zero"),
+    "a band that is empty": (
+        lambda: fuse(fine(data=np.stack([FINE, np.nan * FINE], axis=1), bands=("a", "b"))),
+        "at least one",
     ),
+    "bands by expectation": (lambda: fuse(fine(bands="nir"), learn="em"), "'gradient'"),
+    "bands in tiles": (lambda: fuse(fine(bands="nir"), output="field.nc"), "without bands"),
+    "expectation across": (lambda: fuse(fine(), FusionModel(space="across"), learn="em"), "with 'blocks'"),
 }  # fmt: skip
 
 

@@ -34,6 +34,10 @@ class SensorTable(Table):
     bias: Literal["none", "constant", "ar1"] = "none"
     offset: bool = Field(default=False, description="whether each date has an offset")
     unit: str = "1"
+    bands: str | list[str] | dict[str, float] | None = Field(
+        default=None,
+        description="what is seen of several bands: a name, names along the second axis, or weights",
+    )
 
 
 class FusionModelTable(Table):

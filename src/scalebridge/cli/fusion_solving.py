@@ -18,7 +18,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.engine.store import Store
 from scalebridge.fusion.field_files import check_field_path, field_paths
 from scalebridge.fusion.fuse import fuse
-from scalebridge.fusion.fused import Fused, findings
+from scalebridge.fusion.fused import Fused, banded, findings
 from scalebridge.fusion.fusion_model import FusionModel
 from scalebridge.fusion.scene_files import GeoTiffs, open_arrays
 from scalebridge.fusion.sensors import Sensor
@@ -147,7 +147,7 @@ def show_fusion(out: Console, found: Fused, written: dict[str, Path]) -> None:
     """Print what was fused: parameters, skill, scenes left out, checks, notes, files."""
     _, rows, columns = found.shape
     sensors = ", ".join(o.name for o in found.problem.observed)
-    title = f"Field of {rows} x {columns} pixels on {len(found.days)} dates from {sensors}"
+    title = f"Field of {rows} x {columns} pixels{banded(found)} on {len(found.days)} dates from {sensors}"
     out.print(Text(title, style="bold"))
     table = plain_table("parameter", "value>", "within a factor>")
     for name, value in found.parameters.items():
@@ -159,8 +159,9 @@ def show_fusion(out: Console, found: Fused, written: dict[str, Path]) -> None:
         skill = plain_table("held out", "RMSE>", "bias>", "in 95 %>", "interpolated>")
         for row in found.held_out:
             base = row.baselines["linear interpolation"]
+            name = f"{row.sensor} {row.date}" if found.bands else row.date
             skill.add_row(
-                row.date, typeset_number(row.rmse, 3), typeset_number(row.bias, 2), f"{row.coverage:.1%}",
+                name, typeset_number(row.rmse, 3), typeset_number(row.bias, 2), f"{row.coverage:.1%}",
                 typeset_number(base, 3),
             )  # fmt: skip
         out.print(skill)

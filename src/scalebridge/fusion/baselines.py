@@ -80,11 +80,15 @@ def baseline_predictions(problem: Problem, name: str, place: int) -> dict[str, n
     blind = problem.without(name, place)
     fine = next(o for o in blind.observed if o.name == name)
     found = {"linear interpolation": interpolated(fine.values, problem.days, place)[0]}
-    coarse = [o for o in blind.observed if o.name != name and np.isfinite(o.values[place]).any()]
+    coarse = [
+        o
+        for o in blind.observed
+        if o.name != name and o.response == fine.response and np.isfinite(o.values[place]).any()
+    ]
     if coarse:
         found["last scene and coarse change"] = last_and_change(fine, coarse[0], problem.days, place)
         found["regression on the coarse"] = regressed(fine, coarse[0], place)
-    return {method: values + problem.centre for method, values in found.items()}
+    return {method: values + problem.level_of(fine) for method, values in found.items()}
 
 
 def _nearest(values: np.ndarray, days: np.ndarray, order: range) -> tuple[np.ndarray, np.ndarray]:

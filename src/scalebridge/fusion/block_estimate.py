@@ -8,7 +8,7 @@ import numpy as np
 from scalebridge.fusion.baselines import interpolated
 from scalebridge.fusion.block_engine import BlockData, Smoothed, smooth
 from scalebridge.fusion.calibration import calibrated
-from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
+from scalebridge.fusion.fusion_blocks import cut_blocks, field_of_blocks, out_of_blocks
 from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.learning import Learnt, learn, systems_of
 from scalebridge.fusion.robust import reweighted
@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
     """What is known of the field on the wanted dates.
 
     Args:
-        mean: (dates, rows, columns).
+        mean: (dates, rows, columns), or (dates, bands, rows, columns).
         std: the same.
         residuals: by sensor (dates, rows), standardised differences of observations to what the others say
             (of a smoother), or the past (of a filter).
@@ -164,8 +164,8 @@ def estimate_blocks(
     names = [name for name, _ in problem.coefficients]
     spread = np.sqrt(np.diag(found.shared.cov))
     return Estimate(
-        out_of_blocks(found.mean, problem.grid.shape, block) + problem.centre,
-        np.sqrt(np.maximum(out_of_blocks(found.variance, problem.grid.shape, block), 0.0)),
+        field_of_blocks(found.mean, problem, block) + problem.level,
+        np.sqrt(np.maximum(field_of_blocks(found.variance, problem, block), 0.0)),
         _residuals_by_sensor(problem, block, data, found),
         {n: (float(m), float(s)) for n, m, s in zip(names, found.shared.mean, spread, strict=True)},
         log,

@@ -39,7 +39,7 @@ def calibrated(problem: Problem, block: tuple[int, int], members: np.ndarray, le
     scores = [
         scene_scores(problem, block, members, learnt.values, o, int(place))
         for o in problem.observed
-        if o.factor == (1, 1)
+        if o.factor == (1, 1) and o.alone is not None
         for place in _scenes_between(o)
     ]
     found = [score for score in scores if len(score)]
@@ -56,7 +56,14 @@ def stretched(values: dict[str, float], by: float) -> dict[str, float]:
         >>> stretched({"ar1 std": 1.0, "ar1 time": 3.0, "ar1 std [2]": 2.0}, 1.5)
         {'ar1 std': 1.5, 'ar1 time': 3.0, 'ar1 std [2]': 3.0}
     """
-    return {n: v * by if n.split(" [")[0].rpartition(" ")[2] in _DEVIATIONS else v for n, v in values.items()}
+    relative = {n.split(" std [")[0] for n in values if " std [" in n}  # parts whose start is in units of it
+
+    def factor(name: str) -> float:
+        part, _, kind = name.split(" [", maxsplit=1)[0].rpartition(" ")
+        fixed = kind in ("start", "slope") and part in relative
+        return by if kind in _DEVIATIONS and not fixed else 1.0
+
+    return {n: v * factor(n) for n, v in values.items()}
 
 
 def scene_scores(
@@ -68,7 +75,7 @@ def scene_scores(
     place: int,
 ) -> np.ndarray:
     """Return a scene's absolute differences to its prediction without it, in units of their deviation."""
-    blind = problem.without(observed.name, place)
+    blind = problem.without(observed.scene or observed.name, place)
     layout, data = cut_blocks(blind, block, members)
     wanted = np.full(len(problem.days), -1)
     wanted[place] = 0
@@ -78,7 +85,10 @@ def scene_scores(
         for a in (observed.values, observed.scale)
     )
     noise = scale * values[f"{observed.name} noise"] ** 2 + values.get(f"{observed.name} offset", 0.0) ** 2
-    score = np.abs(found.mean[:, 0] - truth) / np.sqrt(found.variance[:, 0] + noise)
+    pixels = truth.shape[1]
+    assert observed.alone is not None  # noqa: S101
+    own = slice(observed.alone * pixels, (observed.alone + 1) * pixels)
+    score = np.abs(found.mean[:, 0, own] - truth) / np.sqrt(found.variance[:, 0, own] + noise)
     return score[np.isfinite(score)]
 
 

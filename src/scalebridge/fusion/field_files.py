@@ -5,7 +5,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Frame:
         dated: whether days are dates.
         unit: of its values.
         attributes: what else the file says.
+        bands: names; empty for a field without.
     """
 
     grid: Grid
@@ -40,11 +41,17 @@ class Frame:
     dated: bool
     unit: str
     attributes: Mapping[str, str]
+    bands: tuple[str, ...] = ()
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(dates, rows, columns)."""
-        return (len(self.days), *self.grid.shape)
+    def dims(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return ("time", *(("band",) if self.bands else ()), "y", "x")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(dates, rows, columns), or with bands second."""
+        return (len(self.days), *((len(self.bands),) if self.bands else ()), *self.grid.shape)
 
 
 def coordinates(frame: Frame) -> Any:
@@ -57,7 +64,9 @@ def coordinates(frame: Frame) -> Any:
     time = frame.days.astype(float)
     if frame.dated:
         time = np.round(time * 86400).astype("datetime64[s]").astype("datetime64[ns]")
-    coords = {"time": time, "y": frame.grid.axes[0], "x": frame.grid.axes[1]}
+    coords: dict[str, Any] = {"time": time, "y": frame.grid.axes[0], "x": frame.grid.axes[1]}
+    if frame.bands:
+        coords["band"] = list(frame.bands)
     found = xarray.Dataset(coords=coords, attrs=dict(frame.attributes))
     if frame.grid.crs is None:
         return found
@@ -134,7 +143,7 @@ def _netcdf(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
     with h5netcdf.File(part, "a") as file:
         for name in NAMES:
             made = file.create_variable(
-                name, ("time", "y", "x"), np.float64, chunks=_chunks(frame, piece), fillvalue=np.nan
+                name, frame.dims, np.float64, chunks=_chunks(frame, piece), fillvalue=np.nan
             )
             for key, text in described(frame).items():
                 made.attrs[key] = text
@@ -153,7 +162,7 @@ def _zarr(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
         for name in NAMES
     }
     for array in made.values():
-        array.attrs.update(described(frame) | {"_ARRAY_DIMENSIONS": ["time", "y", "x"]})
+        array.attrs.update(described(frame) | {"_ARRAY_DIMENSIONS": list(frame.dims)})
     yield _putter(made)
     zarr.consolidate_metadata(part, zarr_format=2)
 
@@ -200,13 +209,18 @@ def _tiffs(part: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
 def _putter(arrays: Mapping[str, Any]) -> Put:
     def put(window: Window, fields: Mapping[str, np.ndarray]) -> None:
         for name in NAMES:
-            arrays[name][(slice(None), *window)] = fields[name]
+            arrays[name][(*[slice(None)] * (fields[name].ndim - 2), *window)] = fields[name]
 
     return put
 
 
 def write_field(path: str | os.PathLike[str], frame: Frame, mean: np.ndarray, std: np.ndarray) -> Path:
-    """Write a field that is in memory; see `open_field`."""
+    """Write a field that is in memory; see `open_field`. Every band has GeoTIFFs of its own."""
+    if frame.bands and Path(path).suffix == ".tif":
+        for place, name in enumerate(frame.bands):
+            one = replace(frame, bands=())
+            write_field(_with_name(Path(path), name), one, mean[:, place], std[:, place])
+        return Path(path)
     with open_field(path, frame) as put:
         put(WHOLE, {"mean": mean, "std": std})
     return Path(path)
@@ -235,13 +249,20 @@ def read_field(path: Path, frame: Frame) -> Any:
 
 
 def field_paths(path: Path) -> list[Path]:
-    """Return the files that a field is written to."""
+    """Return the files that a field is written to; of several bands as GeoTIFFs, those that are there."""
+    banded = sorted(path.parent.glob(f"{path.stem}-*-mean.tif")) if path.suffix == ".tif" else []
+    if banded:
+        return [
+            file.with_name(file.name.replace("-mean.tif", f"-{name}.tif"))
+            for file in banded
+            for name in NAMES
+        ]
     return [_with_name(path, name) for name in NAMES] if path.suffix == ".tif" else [path]
 
 
-def _chunks(frame: Frame, piece: tuple[int, int]) -> tuple[int, int, int]:
-    dates, rows, columns = frame.shape
-    return min(dates, _DATES), min(rows, piece[0]), min(columns, piece[1])
+def _chunks(frame: Frame, piece: tuple[int, int]) -> tuple[int, ...]:
+    dates, *bands, rows, columns = frame.shape
+    return min(dates, _DATES), *bands, min(rows, piece[0]), min(columns, piece[1])
 
 
 def _with_name(path: Path, name: str) -> Path:

@@ -27,12 +27,14 @@ from scalebridge.fusion.fusion_checks import (
 from scalebridge.fusion.fusion_model import FusionModel
 from scalebridge.fusion.fusion_problem import Problem, gather
 from scalebridge.fusion.held_out import Farm, HeldOut, hold_out_scenes, scenes_to_hold
-from scalebridge.fusion.joint_estimate import estimate_iterative, estimate_sparse, learn_joint
+from scalebridge.fusion.joint_estimate import estimate_iterative, estimate_sparse
+from scalebridge.fusion.joint_learning import learn_joint, learn_window
 from scalebridge.fusion.learning import Learnt
 from scalebridge.fusion.robust import doubtful
 from scalebridge.fusion.scene import Scene, make_scene
 from scalebridge.fusion.sensors import Sensor
 from scalebridge.fusion.simulation import draw_blocks, draw_joint
+from scalebridge.fusion.sparse_factor import factor_package
 from scalebridge.fusion.tiled import estimate_tiles, learn_sample, work_folder
 
 Method = Literal["auto", "blocks", "sparse", "iterative"]
@@ -305,18 +307,21 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
             cure="write FusionModel(space='across')",
         )
     orders = sum(problem.model.orders)
-    size = len(problem.days) * problem.grid.shape[0] * problem.grid.shape[1] * orders
+    size = len(problem.days) * problem.pixels * orders
     why = (
         "footprints overlap or are not nested"
         if problem.block is None
         else "pixels are correlated across footprints"
     )
     if settings.method == "sparse" or (settings.method == "auto" and (size <= _SPARSE or orders > 1)):
-        return "sparse", f"{why}; {size} unknowns fit one sparse factor"
+        return "sparse", f"{why}; {size} unknowns fit one sparse factor, by {factor_package()}"
     return "iterative", f"{why}; {size} unknowns are too many for a sparse factor"
 
 
 def _learn(problem: Problem, method: str, settings: Settings) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
+    if problem.bands and settings.search.method == "em":
+        got, wanted = "'em' with bands", "'gradient', because correlations between bands have no such step"
+        raise InputError("learn", got=got, wanted=wanted, cure="leave it out")
     if method == "blocks":
         return learn_blocks(problem, _block(problem), settings.search)
     heavy = [o.name for o in problem.observed if o.tails is not None]
@@ -330,18 +335,15 @@ def _learn(problem: Problem, method: str, settings: Settings) -> tuple[Learnt, P
             "leave it out",
         )
         raise InputError("calibrate", got=f"True with the method '{method}'", wanted=wanted, cure=cure)
-    unknown = [p.name for p in problem.parameters if p.factor is not None]
-    if method == "iterative" and unknown:
-        raise InputError(
-            "parameters",
-            got=f"no value of {', '.join(unknown)}",
-            wanted="all parameters, because the iterative method has no likelihood",
-            cure="learn them on a part of the grid with method='sparse' and pass FusionModel(parameters=...)",
-        )
-    if method == "iterative":
-        known = {p.name: p.median for p in problem.parameters}
-        return Learnt(known, {}, float("nan"), 0, True, ()), problem, ()
-    return learn_joint(problem, settings.search), problem, ()
+    if settings.search.method == "em":
+        got, wanted = f"'em' with the method '{method}'", "'gradient', but with 'blocks'"
+        raise InputError("learn", got=got, wanted=wanted, cure="leave it out")
+    if method == "sparse":
+        return learn_joint(problem, settings.search), problem, ()
+    if any(p.factor is not None for p in problem.parameters):
+        return learn_window(problem, settings.search), problem, ()
+    known = {p.name: p.median for p in problem.parameters}
+    return Learnt(known, {}, float("nan"), 0, True, ()), problem, ()
 
 
 def _estimate(problem: Problem, method: str, settings: Settings, learnt: Learnt) -> Estimate:
@@ -395,6 +397,8 @@ def _notes(answer: Answer, settings: Settings) -> tuple[str, ...]:
         said.append(
             f"the search for parameters stopped after {learnt.steps} evaluations; it may not have ended"
         )
+    if learnt.source:
+        said.append(f"parameters were learnt from {learnt.source}, and are taken for all")
     if settings.search.calibrate:
         said.append(f"all standard deviations are {learnt.stretch:.3g} times the learnt ones, from scenes")
     said += [

@@ -12,6 +12,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
+from scalebridge.fusion.bands import band_correlation
 from scalebridge.fusion.block_estimate import Estimate, Gated
 from scalebridge.fusion.field_files import (
     Frame,
@@ -27,7 +28,6 @@ from scalebridge.fusion.held_out import HeldOut, overall
 from scalebridge.fusion.learning import Learnt
 
 SCHEMA = "scalebridge/fusion/1"
-_DIMS = ("time", "y", "x")
 
 
 class Written(NamedTuple):
@@ -55,7 +55,8 @@ class Fused(Saved):
     """A field at the finest resolution, on every date, with its standard deviation.
 
     Args:
-        mean: (dates, rows, columns), in the unit of the data.
+        mean: (dates, rows, columns), in the unit of the data; (dates, bands, rows, columns) where sensors
+            name bands.
         std: standard deviation of the field itself, without the noise of any sensor.
         days: (dates,).
         problem: what was fused, without the scenes that were left out.
@@ -130,8 +131,9 @@ class Fused(Saved):
             return read_field(self.written.file, self.frame)
         found = coordinates(self.frame)
         told = described(self.frame)
-        found = found.assign(mean=(_DIMS, self.mean, told), std=(_DIMS, self.std, told))
-        return found if self.draws is None else found.assign(draws=(("draw", *_DIMS), self.draws, told))
+        dims = self.frame.dims
+        found = found.assign(mean=(dims, self.mean, told), std=(dims, self.std, told))
+        return found if self.draws is None else found.assign(draws=(("draw", *dims), self.draws, told))
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the field: .nc (NetCDF), .zarr, or .tif (two COGs, `NAME-mean.tif` and `NAME-std.tif`).
@@ -153,11 +155,24 @@ class Fused(Saved):
         """Where the field lies."""
         told = {"method": self.method, "title": "fused field", "schema": SCHEMA}
         grid = self.problem.grid if self.written is None else self.written.grid
-        return Frame(grid, self.days, self.problem.dated, self.unit, told)
+        return Frame(grid, self.days, self.problem.dated, self.unit, told, self.bands)
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands; empty for a field without."""
+        return self.problem.band_names
+
+    @property
+    def correlations(self) -> dict[str, np.ndarray]:
+        """Correlation of the bands' innovations by part of the field, (bands, bands); empty without bands."""
+        if not self.bands:
+            return {}
+        parts, values = self.problem.model.parts, self.parameters
+        return {part: np.asarray(band_correlation(part, self.bands, values)) for part in parts}
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Dates, rows and columns of the whole field."""
+        """Dates, rows and columns of the whole field, of each band."""
         return (
             len(self.days),
             *(self.problem.grid.shape if self.written is None else self.written.grid.shape),
@@ -178,13 +193,24 @@ class Fused(Saved):
         return _as_dict(self)
 
 
+def banded(found: Fused) -> str:
+    """Return what a title says of bands."""
+    return f" in {len(found.bands)} bands ({', '.join(found.bands)})" if found.bands else ""
+
+
 def findings(found: Fused) -> list[str]:
     """Return what the fusion found, in sentences."""
     said = [f"method '{found.method}': {found.why}"]
+    if found.learnt.spread:
+        said.append(f"parameters found in {found.learnt.steps} evaluations of the likelihood and its slope")
     said += [
         f"left out: {g.sensor} {g.date}, off by {g.score / g.usual:.3g} times what is usual"
         for g in found.gated
     ]
+    for part, table in found.correlations.items():
+        pairs = zip(*np.triu_indices(len(found.bands), 1), strict=True)
+        told = ", ".join(f"{found.bands[i]} and {found.bands[j]} {table[i, j]:.3f}" for i, j in pairs)
+        said += [f"correlation of innovations of '{part}': {told}"] if told else []
     skill = found.skill
     if skill:
         others = ", ".join(f"{k} {v:.4g}" for k, v in skill.items() if k not in ("rmse", "coverage"))
@@ -200,7 +226,7 @@ def _summary(found: Fused) -> list[str]:
     average, spread = found.totals
     unit = "" if found.unit == "1" else f" {found.unit}"
     sensors = ", ".join(o.name for o in found.problem.observed)
-    lines = [f"Field of {rows} x {columns} pixels on {len(found.days)} dates from {sensors}"]
+    lines = [f"Field of {rows} x {columns} pixels{banded(found)} on {len(found.days)} dates from {sensors}"]
     lines.append(f"  mean {average:.5g}{unit}, std {spread:.3g}{unit}")
     for name, value in found.parameters.items():
         spread = found.learnt.spread.get(name)
@@ -232,7 +258,10 @@ def _as_dict(found: Fused) -> dict[str, Any]:
         "coefficients": {
             name: {"mean": mean, "std": std} for name, (mean, std) in found.estimate.coefficients.items()
         },
+        "bands": found.bands,
+        "correlations": {part: table.tolist() for part, table in found.correlations.items()},
         "stretch": found.learnt.stretch,
+        "learning": {"evaluations": found.learnt.steps, "converged": found.learnt.converged},
         "log likelihood": found.estimate.log_likelihood,
         "gated": [g._asdict() for g in found.gated],
         "held out": [h._asdict() for h in found.held_out],

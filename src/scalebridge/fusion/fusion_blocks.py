@@ -39,7 +39,7 @@ def cut_blocks(
     layout = Layout(
         problem.model, problem.parameters, pixel_distance(block, problem), steps,
         tuple(o.name for o in problem.observed), biases, tuple(prior for _, prior in problem.coefficients),
-        patterns, problem.labels,
+        patterns, problem.labels, problem.band_names,
     )  # fmt: skip
     observe, fields = _observation(problem, layout, block, rows)
     columns, own = _columns(problem, block, rows, chosen)
@@ -81,7 +81,16 @@ def _sorted_by_block(array: np.ndarray, shape: tuple[int, ...], inner: tuple[int
 
 
 def _pixel_blocks(array: np.ndarray, problem: Problem, block: tuple[int, int]) -> np.ndarray:
-    return _sorted_by_block(array, problem.grid.shape, block)
+    """Sort (dates, pixels), band after band, by footprint."""
+    bands = np.split(array, max(len(problem.bands), 1), axis=1)
+    return np.concatenate([_sorted_by_block(band, problem.grid.shape, block) for band in bands], axis=2)
+
+
+def field_of_blocks(array: np.ndarray, problem: Problem, block: tuple[int, int]) -> np.ndarray:
+    """Put (footprints, dates, pixels) of a field back: (dates, rows, columns), or with bands second."""
+    bands = np.split(array, max(len(problem.bands), 1), axis=2)
+    whole = [out_of_blocks(band, problem.grid.shape, block) for band in bands]
+    return np.stack(whole, axis=1) if problem.bands else whole[0]
 
 
 def out_of_blocks(array: np.ndarray, shape: tuple[int, int], inner: tuple[int, int]) -> np.ndarray:
@@ -111,7 +120,7 @@ def _observation(
     problem: Problem, layout: Layout, block: tuple[int, int], rows: list[int]
 ) -> tuple[Rows, Rows]:
     """What each row sees of the state: the first layer of every part, and its bias."""
-    pixels = block[0] * block[1]
+    pixels = layout.pixels
     first = np.concatenate([[0], np.cumsum([pixels * order for order in problem.model.orders])])
     states = int(first[-1]) + sum(b.rows for b in layout.biases)
     field = np.zeros((pixels, states))
@@ -128,12 +137,12 @@ def _observation(
 
 
 def _means(observed: Observed, block: tuple[int, int]) -> np.ndarray:
-    """The rows of a footprint as means of its pixels, (rows, pixels)."""
+    """The rows of a footprint as means of its pixels, (rows, pixels of all bands)."""
     assert observed.factor is not None  # noqa: S101
     down, across = (
         np.kron(np.eye(b // f), np.full((1, f), 1.0 / f)) for b, f in zip(block, observed.factor, strict=True)
     )
-    return np.kron(down, across)
+    return np.kron(np.array(observed.response)[None], np.kron(down, across))
 
 
 def sparse_rows(dense: np.ndarray) -> Rows:
@@ -153,22 +162,49 @@ def _columns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the regressors of all rows and of the field: shared, or by footprint with covariates."""
     names = [name for name, _ in problem.coefficients]
-    dates, pixels = len(problem.days), block[0] * block[1]
-    shared, field = np.zeros((dates, sum(rows), len(names))), np.zeros((dates, pixels, len(names)))
-    shared[..., 0] = field[..., 0] = 1.0
+    means = np.concatenate([_means(o, block) for o in problem.observed])
+    fields = field_regressors(problem, block, chosen if problem.covariates else chosen[:1])
+    whole = means @ fields
     for number, o in enumerate(problem.observed):
         own = slice(sum(rows[:number]), sum(rows[: number + 1]))
         if f"{o.name} bias" in names:
-            shared[:, own, names.index(f"{o.name} bias")] = 1.0
+            whole[:, :, own, names.index(f"{o.name} bias")] += 1.0
         for t in np.flatnonzero(np.isfinite(o.values).any(axis=1)) if o.offset else ():
-            shared[t, own, names.index(f"{o.name} offset {problem.date_text(t)}")] = 1.0
-    if not problem.covariates:
-        return shared, field
-    whole = np.repeat(shared[None], len(chosen), axis=0)
-    fields = np.repeat(field[None], len(chosen), axis=0)
-    means = np.concatenate([_means(o, block) for o in problem.observed])
-    for name, values in problem.covariates.items():
-        sorted_values = _pixel_blocks(values, problem, block)[chosen]
-        fields[..., names.index(name)] = sorted_values
-        whole[..., names.index(name)] = sorted_values @ means.T
-    return whole, fields
+            whole[:, t, own, names.index(f"{o.name} offset {problem.date_text(t)}")] += 1.0
+    return (whole, fields) if problem.covariates else (whole[0], fields[0])
+
+
+def field_regressors(problem: Problem, block: tuple[int, int], chosen: np.ndarray) -> np.ndarray:
+    """Return what the field has of each coefficient.
+
+    Args:
+        problem: the problem.
+        block: pixels of a footprint.
+        chosen: numbers of the footprints that are wanted.
+
+    Returns:
+        (footprints, dates, pixels of all bands, coefficients).
+    """
+    names = [name for name, _ in problem.coefficients]
+    bands = [f" {name}" for name in problem.band_names] or [""]
+    shape = (len(chosen), len(problem.days), len(bands), block[0] * block[1], len(names))
+    whole = np.zeros(shape)
+    for place, band in enumerate(bands):
+        whole[:, :, place, :, names.index(f"mean{band}")] = 1.0
+        for name, z in problem.covariates.items():
+            own = _sorted_by_block(z, problem.grid.shape, block)[chosen]
+            whole[:, :, place, :, names.index(f"{name}{band}")] = own
+    return whole.reshape(*shape[:2], -1, len(names))
+
+
+def block_order(shape: tuple[int, int], block: tuple[int, int]) -> np.ndarray:
+    """Return the pixels, footprint by footprint.
+
+    Example:
+        >>> block_order((2, 4), (2, 2)).tolist()
+        [0, 1, 4, 5, 2, 3, 6, 7]
+    """
+    number = np.arange(shape[0] * shape[1]).reshape(
+        shape[0] // block[0], block[0], shape[1] // block[1], block[1]
+    )
+    return number.transpose(0, 2, 1, 3).ravel()

@@ -1,12 +1,13 @@
 """What a field may do in time and space: the model of a fusion, and its parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.errors import InputError
+from scalebridge.fusion.bands import ratio_priors
 from scalebridge.fusion.system import LOCAL_SPACES, ORDERS
 from scalebridge.io.stored import nearest
 
@@ -29,7 +30,8 @@ class FusionModel:
         nugget: whether a share of each correlated part is independent by pixel.
         parameters: values that are known, by name: "random-walk std", "ar1 time", "ar1 length",
             "viirs noise", ... Standard deviations are in the unit of the data, times in days, lengths in
-            that of the grid's coordinates.
+            that of the grid's coordinates. Of bands: "random-walk std [red]", and "random-walk ratio [red,
+            nir]", (1 + r) / (1 - r) for a correlation r of their innovations; see `bands.band_correlation`.
         priors: by name, (median, factor): log-normal with 68 % within a factor of the median. Every parameter
             has one, wide unless given, so that none collapses to zero.
         period: of "seasonal", days.
@@ -136,26 +138,38 @@ class Scales:
     pixel: float
 
 
-def part_parameters(model: FusionModel, scales: Scales, classes: tuple[int, ...] = ()) -> list[Parameter]:
+def part_parameters(
+    model: FusionModel,
+    scales: Scales,
+    classes: Sequence[int | str] = (),
+    sizes: Sequence[float] = (),
+    bands: Sequence[str] = (),
+) -> list[Parameter]:
     """Return the parameters of all parts, with their priors.
 
     Args:
         model: the model.
         scales: sizes for the priors.
-        classes: labels of the land cover, whose standard deviations differ; none for one for all.
+        classes: labels of land cover and bands, whose standard deviations differ; none for one for all. With
+            them, "start" and "slope" are in units of these.
+        sizes: by label, its spread in units of all; ones unless given.
+        bands: names, whose innovations are correlated.
     """
     found: dict[str, tuple[float, float]] = {}
     for part in model.parts:
         kind = kind_of(part)[0]
         own = [f" [{label}]" for label in classes] or [""]
-        for label in own:
-            found[f"{part} std{label}"] = _std_prior(kind, scales)
+        median, factor = _std_prior(kind, scales)
+        for label, size in zip(own, sizes or [1.0] * len(own), strict=True):
+            found[f"{part} std{label}"] = (median * size, factor)
         if kind in ("ar1", "matern-3/2", "matern-5/2"):
             found[f"{part} time"] = (max(scales.span / 3, 2 * scales.gap), 3.0)
+        unit = median if classes else 1.0
         if kind in ("random-walk", "trend", "seasonal"):
-            found[f"{part} start"] = (scales.spread, 3.0)
+            found[f"{part} start"] = (scales.spread / unit, 3.0)
         if kind == "trend":
-            found[f"{part} slope"] = (scales.spread / scales.span, 5.0)
+            found[f"{part} slope"] = (scales.spread / scales.span / unit, 5.0)
+        found |= ratio_priors(part, bands)
         if model.space_of(part) != "independent":
             found[f"{part} length"] = (scales.edge / 2, 3.0)
             if model.nugget and model.space_of(part) != "across":

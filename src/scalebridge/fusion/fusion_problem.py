@@ -9,10 +9,19 @@ import scipy.sparse as sp
 
 from scalebridge.core.errors import InputError
 from scalebridge.core.transfer import Transfer
+from scalebridge.fusion.bands import (
+    Band,
+    band_names,
+    banded_classes,
+    describe_bands,
+    response_of,
+    split_bands,
+)
 from scalebridge.fusion.fusion_grid import Grid, footprint_corners, index_grid
 from scalebridge.fusion.fusion_model import FusionModel, Parameter, Scales, part_parameters, settle
 from scalebridge.fusion.sensor_headers import all_days, checked_sensors, finest_sensor, nested_footprint
 from scalebridge.fusion.sensors import Sensor
+from scalebridge.fusion.stations import pixels_of, station_image
 from scalebridge.grids.footprints import WeightedFootprint, blur_weights, overlap_weights
 from scalebridge.grids.transfers import BlockAverage
 
@@ -34,6 +43,8 @@ class Observed:
         shape: of an image, rows and columns; (stations,).
         tails: degrees of freedom of Student's noise; None for normal noise.
         weight: (dates, rows), of every observation with heavy-tailed noise, once it is found.
+        response: weight of each band of the field in a value; (1,) where the field has no bands.
+        scene: the sensor that this is one band of; its own name where it is not.
     """
 
     name: str
@@ -47,6 +58,23 @@ class Observed:
     shape: tuple[int, ...]
     tails: float | None = None
     weight: np.ndarray | None = None
+    response: tuple[float, ...] = (1.0,)
+    scene: str = ""
+
+    @property
+    def alone(self) -> int | None:
+        """Position of the band that it sees alone and as it is, None where it sees several."""
+        seen = np.flatnonzero(self.response)
+        return int(seen[0]) if len(seen) == 1 and self.response[seen[0]] == 1.0 else None
+
+    @property
+    def sees(self) -> sp.csr_matrix:
+        """Footprint and response as a matrix, (rows, bands * pixels)."""
+        return sp.csr_matrix(sp.kron(np.array(self.response)[None], self.weights))
+
+    def named(self, name: str) -> bool:
+        """Whether this is the sensor of a name, or one of its bands."""
+        return name in (self.name, self.scene)
 
     @property
     def noise_scale(self) -> np.ndarray:
@@ -72,12 +100,13 @@ class Problem:
         observed: what the sensors saw.
         model: of the field.
         covariates: by name, (dates, pixels).
-        classes: (pixels,), position of each pixel's class among `labels`.
-        labels: of the classes; empty for one class.
-        centre: what was taken off all values.
+        classes: (pixels,), position of each pixel's class among `labels`; band by band where there are bands.
+        labels: of the classes and bands; empty for one class.
+        centre: what was taken off all values of a field without bands.
         scales: sizes for the priors.
         unit: of the values.
         shared: the coefficients, where they are those of a larger problem that this one is a part of.
+        bands: of the field; empty for a field without.
     """
 
     grid: Grid
@@ -87,11 +116,40 @@ class Problem:
     model: FusionModel
     covariates: Mapping[str, np.ndarray]
     classes: np.ndarray
-    labels: tuple[int, ...]
+    labels: tuple[int | str, ...]
     centre: float
     scales: Scales
     unit: str
     shared: tuple[tuple[str, float | str], ...] | None = None
+    bands: tuple[Band, ...] = ()
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Names of the bands."""
+        return tuple(band.name for band in self.bands)
+
+    @property
+    def field_shape(self) -> tuple[int, ...]:
+        """Shape of the field on one date: rows and columns, and bands before them."""
+        return (*([len(self.bands)] if self.bands else []), *self.grid.shape)
+
+    @property
+    def pixels(self) -> int:
+        """Numbers that the field has on one date."""
+        return len(self.classes)
+
+    @property
+    def level(self) -> float | np.ndarray:
+        """What was taken off the field, by band where there are bands."""
+        return np.array([b.centre for b in self.bands])[:, None, None] if self.bands else self.centre
+
+    def level_of(self, observed: Observed) -> float:
+        """Return what was taken off the values of a sensor."""
+        return _weighted(observed.response, [b.centre for b in self.bands] or [self.centre])
+
+    def _spread_of(self, observed: Observed) -> float:
+        """By which the priors of a sensor are set."""
+        return _weighted(np.abs(observed.response), [b.spread for b in self.bands] or [self.scales.spread])
 
     @property
     def block(self) -> tuple[int, int] | None:
@@ -106,17 +164,19 @@ class Problem:
         for o in self.observed:
             if o.learn_noise:
                 seen = o.scale[np.isfinite(o.values)]
-                start = 1.0 if len(seen) and seen.std() > 0 else self.scales.spread / 10
+                start = 1.0 if len(seen) and seen.std() > 0 else self._spread_of(o) / 10
                 found[f"{o.name} noise"] = (start, 5.0)
             else:
                 known.append(Parameter(f"{o.name} noise", 1.0))
             if o.bias != "none":
-                found[f"{o.name} bias std"] = (self.scales.spread / 4, 5.0)
+                found[f"{o.name} bias std"] = (self._spread_of(o) / 4, 5.0)
             if o.bias == "ar1":
                 found[f"{o.name} bias time"] = (max(self.scales.span / 3, 1.0), 5.0)
             if o.offset:
-                found[f"{o.name} offset"] = (self.scales.spread / 10, 5.0)
-        parts = part_parameters(self.model, self.scales, self.labels)
+                found[f"{o.name} offset"] = (self._spread_of(o) / 10, 5.0)
+        size = {f"{b.name}": b.spread / self.scales.spread for b in self.bands}
+        sizes = [s for s in size.values() for _ in range(len(self.labels) // max(len(size), 1))]
+        parts = part_parameters(self.model, self.scales, self.labels, sizes, self.band_names)
         every = [*parts, *settle(found, self.model), *known]
         unknown = (set(self.model.parameters) | set(self.model.priors)) - {p.name for p in every}
         if unknown:
@@ -134,12 +194,16 @@ class Problem:
         """Regression coefficients by name, each with its prior: a deviation, or a parameter's name."""
         if self.shared is not None:
             return list(self.shared)
-        wide = self.model.mean_std or 10.0 * self.scales.spread
-        found: list[tuple[str, float | str]] = [("mean", wide)]
-        found += [(name, wide / max(float(np.std(z)), 1e-12)) for name, z in self.covariates.items()]
+        found: list[tuple[str, float | str]] = []
+        sizes = [(f" {b.name}", b.spread) for b in self.bands] or [("", self.scales.spread)]
+        for name, z in [("mean", np.ones(1)), *self.covariates.items()]:
+            size = 1.0 if name == "mean" else max(float(np.std(z)), 1e-12)
+            found += [
+                (f"{name}{band}", (self.model.mean_std or 10.0 * spread) / size) for band, spread in sizes
+            ]
         for o in self.observed:
             if o.bias != "none":
-                found.append((f"{o.name} bias", wide))
+                found.append((f"{o.name} bias", self.model.mean_std or 10.0 * self._spread_of(o)))
             if o.offset:
                 dates = np.flatnonzero(np.isfinite(o.values).any(axis=1))
                 found += [(f"{o.name} offset {self.date_text(t)}", f"{o.name} offset") for t in dates]
@@ -150,15 +214,19 @@ class Problem:
         return day_text(float(self.days[place]), self.dated)
 
     def without(self, name: str, place: int) -> "Problem":
-        """Return the problem without what a sensor saw on one date."""
+        """Return the problem without what a sensor saw on one date, all its bands or the named one."""
         changed = []
         for o in self.observed:
             values = o.values
-            if o.name == name:
+            if o.named(name):
                 values = values.copy()
                 values[place] = np.nan
             changed.append(replace(o, values=values))
         return replace(self, observed=tuple(changed))
+
+
+def _weighted(weights: Any, values: Sequence[float]) -> float:
+    return float(np.dot(weights, values))
 
 
 def partition(factors: Sequence[tuple[int, int] | None]) -> tuple[int, int] | None:
@@ -212,21 +280,32 @@ def gather(
     Raises:
         InputError: no sensor of pixels, dates and numbers mixed, footprints off the grid, other systems, ...
     """
-    sensors = checked_sensors(sensors)
+    pairs = split_bands(checked_sensors(sensors))
+    sensors = checked_sensors([sensor for sensor, _ in pairs])
     finest = finest_sensor(sensors)
     grid = finest.grid or index_grid((finest.shape[1], finest.shape[2]))
     days = all_days(sensors, dates)
     values = {s.name: s.values * s.factor_to(finest.unit) for s in sensors}
-    centre = float(np.nanmean(values[finest.name]))
-    spread = float(np.nanstd(values[finest.name])) or 1.0
-    observed = tuple(_observe(s, finest, grid, values[s.name], days, centre) for s in sensors)
-    pixels = grid.shape[0] * grid.shape[1]
+    names = band_names(sensors)
+    bands = describe_bands(sensors, values, names)
+    centre = 0.0 if bands else float(np.nanmean(values[finest.name]))
+    spread = float(np.sqrt(np.mean([b.spread**2 for b in bands]))) if bands else 0.0
+    spread = spread or float(np.nanstd(values[finest.name])) or 1.0
+    observed = []
+    for sensor, scene in pairs:
+        response = response_of(sensor, names)
+        level = _weighted(response, [b.centre for b in bands] or [centre])
+        seen = _observe(sensor, finest, grid, values[sensor.name], days, level)
+        observed.append(replace(seen, response=response, scene=scene))
     place, labels = class_places(classes, grid.shape)
-    told = covariate_arrays(covariates, days, grid.shape, pixels)
+    if names:
+        place, labels = banded_classes(place, labels, names)
+    told = covariate_arrays(covariates, days, grid.shape, grid.shape[0] * grid.shape[1])
     scales = scales_of(grid, days, finest, [o.factor for o in observed], spread)
     return Problem(
-        grid, days, finest.dated, observed, model, told, place, labels, centre, scales, finest.unit
-    )
+        grid, days, finest.dated, tuple(observed), model, told, place, labels, centre, scales, finest.unit,
+        bands=bands,
+    )  # fmt: skip
 
 
 def scales_of(
@@ -325,7 +404,7 @@ def _own_transfer(sensor: Sensor, grid: Grid, values: np.ndarray) -> Transfer:
 
 
 def _stations(sensor: Sensor, grid: Grid) -> tuple[Transfer, None, np.ndarray]:
-    at, kept = _pixels_of(sensor, grid)
+    at, kept = pixels_of(sensor, grid)
     _refuse_outside(sensor, kept, sensor.values)
     pixel = at[kept]
     rows = np.arange(len(pixel))
@@ -333,18 +412,11 @@ def _stations(sensor: Sensor, grid: Grid) -> tuple[Transfer, None, np.ndarray]:
     return WeightedFootprint(weights, grid.shape), None, kept
 
 
-def _pixels_of(sensor: Sensor, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """The pixel that each station lies in, and whether it lies on the grid."""
-    at = np.floor(grid.places(np.asarray(sensor.points, dtype=float))).astype(int)
-    kept = np.asarray(((at >= 0) & (at < np.array(grid.shape))).all(axis=1))
-    return at[:, 0] * grid.shape[1] + at[:, 1], kept
-
-
 def _stations_on_pixels(
     sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray, days: np.ndarray, centre: float
 ) -> Observed:
     """Stations as an image with gaps."""
-    _refuse_outside(sensor, _pixels_of(sensor, grid)[1], values)
+    _refuse_outside(sensor, pixels_of(sensor, grid)[1], values)
     mean, scale = station_image(sensor, grid, sensor.factor_to(finest.unit))
     wide, told = np.ones((len(days), mean.shape[1])), np.full((len(days), mean.shape[1]), np.nan)
     at = np.searchsorted(days, sensor.days)
@@ -356,32 +428,7 @@ def _stations_on_pixels(
     )
 
 
-def station_image(sensor: Sensor, grid: Grid, unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of the stations in each pixel, weighted by their noise, and its variance.
-
-    Args:
-        sensor: with points; those that are not on the grid are left out.
-        grid: of the field, or a window of it.
-        unit: what its values are multiplied by.
-
-    Returns:
-        (dates, pixels), NaN where there is no station; variances, in units of the sensor's where learnt.
-    """
-    pixel, kept = _pixels_of(sensor, grid)
-    values, spread = sensor.values[:, kept] * unit, sensor.scale
-    seen = np.isfinite(values)
-    known = np.ones(seen.shape) if spread is None else (unit * spread[:, kept]) ** 2
-    shape = (len(values), grid.shape[0] * grid.shape[1])
-    total, weight = np.zeros(shape), np.zeros(shape)
-    at = (np.arange(len(values))[:, None], pixel[None, kept])
-    precision = np.where(seen, 1.0 / known, 0.0)
-    np.add.at(weight, at, precision)
-    np.add.at(total, at, precision * np.where(seen, values, 0.0))
-    filled = np.where(weight > 0, weight, 1.0)
-    return np.where(weight > 0, total / filled, np.nan), 1.0 / filled
-
-
-def class_places(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, ...]]:
+def class_places(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int | str, ...]]:
     """Return the position of each pixel's class among the labels, and the labels."""
     if classes is None:
         return np.zeros(shape[0] * shape[1], dtype=np.int64), ()

@@ -16,7 +16,7 @@ from scalebridge.fusion.block_estimate import Search, estimate_blocks, learn_blo
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.problem_tables import problem_from, problem_tables
 
-_VERSION = "1"  # of the answers of a scene held out
+_VERSION = "2"  # of the answers of a scene held out
 
 
 class HeldOut(NamedTuple):
@@ -90,12 +90,13 @@ def hold_out_scenes(
     """Hold out scenes, each on its own: gate and learn without it, from the priors on, then predict it.
 
     The interval is that of a new observation: field, noise, and the scene's offset. Scenes do not know each
-    other, so that any number is done at once, and finished ones are kept.
+    other, so that any number is done at once, and finished ones are kept. Of a sensor with several bands all
+    are hidden, and each is predicted; of one of its bands that band alone is.
 
     Args:
         problem: the problem without gates.
         block: pixels of a footprint.
-        name: sensor of the scenes, on the fine grid.
+        name: sensor of the scenes, on the fine grid, or one of its bands.
         places: positions of the dates.
         search: how parameters are learnt.
         farm: who does it; this process unless given.
@@ -103,19 +104,27 @@ def hold_out_scenes(
     told, how = problem_tables(problem), asdict(search)
     tasks = [
         Task(
-            f"{name} {problem.date_text(place)}",
+            f"{o.name} {problem.date_text(place)}",
             hold_out_one,
-            {"problem": told, "block": tuple(block), "name": name, "place": int(place), "search": how},
+            {"problem": told, "block": tuple(block), "name": o.name, "place": int(place), "search": how,
+             "hidden": name},
             _VERSION,
         )
         for place in places
-    ]
+        for o in problem.observed
+        if o.named(name) and np.isfinite(o.values[place]).any()
+    ]  # fmt: skip
     harvest = run_tasks(tasks, **(farm or Farm()).options, title="holding out")
     return tuple(HeldOut(**row) for row in harvest.results)
 
 
 def hold_out_one(
-    problem: Mapping[str, Any], block: tuple[int, int], name: str, place: int, search: Mapping[str, Any]
+    problem: Mapping[str, Any],
+    block: tuple[int, int],
+    name: str,
+    place: int,
+    search: Mapping[str, Any],
+    hidden: str,
 ) -> dict[str, Any]:
     """Predict a scene without it; the fields of `HeldOut` by name. Its values are looked at in the end only.
 
@@ -125,17 +134,21 @@ def hold_out_one(
         name: sensor of the scene.
         place: position of the date.
         search: fields of `Search`.
+        hidden: sensor that nothing is seen of on that date: this one, or that of all bands.
     """
     whole, how = problem_from(problem), Search(**search)
-    blind = _without(whole, name, place)
+    blind = _without(whole, hidden, place)
     learnt, clean, gated = learn_blocks(blind, block, how)
     estimate = estimate_blocks(clean, block, learnt.values, np.array([place]))
     observed = next(o for o in whole.observed if o.name == name)
-    truth = observed.values[place] + whole.centre
+    truth = observed.values[place] + whole.level_of(observed)
     noise = observed.scale[place] * learnt.values[f"{name} noise"] ** 2
     noise = noise + learnt.values.get(f"{name} offset", 0.0) ** 2
-    error = estimate.mean[0].ravel() - truth
-    inside = np.abs(error) <= 1.96 * np.sqrt(estimate.std[0].ravel() ** 2 + noise)
+    band = observed.alone
+    assert band is not None  # noqa: S101
+    mean, std = (field.reshape(-1, len(truth))[band] for field in (estimate.mean[0], estimate.std[0]))
+    error = mean - truth
+    inside = np.abs(error) <= 1.96 * np.sqrt(std**2 + noise)
     seen = np.isfinite(error)
     others = baseline_predictions(whole, name, place)
     found = HeldOut(
@@ -153,17 +166,24 @@ def hold_out_one(
 
 def _without(problem: Problem, name: str, place: int) -> Problem:
     """Leave out a scene, and its part in the centre of all values and in the spread that priors go by."""
-    blind = problem.without(name, place)
-    left = next(o for o in blind.observed if o.name == name).values
-    if not np.isfinite(left).any():
-        return blind
-    shift, spread = float(np.nanmean(left)), float(np.nanstd(left)) or 1.0
-    return replace(
-        blind,
-        observed=tuple(replace(o, values=o.values - shift) for o in blind.observed),
-        centre=problem.centre + shift,
-        scales=replace(problem.scales, spread=spread),
-    )
+    for o in [o for o in problem.observed if o.named(name)]:
+        problem = problem.without(o.name, place)
+        left = next(p for p in problem.observed if p.name == o.name).values
+        if np.isfinite(left).any() and o.alone is not None:
+            spread = float(np.nanstd(left)) or 1.0
+            problem = _moved(problem, o.alone, float(np.nanmean(left)), spread)
+    return problem
+
+
+def _moved(problem: Problem, band: int, shift: float, spread: float) -> Problem:
+    """Return the problem with another centre and spread, of one band where there are bands."""
+    observed = tuple(replace(o, values=o.values - o.response[band] * shift) for o in problem.observed)
+    if not problem.bands:
+        scales = replace(problem.scales, spread=spread)
+        return replace(problem, observed=observed, centre=problem.centre + shift, scales=scales)
+    bands = list(problem.bands)
+    bands[band] = replace(bands[band], centre=bands[band].centre + shift, spread=spread)
+    return replace(problem, observed=observed, bands=tuple(bands))
 
 
 def _rmse(error: np.ndarray) -> float:
@@ -200,7 +220,8 @@ def scenes_to_hold(problem: Problem, wanted: object) -> tuple[str, list[int]]:
     Raises:
         InputError: no such sensor on the fine grid, or it saw nothing on that date.
     """
-    fine = [o.name for o in problem.observed if o.factor == (1, 1)]
+    seen = [o for o in problem.observed if o.factor == (1, 1) and o.alone is not None]
+    fine = list(dict.fromkeys(name for o in seen for name in (o.scene or o.name, o.name)))
     name: str = fine[0] if fine else ""
     dates: Any = wanted
     if (
@@ -218,8 +239,8 @@ def scenes_to_hold(problem: Problem, wanted: object) -> tuple[str, list[int]]:
             wanted=" or ".join(fine) or "a sensor on the fine grid",
             cure="name it",
         )
-    observed = next(o for o in problem.observed if o.name == name)
-    known = {problem.date_text(t): int(t) for t in np.flatnonzero(np.isfinite(observed.values).any(axis=1))}
+    has = np.any([np.isfinite(o.values).any(axis=1) for o in problem.observed if o.named(name)], axis=0)
+    known = {problem.date_text(t): int(t) for t in np.flatnonzero(has)}
     places = []
     for date in listed:
         text = str(np.datetime64(date, "D")) if problem.dated and not isinstance(date, str) else str(date)

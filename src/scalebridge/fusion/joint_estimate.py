@@ -1,94 +1,18 @@
 """Answers from the joint precision: by a sparse factor, or by conjugate gradients and samples."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import minimize
-from scipy.sparse.linalg import splu
 
 from scalebridge.core.errors import SolverError
 from scalebridge.fusion import sparse_kernels
-from scalebridge.fusion.block_estimate import Estimate, Search
+from scalebridge.fusion.block_estimate import Estimate
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.joint_precision import Joint, make_joint
-from scalebridge.fusion.learning import Learnt
 from scalebridge.fusion.shared_coefficients import Coefficients, solve_coefficients
+from scalebridge.fusion.sparse_factor import Factor, dissect, factorise, selected_inverse
 from scalebridge.grids.footprints import Sparse
-
-
-class Factor(NamedTuple):
-    """A symmetric factor: L and D of the permuted precision, and where each unknown went."""
-
-    solve: Callable[[np.ndarray], np.ndarray]
-    lower: sp.csc_matrix
-    diagonal: np.ndarray
-    place: np.ndarray
-
-    @property
-    def log_determinant(self) -> float:
-        """Of the precision."""
-        return float(np.log(self.diagonal).sum())
-
-
-def factorise(precision: sp.csc_matrix) -> Factor:
-    """Return the factor of a symmetric positive definite matrix.
-
-    SciPy's SuperLU in its symmetric mode, without pivoting: CHOLMOD's wrapper has no wheels.
-
-    Raises:
-        SolverError: the matrix is not positive definite to rounding.
-    """
-    found = splu(
-        precision, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-    )
-    diagonal = found.U.diagonal()
-    if not (diagonal > 0).all() or (found.perm_r != found.perm_c).any():
-        raise SolverError(
-            "the precision is not positive definite; a length or noise may be far too large or small"
-        )
-    place = found.perm_r.astype(np.int64)
-    return Factor(found.solve, found.L.tocsc(), diagonal, place)
-
-
-def filled_pattern(precision: sp.csc_matrix, place: np.ndarray) -> sp.csc_matrix:
-    """Return the pattern of the factor of a permuted matrix, whatever its numbers: ones in its lower half.
-
-    A column's pattern is that of the matrix, and those of its children in the elimination tree.
-    """
-    size = len(place)
-    table = precision.tocoo()
-    rows, columns = place[table.row], place[table.col]
-    low = sp.csc_matrix(
-        (np.ones(len(rows)), (np.maximum(rows, columns), np.minimum(rows, columns))), (size, size)
-    )
-    children: list[list[np.ndarray]] = [[] for _ in range(size)]
-    found = []
-    for j in range(size):
-        parts = [low.indices[low.indptr[j] : low.indptr[j + 1]], np.array([j]), *children[j]]
-        own = np.unique(np.concatenate(parts))
-        children[j] = []
-        found.append(own)
-        if len(own) > 1:
-            children[own[1]].append(own[1:])
-    pointer = np.concatenate([[0], np.cumsum([len(own) for own in found])])
-    index = np.concatenate(found)
-    return sp.csc_matrix((np.ones(len(index)), index, pointer), (size, size))
-
-
-def selected_inverse(precision: sp.csc_matrix, factor: Factor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return columns, rows and entries of the inverse in the pattern of the factor, permuted as it is."""
-    pattern = filled_pattern(precision, factor.place)
-    size = len(factor.place)
-    table = factor.lower.tocoo()
-    keys = np.repeat(np.arange(size), np.diff(pattern.indptr)) * size + pattern.indices
-    values = np.zeros(len(keys))
-    values[np.searchsorted(keys, table.col.astype(np.int64) * size + table.row)] = table.data
-    inverse = np.empty(len(keys))
-    pointer, index = pattern.indptr.astype(np.int64), pattern.indices.astype(np.int64)
-    sparse_kernels.invert_selected(pointer, index, values, factor.diagonal, inverse)
-    return pointer, index, inverse
 
 
 def joint_likelihood(joint: Joint, factor: Factor) -> tuple[float, Coefficients, np.ndarray]:
@@ -120,22 +44,15 @@ def estimate_sparse(problem: Problem, values: dict[str, float], wanted: np.ndarr
     field = _wanted_rows(problem, joint.field, wanted)
     reach = abs(field).T @ abs(field)  # pairs that have to lie in the pattern
     precision = sp.csc_matrix(joint.precision + 1e-300 * reach)
-    factor = factorise(precision)
+    factor = factorise(precision, dissect(precision, joint.where))
     log, shared, solved = joint_likelihood(joint, factor)
-    selected = selected_inverse(precision, factor)
-
-    def variances(rows: Sparse) -> np.ndarray:
-        found = np.empty(rows.shape[0])
-        sparse_kernels.row_variances(rows.indptr, rows.indices, rows.data, *selected, factor.place, found)
-        return found
-
-    return _estimate(
-        problem, joint, field, wanted, (log, shared, solved), (variances(field), variances(joint.observe))
-    )
+    selected = selected_inverse(factor)
+    variances = selected.variances(field), selected.variances(joint.observe)
+    return _estimate(problem, joint, field, wanted, (log, shared, solved), variances)
 
 
 def _wanted_rows(problem: Problem, rows: Sparse, wanted: np.ndarray) -> Sparse:
-    pixels = problem.grid.shape[0] * problem.grid.shape[1]
+    pixels = problem.pixels
     return sp.csr_matrix(rows[(wanted[:, None] * pixels + np.arange(pixels)).ravel()])
 
 
@@ -151,11 +68,11 @@ def _estimate(
     log, shared, solved = found
     variance, seen_variance = variances
     mean = solved[:, 0] - solved[:, 1:] @ shared.mean
-    pixels = problem.grid.shape[0] * problem.grid.shape[1]
+    pixels = problem.pixels
     own = joint.field_columns[(wanted[:, None] * pixels + np.arange(pixels)).ravel()]
     regressed = own - field @ solved[:, 1:]
     variance = variance + np.einsum("ip,pq,iq->i", regressed, shared.cov, regressed)
-    shape = (len(wanted), *problem.grid.shape)
+    shape = (len(wanted), *problem.field_shape)
     centred = joint.values - joint.columns @ shared.mean - joint.observe @ mean
     precision = np.maximum(1.0 / joint.noise - seen_variance / joint.noise**2, 1e-300)
     standard = centred / joint.noise / np.sqrt(precision)
@@ -167,51 +84,13 @@ def _estimate(
     names = [name for name, _ in problem.coefficients]
     spread = np.sqrt(np.diag(shared.cov))
     return Estimate(
-        (field @ mean + own @ shared.mean).reshape(shape) + problem.centre,
+        (field @ mean + own @ shared.mean).reshape(shape) + problem.level,
         np.sqrt(np.maximum(variance, 0.0)).reshape(shape),
         residuals,
         {n: (float(m), float(s)) for n, m, s in zip(names, shared.mean, spread, strict=True)},
         log,
         error,
     )
-
-
-def learn_joint(problem: Problem, search: Search, start: dict[str, float] | None = None) -> Learnt:
-    """Return the parameters with the greatest posterior density by a search without slopes.
-
-    Args:
-        problem: the problem.
-        search: limits.
-        start: values to start from.
-
-    Cost: some hundred factorisations.
-    """
-    free = [p for p in problem.parameters if p.factor is not None]
-    known = {p.name: p.median for p in problem.parameters}
-    median = np.log([p.median for p in free])
-    width = np.log([p.factor or np.e for p in free])
-
-    def values_at(logs: np.ndarray) -> dict[str, float]:
-        return known | {p.name: float(np.exp(x)) for p, x in zip(free, logs, strict=True)}
-
-    path: list[float] = []
-
-    def objective(logs: np.ndarray) -> float:
-        joint = make_joint(problem, values_at(logs))
-        value = joint_likelihood(joint, factorise(joint.precision))[0]
-        away = (logs - median) / width
-        path.append(value - 0.5 * float(away @ away))
-        return -path[-1]
-
-    if not free:
-        value = -objective(np.zeros(0))
-        return Learnt(known, {}, value, 1, True, tuple(path))
-    begin = np.log([(start or {}).get(p.name, p.median) for p in free])
-    found = minimize(
-        objective, begin, method="Nelder-Mead",
-        options={"maxfev": 5 * search.steps, "xatol": 0.02, "fatol": 0.1, "adaptive": True},
-    )  # fmt: skip
-    return Learnt(values_at(found.x), {}, -float(found.fun), len(path), bool(found.success), tuple(path))
 
 
 def estimate_iterative(

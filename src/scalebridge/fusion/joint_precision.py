@@ -5,14 +5,17 @@ n x n, of its innovations in space. Unknowns lie by part, date, layer, pixel. Wh
 outside, as in the block engine.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
+from jaxtyping import Array
 
-from scalebridge.fusion.fusion_blocks import pixel_distance, step_classes
+from scalebridge.fusion.bands import band_correlation
+from scalebridge.fusion.fusion_blocks import block_order, field_regressors, pixel_distance, step_classes
 from scalebridge.fusion.fusion_model import kind_of
-from scalebridge.fusion.fusion_problem import Problem
+from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.system import Dynamics, correlation, dynamics
 from scalebridge.grids.footprints import Sparse
 
@@ -63,6 +66,7 @@ class Joint(NamedTuple):
         field: (dates * pixels, unknowns).
         field_columns: (dates * pixels, coefficients).
         places: (observations, 3), sensor, date and row.
+        where: (unknowns, 3), date (twice, because space is coupled two pixels far), row and column.
     """
 
     pieces: list[Piece]
@@ -74,6 +78,7 @@ class Joint(NamedTuple):
     field: Sparse
     field_columns: np.ndarray
     places: np.ndarray
+    where: np.ndarray
 
     @property
     def prior_precision(self) -> sp.csc_matrix:
@@ -112,11 +117,10 @@ def make_joint(problem: Problem, values: dict[str, float]) -> Joint:
     field = _field(problem, pieces)
     blocks, seen, noise, columns, places = [], [], [], [], []
     names = [name for name, _ in problem.coefficients]
-    whole = _field_columns(problem, names)
-    pixels = problem.grid.shape[0] * problem.grid.shape[1]
+    whole = field_regressors(problem, problem.grid.shape, np.zeros(1, dtype=int)).reshape(-1, len(names))
     for number, o in enumerate(problem.observed):
         at = np.argwhere(np.isfinite(o.values))
-        weights: Sparse = o.weights
+        weights: Sparse = o.sees
         rows: Sparse = sp.csr_matrix(sp.kron(sp.identity(len(problem.days)), weights))
         spread = rows[at[:, 0] * weights.shape[0] + at[:, 1]]
         block = spread @ field
@@ -134,10 +138,11 @@ def make_joint(problem: Problem, values: dict[str, float]) -> Joint:
         columns.append(own_columns)
         places.append(np.column_stack([np.full(len(at), number), at]))
     prior = np.array([(values[p] if isinstance(p, str) else p) ** 2 for _, p in problem.coefficients])
-    assert field.shape[0] == len(problem.days) * pixels  # noqa: S101
+    assert field.shape[0] == len(whole)  # noqa: S101
     return Joint(
         pieces, sp.csr_matrix(sp.vstack(blocks)), np.concatenate(seen), np.concatenate(noise),
         np.concatenate(columns), prior, field, whole, np.concatenate(places),
+        _where(problem, pieces, biased),
     )  # fmt: skip
 
 
@@ -152,6 +157,8 @@ def _part(
         scale = np.array([values[f"{part} std [{label}]"] for label in problem.labels])[problem.classes]
     motion = dynamics(kind, steps, own, problem.model.period, harmonic)  # type: ignore[arg-type]
     space, root, log = _space(problem, part, values)
+    if problem.bands:
+        space, root, log = _banded(problem, part, values, (space, root, log))
     shrink = sp.diags(1.0 / scale)
     return _piece(
         motion, step, sp.csr_matrix(shrink @ space @ shrink), sp.csr_matrix(root @ shrink),
@@ -174,8 +181,23 @@ def _piece(motion: Dynamics, step: np.ndarray, space: Sparse, root: Sparse, log:
     return Piece(sp.csr_matrix(time_root.T @ time_root), time_root, space, root, log, dates, order)
 
 
+def _banded(
+    problem: Problem, part: str, values: dict[str, float], near: tuple[Sparse, Sparse, float]
+) -> tuple[Sparse, Sparse, float]:
+    """Return the precision over bands and pixels, the product of that of bands and that in space."""
+    together = np.asarray(band_correlation(part, problem.band_names, values))
+    root = np.linalg.inv(np.linalg.cholesky(together))
+    space, space_root, log = near
+    count = space.shape[0]
+    return (
+        sp.csr_matrix(sp.kron(root.T @ root, space)),
+        sp.csr_matrix(sp.kron(root, space_root)),
+        len(root) * log - count * float(np.linalg.slogdet(together)[1]),
+    )
+
+
 def _space(problem: Problem, part: str, values: dict[str, float]) -> tuple[Sparse, Sparse, float]:
-    kind, pixels = problem.model.space_of(part), len(problem.classes)
+    kind, pixels = problem.model.space_of(part), problem.grid.shape[0] * problem.grid.shape[1]
     if kind == "independent":
         identity = sp.identity(pixels, format="csr")
         return identity, identity, 0.0
@@ -188,19 +210,11 @@ def _space(problem: Problem, part: str, values: dict[str, float]) -> tuple[Spars
         correlation(kind, pixel_distance(block, problem), values[f"{part} length"], nugget / (1.0 + nugget))  # type: ignore[arg-type]
     )
     root = np.linalg.inv(np.linalg.cholesky(shape))
-    order = _block_order(problem.grid.shape, block)
+    order = block_order(problem.grid.shape, block)
     count = pixels // len(shape)
     sort = sp.csr_matrix((np.ones(pixels), (np.arange(pixels), order)), (pixels, pixels))
     whole = sp.csr_matrix(sp.kron(sp.identity(count), root)) @ sort
     return sp.csr_matrix(whole.T @ whole), whole, -count * float(np.linalg.slogdet(shape)[1])
-
-
-def _block_order(shape: tuple[int, int], block: tuple[int, int]) -> np.ndarray:
-    """Return the pixels, footprint by footprint."""
-    number = np.arange(shape[0] * shape[1]).reshape(
-        shape[0] // block[0], block[0], shape[1] // block[1], block[1]
-    )
-    return number.transpose(0, 2, 1, 3).ravel()
 
 
 def markov_precision(shape: tuple[int, int], length: float) -> tuple[Sparse, Sparse, float]:
@@ -220,14 +234,24 @@ def markov_precision(shape: tuple[int, int], length: float) -> tuple[Sparse, Spa
         >>> print(round(float(np.trace(np.linalg.inv(precision))) / 36, 9))
         1.0
     """
-    rate = 8.0 / length**2
-    lines = [_laplacian(n) for n in shape]
-    laplacian = sp.kron(lines[0], sp.identity(shape[1])) + sp.kron(sp.identity(shape[0]), lines[1])
+    rate, scale, log = (float(x) for x in markov_weights(shape, length))
+    root = sp.csr_matrix(scale * (rate * sp.identity(shape[0] * shape[1]) + grid_laplacian(shape)))
+    return sp.csr_matrix(root.T @ root), root, log
+
+
+def markov_weights(shape: tuple[int, int], length: Any) -> tuple[Array, Array, Array]:
+    """Return k^2, s and the log-determinant of `markov_precision`, traced."""
+    rate = 8.0 / jnp.asarray(length) ** 2
     waves = [2.0 - 2.0 * np.cos(np.pi * np.arange(n) / n) for n in shape]
     shifted = rate + waves[0][:, None] + waves[1][None]
-    scale = float(np.sqrt(np.mean(shifted**-2.0)))
-    root = sp.csr_matrix(scale * (rate * sp.identity(shape[0] * shape[1]) + laplacian))
-    return sp.csr_matrix(root.T @ root), root, 2.0 * float(np.log(scale * shifted).sum())
+    scale = jnp.sqrt(jnp.mean(shifted**-2.0))
+    return rate, scale, 2.0 * jnp.log(scale * shifted).sum()
+
+
+def grid_laplacian(shape: tuple[int, int]) -> Sparse:
+    """Return minus the sum of second differences over a grid, mirrored at its edges."""
+    lines = [_laplacian(n) for n in shape]
+    return sp.csr_matrix(sp.kron(lines[0], sp.identity(shape[1])) + sp.kron(sp.identity(shape[0]), lines[1]))
 
 
 def _laplacian(length: int) -> Sparse:
@@ -240,7 +264,7 @@ def _laplacian(length: int) -> Sparse:
 
 def _field(problem: Problem, pieces: list[Piece]) -> Sparse:
     """What is asked: the sum of the first layers of all parts, (dates * pixels, unknowns)."""
-    dates, pixels = len(problem.days), problem.grid.shape[0] * problem.grid.shape[1]
+    dates, pixels = len(problem.days), problem.pixels
     found = []
     for number, piece in enumerate(pieces):
         if number >= len(problem.model.parts):
@@ -252,13 +276,19 @@ def _field(problem: Problem, pieces: list[Piece]) -> Sparse:
     return sp.csr_matrix(sp.hstack(found))
 
 
-def _field_columns(problem: Problem, names: list[str]) -> np.ndarray:
-    dates, pixels = len(problem.days), problem.grid.shape[0] * problem.grid.shape[1]
-    whole = np.zeros((dates * pixels, len(names)))
-    whole[:, 0] = 1.0
-    for name, z in problem.covariates.items():
-        whole[:, names.index(name)] = z.ravel()
-    return whole
+def _where(problem: Problem, pieces: list[Piece], biased: list[Observed]) -> np.ndarray:
+    """The place of every unknown: its date, and its pixel or the middle of its footprint."""
+    at = np.stack(
+        np.unravel_index(np.arange(problem.grid.shape[0] * problem.grid.shape[1]), problem.grid.shape), 1
+    )
+    parts = len(problem.model.parts)
+    middles = [np.tile(at, (max(len(problem.bands), 1), 1))] * parts
+    middles += [np.asarray(o.weights @ at) / np.asarray(o.weights.sum(axis=1)) for o in biased]
+    return np.concatenate([
+        np.column_stack([np.full(len(m), 2.0 * (number // piece.order)), m])
+        for piece, m in zip(pieces, middles, strict=True)
+        for number in range(piece.dates * piece.order)
+    ])  # fmt: skip
 
 
 def _bias_rows(problem: Problem, pieces: list[Piece], number: int, at: np.ndarray) -> Sparse:

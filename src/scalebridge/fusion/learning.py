@@ -1,6 +1,6 @@
 """Parameters by marginal likelihood, with exact slopes, or by expectation and maximisation."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from jaxtyping import Array
 from scipy.optimize import minimize
 
 from scalebridge.core import precision as _precision  # noqa: F401
+from scalebridge.fusion.bands import band_correlation
 from scalebridge.fusion.block_engine import BlockData, System, slopes
 from scalebridge.fusion.fusion_model import FusionModel, Parameter, kind_of
 from scalebridge.fusion.shared_coefficients import Coefficients
@@ -46,6 +47,7 @@ class Layout:
         coefficients: each regression coefficient's prior: a standard deviation, or the name of the parameter.
         patterns: (systems, pixels), position of each pixel's class among the labels.
         labels: of the classes; empty for one class.
+        bands: names; empty for a field without.
     """
 
     model: FusionModel
@@ -56,19 +58,25 @@ class Layout:
     biases: tuple[Bias, ...]
     coefficients: tuple[float | str, ...]
     patterns: np.ndarray
-    labels: tuple[int, ...] = ()
+    labels: tuple[int | str, ...] = ()
+    bands: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        """Numbers that a layer of a footprint has: pixels of all bands."""
+        return len(self.distance) * max(len(self.bands), 1)
 
     @property
     def kind(self) -> "Kind":
         """What decides the form of the matrices."""
         biases = tuple((self.sensors[b.sensor], b.kind, b.rows) for b in self.biases)
         spaces = tuple(self.model.space_of(part) for part in self.model.parts)
-        return Kind(self.model.parts, spaces, self.model.period, biases, self.labels)
+        return Kind(self.model.parts, spaces, self.model.period, biases, self.labels, self.bands)
 
     @property
     def pattern(self) -> np.ndarray:
         """Columns of each row of the transition."""
-        pixels = len(self.distance)
+        pixels = self.pixels
         orders = [*self.model.orders, *(1 for _ in self.biases)]
         return transition_pattern(orders, [pixels] * len(self.model.orders) + [b.rows for b in self.biases])
 
@@ -88,7 +96,8 @@ class Kind(NamedTuple):
     spaces: tuple[str, ...]
     period: float
     biases: tuple[tuple[str, str, int], ...]
-    labels: tuple[int, ...]
+    labels: tuple[int | str, ...]
+    bands: tuple[str, ...]
 
 
 def _trace_matrices(
@@ -134,7 +143,8 @@ def _part(
     nugget = values.get(f"{part} nugget", jnp.array(0.0))
     nugget = nugget / (1.0 + nugget)  # the parameter is the ratio to the correlated share
     length = values.get(f"{part} length", jnp.array(1.0))
-    return motion, correlation(space, distance, length, nugget)
+    near = correlation(space, distance, length, nugget)
+    return motion, jnp.kron(band_correlation(part, kind.bands, values), near) if kind.bands else near
 
 
 def _class_scale(kind: Kind, part: str, pattern: Array, values: dict[str, Array]) -> Array:
@@ -175,7 +185,7 @@ def make_systems(layout: Layout, values: dict[str, float], traced: Traced) -> li
 
 def _inverse(layout: Layout, transition: np.ndarray) -> np.ndarray:
     """Invert the transition part by part, in the same pattern."""
-    inverse, place, pixels = np.zeros_like(transition), 0, len(layout.distance)
+    inverse, place, pixels = np.zeros_like(transition), 0, layout.pixels
     orders = [*layout.model.orders, *(1 for _ in layout.biases)]
     sizes = [pixels] * len(layout.model.orders) + [b.rows for b in layout.biases]
     for order, size in zip(orders, sizes, strict=True):
@@ -197,6 +207,7 @@ class Learnt(NamedTuple):
         converged: whether the search ended by itself.
         path: log-likelihood (with the priors, where they count) by step.
         stretch: by what all standard deviations were multiplied afterwards; see `calibration`.
+        source: what they were learnt from, where that is not what was fused.
     """
 
     values: dict[str, float]
@@ -206,20 +217,25 @@ class Learnt(NamedTuple):
     converged: bool
     path: tuple[float, ...]
     stretch: float = 1.0
+    source: str = ""
 
 
-class Objective:
+class Posterior(ABC):
     """Log-likelihood and log-prior of the learnt parameters' logarithms, with exact slopes.
 
     Args:
-        layout: the layout.
-        data: the data that it is learnt from.
+        parameters: all of them; the order is that of the vectors below.
+        steps: lengths of the steps between dates, days.
     """
 
-    def __init__(self, layout: Layout, data: BlockData):
-        self.layout, self.data = layout, data
-        self.free = [p for p in layout.parameters if p.factor is not None]
+    def __init__(self, parameters: tuple[Parameter, ...], steps: np.ndarray):
+        self.parameters, self.steps = parameters, steps
+        self.free = [p for p in parameters if p.factor is not None]
         self.path: list[float] = []
+
+    @abstractmethod
+    def slopes(self, values: dict[str, float]) -> tuple[float, dict[str, float]]:
+        """Return the log-likelihood, and its slope by the logarithm of every parameter."""
 
     @property
     def start(self) -> np.ndarray:
@@ -229,25 +245,53 @@ class Objective:
     @property
     def bounds(self) -> list[tuple[float, float]]:
         """Where the search may go: a factor of 1e3, and times that a step can tell from none."""
-        shortest = np.log(0.2 * self.layout.steps.min()) if len(self.layout.steps) else -np.inf
+        shortest = np.log(0.2 * self.steps.min()) if len(self.steps) else -np.inf
         wide = np.log(1e3)
         return [
             (max(s - wide, shortest) if p.name.endswith(" time") else s - wide, s + wide)
             for s, p in zip(self.start, self.free, strict=True)
         ]
 
+    def values(self, logs: np.ndarray) -> dict[str, float]:
+        """Return all parameters by name."""
+        free = dict(zip([p.name for p in self.free], np.exp(logs), strict=True))
+        return {p.name: float(free.get(p.name, p.median)) for p in self.parameters}
+
+    def likelihood(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the log-likelihood, and its slope by the learnt parameters' logarithms."""
+        value, slope = self.slopes(self.values(logs))
+        return value, np.array([slope[p.name] for p in self.free])
+
+    def __call__(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return minus the log-posterior and its slope, for a minimiser."""
+        value, slope = self.likelihood(logs)
+        away = (logs - self.start) / np.log([p.factor or 1.0 for p in self.free])
+        value -= 0.5 * float(away @ away)
+        self.path.append(value)
+        return -value, -(slope - away / np.log([p.factor or 1.0 for p in self.free]))
+
+
+class Objective(Posterior):
+    """The posterior of footprints that do not know each other.
+
+    Args:
+        layout: the layout.
+        data: the data that it is learnt from.
+    """
+
+    def __init__(self, layout: Layout, data: BlockData):
+        super().__init__(layout.parameters, layout.steps)
+        self.layout, self.data = layout, data
+
     def systems(self, logs: np.ndarray) -> list[System]:
         """Return the matrices at some parameters."""
         return systems_of(self.layout, self.values(logs))
 
-    def values(self, logs: np.ndarray) -> dict[str, float]:
-        """Return all parameters by name."""
-        free = dict(zip([p.name for p in self.free], np.exp(logs), strict=True))
-        return {p.name: float(free.get(p.name, p.median)) for p in self.layout.parameters}
+    def slopes(self, values: dict[str, float]) -> tuple[float, dict[str, float]]:
+        return self.observed(values)[:2]
 
-    def likelihood(self, logs: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, Coefficients]:
-        """Return the log-likelihood, its slope by the logarithms, observations by sensor, coefficients."""
-        values = self.values(logs)
+    def observed(self, values: dict[str, float]) -> tuple[float, dict[str, float], np.ndarray, Coefficients]:
+        """Return what `slopes` does, observations by sensor, and coefficients."""
         systems = systems_of(self.layout, values)
         found, shared = slopes(self.data, systems)
         weights = Traced(*([jnp.asarray(getattr(f, name)) for f in found] for name in Traced._fields))
@@ -259,16 +303,7 @@ class Objective:
         for prior, by in zip(self.layout.coefficients, found[0].prior, strict=True):
             if isinstance(prior, str):
                 slope[prior] += 2.0 * values[prior] ** 2 * float(by)
-        by_log = np.array([slope[p.name] for p in self.free])
-        return found[0].value, by_log, np.sum([f.counts for f in found], axis=0), shared
-
-    def __call__(self, logs: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return minus the log-posterior and its slope, for a minimiser."""
-        value, slope, _, _ = self.likelihood(logs)
-        away = (logs - self.start) / np.log([p.factor or 1.0 for p in self.free])
-        value -= 0.5 * float(away @ away)
-        self.path.append(value)
-        return -value, -(slope - away / np.log([p.factor or 1.0 for p in self.free]))
+        return found[0].value, slope, np.sum([f.counts for f in found], axis=0), shared
 
 
 def learn(
@@ -295,15 +330,30 @@ def learn(
     Cost: some 20 to 40 times `slopes`.
     """
     objective = Objective(layout, data)
-    logs = np.array([np.log((start or {}).get(p.name, p.median)) for p in objective.free])
+    if method == "em" and objective.free:
+        return _by_em(objective, _begin(objective, start), steps, tolerance)
+    return search_gradient(objective, start, steps, tolerance)
+
+
+def _begin(objective: Posterior, start: dict[str, float] | None) -> np.ndarray:
+    return np.array([np.log((start or {}).get(p.name, p.median)) for p in objective.free])
+
+
+def search_gradient(
+    objective: Posterior, start: dict[str, float] | None, steps: int, tolerance: float
+) -> Learnt:
+    """Return the parameters with the greatest posterior density by a quasi-Newton search (L-BFGS-B).
+
+    Args:
+        objective: the posterior.
+        start: values to start from, by name; the priors' medians unless given.
+        steps: limit.
+        tolerance: relative change of the objective at which the search ends.
+    """
+    logs = _begin(objective, start)
     if not len(logs):
         value = objective.likelihood(logs)[0]
         return Learnt(objective.values(logs), {}, value, 1, True, (value,))
-    search: Callable[..., Learnt] = _by_em if method == "em" else _by_gradient
-    return search(objective, logs, steps, tolerance)
-
-
-def _by_gradient(objective: Objective, logs: np.ndarray, steps: int, tolerance: float) -> Learnt:
     found = minimize(
         objective, logs, jac=True, method="L-BFGS-B", bounds=objective.bounds,
         options={"maxiter": steps, "ftol": tolerance, "gtol": 1e-3},
@@ -325,7 +375,8 @@ def _by_em(objective: Objective, logs: np.ndarray, steps: int, tolerance: float)
     path: list[float] = []
     counts = None
     for _ in range(steps):
-        value, slope, seen, shared = objective.likelihood(logs)
+        value, by_name, seen, shared = objective.observed(objective.values(logs))
+        slope = np.array([by_name[p.name] for p in objective.free])
         counts = _innovation_counts(objective, seen, len(shared.mean)) if counts is None else counts
         path.append(value)
         if len(path) > 1 and abs(path[-1] - path[-2]) <= tolerance * abs(path[-1]):
@@ -338,7 +389,7 @@ def _by_em(objective: Objective, logs: np.ndarray, steps: int, tolerance: float)
 def _innovation_counts(objective: Objective, seen: np.ndarray, coefficients: int) -> np.ndarray:
     """How many numbers each standard deviation is that of; zero for what is not one."""
     layout, counts = objective.layout, {}
-    pixels = len(layout.distance) * len(objective.data.values)
+    pixels = layout.pixels * len(objective.data.values)
     dates = len(objective.data.step)
     for part, order in zip(layout.model.parts, layout.model.orders, strict=True):
         kind = kind_of(part)[0]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.fusion.bands import Band
 from scalebridge.fusion.fusion_grid import Grid
 from scalebridge.fusion.fusion_model import FusionModel, Scales
 from scalebridge.fusion.fusion_problem import Observed, Problem
@@ -39,6 +40,7 @@ def problem_tables(problem: Problem) -> dict[str, Any]:
         "scales": {name: float(value) for name, value in asdict(problem.scales).items()},
         "unit": problem.unit,
         "shared": problem.shared,
+        "bands": [asdict(band) for band in problem.bands],
     }
 
 
@@ -49,7 +51,7 @@ def problem_from(told: Mapping[str, Any]) -> Problem:
     return Problem(
         grid, told["days"], told["dated"], observed, FusionModel(**told["model"]), dict(told["covariates"]),
         told["classes"], tuple(told["labels"]), told["centre"], Scales(**told["scales"]), told["unit"],
-        told["shared"],
+        told["shared"], tuple(Band(**band) for band in told["bands"]),
     )  # fmt: skip
 
 
@@ -68,6 +70,8 @@ def _observed_table(observed: Observed) -> dict[str, Any]:
         "shape": tuple(int(n) for n in observed.shape),
         "tails": observed.tails,
         "weight": None if observed.weight is None else observed.weight[at],
+        "response": tuple(observed.response),
+        "scene": observed.scene,
     }
 
 
@@ -81,5 +85,6 @@ def _observed_from(told: Mapping[str, Any], grid: Grid, dates: int) -> Observed:
         weight[told["at"]] = told["weight"]
     return Observed(
         told["name"], values, scale, BlockAverage(grid.shape, told["factor"]), told["factor"], told["bias"],
-        told["offset"], told["learn_noise"], told["shape"], told["tails"], weight,
+        told["offset"], told["learn_noise"], told["shape"], told["tails"], weight, tuple(told["response"]),
+        told["scene"],
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.errors import InputError
+from scalebridge.fusion.bands import refuse_bands
 from scalebridge.fusion.fusion_grid import Grid, index_grid
 from scalebridge.fusion.fusion_model import FusionModel
 from scalebridge.fusion.fusion_problem import (
@@ -16,11 +17,11 @@ from scalebridge.fusion.fusion_problem import (
     covariate_arrays,
     partition,
     scales_of,
-    station_image,
 )
 from scalebridge.fusion.lazy_arrays import Window, cut
 from scalebridge.fusion.sensor_headers import all_days, checked_sensors, finest_sensor, nested_footprint
 from scalebridge.fusion.sensors import Sensor
+from scalebridge.fusion.stations import station_image
 from scalebridge.grids.transfers import BlockAverage
 
 
@@ -50,7 +51,7 @@ class Scene:
     block: tuple[int, int]
     covariates: Mapping[str, np.ndarray]
     classes: np.ndarray | None
-    labels: tuple[int, ...]
+    labels: tuple[int | str, ...]
 
     def tiles(self, edge: int) -> list[Window]:
         """Return windows of some `edge` pixels of whole footprints, row by row.
@@ -183,6 +184,7 @@ def make_scene(
             is correlated across them.
     """
     listed = checked_sensors(sensors)
+    refuse_bands(listed, "output", "fuse in memory and write the result, or write each band on its own")
     finest = finest_sensor(listed)
     grid = finest.grid or index_grid((finest.shape[1], finest.shape[2]))
     factors = {s.name: _nested(s, finest, grid) for s in listed}

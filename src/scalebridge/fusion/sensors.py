@@ -1,6 +1,6 @@
 """What a sensor saw: values by date and footprint, and what is known of its noise, bias and footprints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from scalebridge.fusion.lazy_arrays import WHOLE, Window, cut, is_lazy
 
 BiasKind = Literal["none", "constant", "ar1"]
 _TIMES, _ROWS, _COLUMNS = ("time", "date", "t"), ("y", "lat", "latitude"), ("x", "lon", "longitude")
+_BANDS = ("band", "bands", "wavelength")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Sensor:
         data: (dates, rows, columns), NaN where nothing was seen; an xarray DataArray with time, y and x, or
             an array with `dates`. Of stations: (dates, stations) with `points`. What lies in files (xarray,
             Dask, Zarr, h5py, memory maps) is read when it is needed, a window at a time where the fusion is
-            written tile by tile.
+            written tile by tile. Of several bands: (dates, bands, rows, columns), or a DataArray with `band`.
         dates: of an array: days as numbers, datetime64, or text "2020-10-02".
         y: of an array: coordinates of the rows' centres.
         x: of the columns'.
@@ -44,6 +45,9 @@ class Sensor:
         offset: whether each date has an offset of its own that all values share.
         mask: where a value is to be used; its array has the shape of the data.
         unit: unit of the values; the same for all sensors, or one that can be converted.
+        bands: of a field of several bands, what is seen: a name; names, one for each of the data's second
+            axis, each with noise, bias and offset of its own; or weights by name, {"red": 0.4, "nir": 0.6},
+            of a spectral response. A DataArray's `band` says it too.
 
     Raises:
         InputError: an array of other axes, values that are not numbers, dates twice, negative noise, ...
@@ -70,8 +74,10 @@ class Sensor:
     offset: bool = False
     mask: Any = None
     unit: str = "1"
+    bands: str | Sequence[str] | Mapping[str, float] | None = None
 
     def __post_init__(self):
+        _check_bands(self)
         shape = _shape(self)
         days, dated = _days(self)
         _check_shape(self, shape)
@@ -131,10 +137,38 @@ class Sensor:
     @property
     def grid(self) -> Grid | None:
         """Where its pixels lie, None where that is not known."""
-        y, x = _axis(self, _ROWS, self.y), _axis(self, _COLUMNS, self.x)
+        y, x = self.axis("y"), self.axis("x")
         if self.points is not None or y is None or x is None:
             return None
-        return axes_grid(y, x, self.crs or _crs_of(self.data), f"sensor '{self.name}'")
+        return axes_grid(y, x, self.system, f"sensor '{self.name}'")
+
+    @property
+    def several(self) -> tuple[str, ...] | None:
+        """Names of the bands along the data's second axis, None where it has no such axis."""
+        if self.bands is None:
+            return _band_axis(self.data)
+        return None if isinstance(self.bands, str | Mapping) else tuple(str(b) for b in self.bands)
+
+    @property
+    def response(self) -> Mapping[str, float] | None:
+        """Weight of each band in a value; None where bands are not named, or are along an axis."""
+        if isinstance(self.bands, Mapping):
+            return self.bands
+        return {self.bands: 1.0} if isinstance(self.bands, str) else None
+
+    @property
+    def stamps(self) -> Any:
+        """Its dates as they were given."""
+        return _axis(self, _TIMES, None) if self.dates is None else self.dates
+
+    @property
+    def system(self) -> str | None:
+        """Its coordinate reference system."""
+        return self.crs or _crs_of(self.data)
+
+    def axis(self, name: Literal["y", "x"]) -> np.ndarray | None:
+        """Return coordinates of rows or columns, None where they are not known."""
+        return _axis(self, _ROWS, self.y) if name == "y" else _axis(self, _COLUMNS, self.x)
 
     def refusal(self, argument: str, got: object, wanted: str, cure: str) -> InputError:
         """Return a refusal that names the sensor."""
@@ -156,11 +190,40 @@ def _ordered(sensor: Sensor) -> Any:
     data = sensor.data
     if hasattr(data, "dims") and hasattr(data, "transpose"):
         dims = [str(d) for d in data.dims]
-        order = [next((d for d in dims if d in names), None) for names in (_TIMES, _ROWS, _COLUMNS)]
-        if None in order or len(dims) != 3:
-            raise sensor.refusal("data", f"dimensions {', '.join(dims)}", "time, y and x", "rename or select")
+        several = sensor.several is not None
+        axes = (_TIMES, _BANDS, _ROWS, _COLUMNS) if several else (_TIMES, _ROWS, _COLUMNS)
+        order = [next((d for d in dims if d in names), None) for names in axes]
+        if None in order or len(dims) != len(axes):
+            wanted = f"time, {'band, ' if several else ''}y and x"
+            raise sensor.refusal("data", f"dimensions {', '.join(dims)}", wanted, "rename or select")
         return data.transpose(*order)
     return data
+
+
+def _band_axis(data: Any) -> tuple[str, ...] | None:
+    """Bands of a DataArray that has such a dimension."""
+    dims = [str(d) for d in getattr(data, "dims", ())]
+    name = next((d for d in dims if d in _BANDS), None)
+    if name is None or len(dims) < 4:
+        return None
+    coords = getattr(data, "coords", {})
+    count = int(data.shape[dims.index(name)])
+    return tuple(str(b) for b in (coords[name].values if name in coords else range(1, count + 1)))
+
+
+def _check_bands(sensor: Sensor) -> None:
+    """Refuse bands that are not names or weights."""
+    several, response = sensor.several, sensor.response
+    if several is not None and (not several or len(set(several)) < len(several)):
+        got = ", ".join(several) or "none"
+        raise sensor.refusal("bands", got, "different names, one for each band", "rename one")
+    if response is None:
+        return
+    weights = list(response.values())
+    fine = all(isinstance(w, int | float) and not isinstance(w, bool) and np.isfinite(w) for w in weights)
+    if not weights or not fine or not any(weights) or abs(sum(weights)) < 1e-12:
+        got, wanted = repr(dict(response)), "weights that do not add up to zero"
+        raise sensor.refusal("bands", got, wanted, "write for example {'red': 0.4, 'nir': 0.6}")
 
 
 def _shape(sensor: Sensor) -> tuple[int, ...]:
@@ -229,16 +292,20 @@ def _crs_of(data: Any) -> str | None:
 
 
 def _check_shape(sensor: Sensor, shape: tuple[int, ...]) -> None:
-    wanted = 3 if sensor.points is None else 2
-    if len(shape) != wanted or 0 in shape:
-        axes = "(dates, rows, columns)" if wanted == 3 else "(dates, stations)"
-        raise sensor.refusal("data", f"shape {shape}", axes, "add or drop an axis")
+    several = sensor.several
+    axes = ["dates", *(["bands"] if several else []), *(["stations"] if sensor.points is not None else
+            ["rows", "columns"])]  # fmt: skip
+    if len(shape) != len(axes) or 0 in shape:
+        raise sensor.refusal("data", f"shape {shape}", f"({', '.join(axes)})", "add or drop an axis")
+    if several and shape[1] != len(several):
+        got, wanted = f"{shape[1]} along the second axis", f"{len(several)}, one for each of the bands"
+        raise sensor.refusal("data", got, wanted, "name each band once")
     if sensor.points is not None:
         points = np.asarray(sensor.points, dtype=float)
-        if points.shape != (shape[1], 2) or not np.isfinite(points).all():
+        if points.shape != (shape[-1], 2) or not np.isfinite(points).all():
             got = f"shape {points.shape}"
-            raise sensor.refusal("points", got, f"({shape[1]}, 2): y and x of each station", "correct them")
-    for name, axis, length in (("y", sensor.y, shape[1]), ("x", sensor.x, shape[-1])):
+            raise sensor.refusal("points", got, f"({shape[-1]}, 2): y and x of each station", "correct them")
+    for name, axis, length in (("y", sensor.y, shape[-2]), ("x", sensor.x, shape[-1])):
         if axis is not None and len(axis) != length:
             raise sensor.refusal(name, f"{len(axis)} numbers", f"{length}, one for each pixel", "correct it")
 
@@ -268,6 +335,8 @@ def _noise(sensor: Sensor, values: np.ndarray, window: Window) -> np.ndarray | N
     if sensor.noise is None:
         return None
     noise = np.asarray(cut(sensor.noise, window), dtype=float)
+    if sensor.several is not None and noise.ndim == 1:  # a number for each band
+        noise = noise.reshape(-1, *[1] * (values.ndim - 2))
     try:
         spread = np.array(np.broadcast_to(noise, values.shape))
     except ValueError as error:

@@ -7,12 +7,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from scalebridge.fusion.block_engine import BlockData, Rows, System, smooth
-from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
+from scalebridge.fusion.fusion_blocks import cut_blocks, field_of_blocks
 from scalebridge.fusion.fusion_problem import Problem
-from scalebridge.fusion.joint_estimate import factorise, perturbation, solve_lines, time_lines
+from scalebridge.fusion.joint_estimate import perturbation, solve_lines, time_lines
 from scalebridge.fusion.joint_precision import Joint, make_joint
 from scalebridge.fusion.learning import systems_of
 from scalebridge.fusion.shared_coefficients import solve_coefficients
+from scalebridge.fusion.sparse_factor import dissect, factorise
 from scalebridge.grids.footprints import Sparse
 
 
@@ -32,7 +33,7 @@ def draw_blocks(
         seed: of the draws.
 
     Returns:
-        (draws, dates, rows, columns).
+        (draws, dates, rows, columns), or with bands before rows.
 
     Cost: a smoothing for each draw.
 
@@ -44,8 +45,8 @@ def draw_blocks(
     for number in range(count):
         field, seen = simulate(data, systems, np.random.default_rng([seed, number]))
         found, _ = smooth(replace(data, values=data.values - seen), systems, every)
-        drawn.append(out_of_blocks(field + found.mean, problem.grid.shape, block))
-    return np.stack(drawn) + problem.centre
+        drawn.append(field_of_blocks(field + found.mean, problem, block))
+    return np.stack(drawn) + problem.level
 
 
 def simulate(
@@ -100,11 +101,14 @@ def draw_joint(problem: Problem, values: dict[str, float], method: str, count: i
         seed: of the draws.
 
     Returns:
-        (draws, dates, rows, columns).
+        (draws, dates, rows, columns), or with bands before rows.
     """
     joint = make_joint(problem, values)
     precision = joint.precision
-    solve = factorise(precision).solve if method == "sparse" else _by_iteration(joint, precision)
+    if method == "sparse":
+        solve = factorise(precision, dissect(precision, joint.where)).solve
+    else:
+        solve = _by_iteration(joint, precision)
     sides = joint.right_sides
     solved = np.column_stack([solve(np.ascontiguousarray(side)) for side in sides.T])
     seen = np.column_stack([joint.values, joint.columns])
@@ -115,7 +119,7 @@ def draw_joint(problem: Problem, values: dict[str, float], method: str, count: i
         beta = shared.mean + root @ generator.standard_normal(len(shared.mean))
         state = solved[:, 0] - solved[:, 1:] @ beta + solve(perturbation(joint, generator))
         drawn.append(joint.field @ state + joint.field_columns @ beta)
-    return np.stack(drawn).reshape(count, len(problem.days), *problem.grid.shape) + problem.centre
+    return np.stack(drawn).reshape(count, len(problem.days), *problem.field_shape) + problem.level
 
 
 def _by_iteration(joint: Joint, precision: Sparse) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,4 +1,4 @@
-"""The entries of a sparse inverse that lie in the pattern of its factor, compiled."""
+"""Loops over the entries of a sparse inverse that lie in the pattern of its factor, compiled."""
 
 import numpy as np
 
@@ -18,29 +18,64 @@ def find(index, low, high, wanted):
 
 
 @kernel
-def invert_selected(pointer, index, factor, diagonal, inverse):
-    """Fill the entries of (L D L')^-1 in the pattern of L, column by column from the last (Takahashi 1973).
+def supernodes(pointer, index):
+    """Return the first columns of runs that have one pattern below, and the number of columns at the end."""
+    size = len(pointer) - 1
+    heads = np.empty(size + 1, dtype=np.int64)
+    heads[0], count = 0, 1
+    for j in range(1, size):
+        low, high = pointer[j - 1], pointer[j]
+        same = high - low == pointer[j + 1] - high + 1
+        if same:
+            for e in range(low + 1, high):
+                if index[e] != index[e + high - low - 1]:
+                    same = False
+                    break
+        if not same:
+            heads[count] = j
+            count += 1
+    heads[count] = size
+    return heads[: count + 1]
 
-    Args:
-        pointer: columns of L, compressed; each begins with its diagonal, rows sorted.
-        index: rows.
-        factor: entries of L; ones on the diagonal.
-        diagonal: D.
-        inverse: filled, in the pattern of L.
-    """
-    for j in range(len(diagonal) - 1, -1, -1):
-        low, high = pointer[j], pointer[j + 1]
-        for e in range(high - 1, low, -1):
-            i, total = index[e], 0.0
-            for f in range(low + 1, high):
-                k = index[f]
-                small, large = min(i, k), max(i, k)
-                total -= factor[f] * inverse[find(index, pointer[small], pointer[small + 1], large)]
-            inverse[e] = total
-        total = 1.0 / diagonal[j]
-        for f in range(low + 1, high):
-            total -= factor[f] * inverse[f]
-        inverse[low] = total
+
+@kernel
+def gather_columns(pointer, values, first, block):
+    """Fill (rows, columns) of a supernode that begins at a column; its lower part alone."""
+    rows, width = block.shape
+    for c in range(width):
+        low = pointer[first + c]
+        for r in range(c, rows):
+            block[r, c] = values[low + r - c]
+
+
+@kernel
+def scatter_columns(pointer, values, first, block):
+    """Put back what `gather_columns` takes."""
+    rows, width = block.shape
+    for c in range(width):
+        low = pointer[first + c]
+        for r in range(c, rows):
+            values[low + r - c] = block[r, c]
+
+
+@kernel
+def gather_square(pointer, index, inverse, rows, square):
+    """Fill the entries of a symmetric inverse between some sorted rows, all of them in its pattern."""
+    for j in range(len(rows)):
+        at = pointer[rows[j]]
+        for i in range(j, len(rows)):
+            while index[at] < rows[i]:
+                at += 1
+            square[i, j] = inverse[at]
+            square[j, i] = inverse[at]
+
+
+@kernel
+def entries_at(rows, columns, pointer, index, inverse, found):
+    """Fill entries of a symmetric inverse that lie in its pattern."""
+    for e in range(len(rows)):
+        small, large = min(rows[e], columns[e]), max(rows[e], columns[e])
+        found[e] = inverse[find(index, pointer[small], pointer[small + 1], large)]
 
 
 @kernel

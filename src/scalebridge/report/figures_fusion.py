@@ -36,10 +36,21 @@ def shown_dates(found: Fused) -> list[int]:
 def draw_maps(found: Fused) -> list[Picture]:
     """Draw mean and standard deviation on a few dates, each with one scale of colours."""
     told = []
-    for name, field, colours in (("mean", found.mean, "viridis"), ("standard deviation", found.std, "magma")):
-        low, high = (float(q) for q in np.quantile(field[shown_dates(found)], (0.01, 0.99)))
-        told.append(_row_of_maps(found, name, field, colours, Normalize(low, max(high, low + 1e-12))))
+    for place, band in enumerate(found.bands or ("",)):
+        for name, field, colours in (
+            ("mean", found.mean, "viridis"),
+            ("standard deviation", found.std, "magma"),
+        ):
+            own = _band(found, field, place)
+            low, high = (float(q) for q in np.quantile(own[shown_dates(found)], (0.01, 0.99)))
+            norm = Normalize(low, max(high, low + 1e-12))
+            told.append(_row_of_maps(found, f"{name} of {band}" if band else name, own, colours, norm))
     return told
+
+
+def _band(found: Fused, field: np.ndarray, place: int) -> np.ndarray:
+    """One band of a field, (dates, rows, columns)."""
+    return field[:, place] if found.bands else field
 
 
 def _row_of_maps(found: Fused, name: str, field: np.ndarray, colours: str, norm: Normalize) -> Picture:
@@ -96,38 +107,40 @@ def draw_innovation_maps(found: Fused) -> list[Picture]:
 
 def chosen_pixels(found: Fused) -> list[tuple[int, int]]:
     """Return the pixels whose series are drawn: where the field moves most, in the middle, and least."""
-    wander = found.mean.std(axis=0).ravel()
+    wander = found.mean.std(axis=0).reshape(-1, *found.mean.shape[-2:]).mean(axis=0).ravel()
     order = np.argsort(wander)
-    columns = found.mean.shape[2]
+    columns = found.mean.shape[-1]
     places = [int(order[-1]), int(order[len(order) // 2]), int(order[0])]
     return [(p // columns, p % columns) for p in dict.fromkeys(places)]
 
 
 def draw_series(found: Fused, key: str) -> list[Picture]:
     """Draw the field of a few pixels over time with its 95 % band, and what was seen there."""
-    return [_one_series(found, row, column, f"{key}-{row}-{column}") for row, column in chosen_pixels(found)]
+    return [
+        _one_series(found, row, column, band, f"{key}-{row}-{column}-{band}")
+        for row, column in chosen_pixels(found)
+        for band in range(max(len(found.bands), 1))
+    ]
 
 
-def _one_series(found: Fused, row: int, column: int, key: str) -> Picture:
+def _one_series(found: Fused, row: int, column: int, band: int, key: str) -> Picture:
     figure, axes = new_plot(560, 280)
-    mean, std = found.mean[:, row, column], found.std[:, row, column]
+    mean, std = (_band(found, field, band)[:, row, column] for field in (found.mean, found.std))
     days = found.days - found.days[0]
     axes.fill_between(days, mean - 1.96 * std, mean + 1.96 * std, color=ACCENT, alpha=0.25, linewidth=0)
     axes.plot(days, mean, color=ACCENT, linewidth=1.5)
-    for o, colour in zip(found.problem.observed, (MUTED, BAD, GOOD, INK), strict=False):
-        seen = _seen_at(o, row, column, found) + found.problem.centre
+    alone = [o for o in found.problem.observed if o.alone == band]
+    for o, colour in zip(alone, (MUTED, BAD, GOOD, INK), strict=False):
+        seen = _seen_at(o, row, column, found) + found.problem.level_of(o)
         marker, size = ("o", 5) if o.factor == (1, 1) else ("s", 4)
         axes.plot(
             days, seen, marker, color=colour, markersize=size, markeredgecolor=PAPER, label=o.name, zorder=4
         )
     axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
     label_axes(axes, f"days since {found.dates[0]}", typeset_unit(found.unit) or "value")
-    alt = (
-        f"Field of pixel {row}, {column} over time, from {mean.min():.3g} to {mean.max():.3g}, with its band."
-    )
-    return as_svg(
-        figure, key, alt, f"Pixel {row}, {column}: mean, 95 % of the field, and what the sensors saw."
-    )
+    where = f"{found.bands[band]}, pixel {row}, {column}" if found.bands else f"Pixel {row}, {column}"
+    alt = f"{where}: field over time, from {mean.min():.3g} to {mean.max():.3g}, with its 95 % band."
+    return as_svg(figure, key, alt, f"{where}: mean, 95 % of the field, and what the sensors saw.")
 
 
 def _seen_at(observed: Observed, row: int, column: int, found: Fused) -> np.ndarray:

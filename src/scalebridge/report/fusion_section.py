@@ -4,7 +4,7 @@ import numpy as np
 
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
-from scalebridge.fusion.fused import Fused, findings
+from scalebridge.fusion.fused import Fused, banded, findings
 from scalebridge.report.figures_fusion import draw_innovation_maps, draw_maps, draw_series
 from scalebridge.report.sections import Block, Section
 from scalebridge.report.tables import Row, Table, asked_items, check_table, origin_items
@@ -34,7 +34,7 @@ def make_fusion_section(found: Fused, number: int) -> Section:
         verdict=verdict_sentence(told),
         number=typeset_number(spread, 3),
         unit=typeset_unit(found.unit),
-        meaning=f"root mean square of the standard deviation, {rows} × {columns} pixels on "
+        meaning=f"root mean square of the standard deviation, {rows} × {columns} pixels{banded(found)} on "
         f"{len(found.days)} dates",
         sentences=[f"{sentence[:1].upper()}{sentence[1:]}." for sentence in findings(found)],
         answer=[parameter_table(found)],
@@ -75,6 +75,17 @@ def prior_table(found: Fused) -> Table:
     return Table("Before the data: log-normal priors", ("parameter", "median", "factor"), rows)
 
 
+def band_table(found: Fused) -> Table | None:
+    """How the innovations of bands go together."""
+    rows = [
+        Row((part, name, *(typeset_number(float(r), 3) for r in row)))
+        for part, table in found.correlations.items()
+        for name, row in zip(found.bands, table, strict=True)
+    ]
+    head = ("part", "band", *found.bands)
+    return Table("Correlation of the bands' innovations", head, rows, frozenset({0, 1})) if rows else None
+
+
 def coefficient_table(found: Fused) -> Table | None:
     """Effects that all pixels share."""
     rows = [
@@ -93,7 +104,8 @@ def skill_table(found: Fused) -> Table | None:
     rows = [
         Row(
             (
-                h.date, str(h.count), typeset_number(h.rmse, 3), typeset_number(h.bias, 2),
+                f"{h.sensor} {h.date}" if found.bands else h.date, str(h.count), typeset_number(h.rmse, 3),
+                typeset_number(h.bias, 2),
                 f"{h.coverage:.1%}",
                 *(typeset_number(h.baselines[m], 3) if m in h.baselines else MISSING for m in methods),
             )
@@ -134,6 +146,10 @@ def _blocks(found: Fused, told: Upscaled, key: str) -> list[Block]:
         Block(
             f"{key}-series", "Over time", "A pixel that moves most, one in the middle, one that moves least.",
             draw_series(found, f"{key}-pixel"),
+        ),
+        Block(
+            f"{key}-bands", "Bands", "What is seen of one band says something of the others.",
+            [], band_table(found),
         ),
         Block(f"{key}-skill", "Skill", skill, [], skill_table(found)),
         Block(
