@@ -55,12 +55,13 @@ def test_the_page_shows_maps_series_and_parameters(fused):
         assert said in page
 
 
-def test_a_contaminated_scene_is_left_out_and_listed():
+@pytest.mark.parametrize("method", ["auto", pytest.param("sparse", marks=pytest.mark.slow)])
+def test_a_contaminated_scene_is_left_out_and_listed(method):
     sensors = small_sensors(gaps=0.0, dates=24, coarse={"noise": 0.05}, noise=0.1)
     cloudy = sensors[1].values.copy()
     cloudy[2] += 5.0
     seen = sb.Sensor("fine", cloudy, dates=sensors[1].days, noise=0.1)
-    found = sb.fuse([sensors[0], seen], MODEL, footprints=4)
+    found = sb.fuse([sensors[0], seen], MODEL, method=method, footprints=4)
     assert [(g.sensor, g.date) for g in found.gated] == [("fine", f"{sensors[1].days[2]:g}")]
 
 

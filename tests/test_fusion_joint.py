@@ -182,7 +182,7 @@ def test_a_matrix_that_is_not_definite_is_said(package):
 def test_learning_by_the_sparse_method_finds_what_blocks_find():
     sensors = small_sensors(gaps=0.0, dates=9, coarse={"bias": "none"}, noise=0.1)
     model = FusionModel(space="independent")
-    ours = sb.fuse(sensors, model, method="sparse")
+    ours = sb.fuse(sensors, model, method="sparse", gate=None)
     other = sb.fuse(sensors, model, footprints=4, gate=None)
     assert ours.learnt.converged
     assert ours.learnt.steps < 40

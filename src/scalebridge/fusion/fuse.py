@@ -14,7 +14,14 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.engine.executors import Engine, check_engine
 from scalebridge.engine.store import Store
-from scalebridge.fusion.block_estimate import Estimate, Gated, Search, estimate_blocks, learn_blocks
+from scalebridge.fusion.block_estimate import (
+    Estimate,
+    Gated,
+    Search,
+    estimate_blocks,
+    gate_scenes,
+    learn_blocks,
+)
 from scalebridge.fusion.field_files import check_field_path
 from scalebridge.fusion.fused import Fused, Written
 from scalebridge.fusion.fusion_checks import (
@@ -338,12 +345,15 @@ def _learn(problem: Problem, method: str, settings: Settings) -> tuple[Learnt, P
     if settings.search.method == "em":
         got, wanted = f"'em' with the method '{method}'", "'gradient', but with 'blocks'"
         raise InputError("learn", got=got, wanted=wanted, cure="leave it out")
+    gated: tuple[Gated, ...] = ()
+    if settings.search.gate is not None:
+        problem, gated = gate_scenes(problem, settings.search.gate)
     if method == "sparse":
-        return learn_joint(problem, settings.search), problem, ()
+        return learn_joint(problem, settings.search), problem, gated
     if any(p.factor is not None for p in problem.parameters):
-        return learn_window(problem, settings.search), problem, ()
+        return learn_window(problem, settings.search), problem, gated
     known = {p.name: p.median for p in problem.parameters}
-    return Learnt(known, {}, float("nan"), 0, True, ()), problem, ()
+    return Learnt(known, {}, float("nan"), 0, True, ()), problem, gated
 
 
 def _estimate(problem: Problem, method: str, settings: Settings, learnt: Learnt) -> Estimate:

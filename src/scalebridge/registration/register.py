@@ -114,7 +114,7 @@ def register(
 
     Example:
         >>> from scalebridge.registration.problems import histology_task, phantom_anatomy
-        >>> task = histology_task(phantom_anatomy(), pixels=96, rotation=10, amplitude=0.5, damage=False)
+        >>> task = histology_task(phantom_anatomy(), pixels=144, rotation=10, amplitude=0.5, damage=False)
         >>> found = register(
         ...     SpatialImage(task.fixed, task.fixed_frame),
         ...     SpatialImage(task.moving_colour, task.moving_frame),
