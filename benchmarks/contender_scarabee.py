@@ -1,6 +1,7 @@
 """C5G7 in two dimensions by Scarabee (GPL), in an interpreter of its own; prints JSON on its last line."""
 
 import json
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -22,7 +23,8 @@ from scarabee import (
 )
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-PITCH, AZIMUTHS, SPACING, MESH = 1.26, 64, 0.05, 4
+PITCH, MESH = 1.26, 4
+AZIMUTHS, SPACING = int(sys.argv[1]), float(sys.argv[2])
 
 
 def cross_sections(data):

@@ -41,9 +41,9 @@ def ours(azimuths, spacing):
     }  # fmt: skip
 
 
-def peer(python):
+def peer(python, azimuths, spacing):
     done = subprocess.run(
-        [python, str(Path(__file__).parent / "contender_scarabee.py")],
+        [python, str(Path(__file__).parent / "contender_scarabee.py"), str(azimuths), str(spacing)],
         capture_output=True,
         text=True,
         check=True,
@@ -77,7 +77,7 @@ def main():
     if asked.peer is None:
         print("no peer: pass --peer PYTHON of an environment with Scarabee", file=sys.stderr)
         return
-    other = peer(asked.peer)
+    other = peer(asked.peer, asked.azimuths, asked.spacing)
     show(other)
     fuel = mine["power"] > 0
     gap = 100 * (mine["power"][fuel] / other["power"][fuel] - 1)
