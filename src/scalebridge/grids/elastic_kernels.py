@@ -96,9 +96,12 @@ def _general(a, h, m, g, third, half, count, d0, x0, y0, b0, xz0, yz0, bz0, d1, 
 
 
 @kernel
-def _relieve(index, j, own, g, count, rows):
-    """Take the voxels' own stress, as it is at no strain, off the duals of the constant strain."""
-    gx, gy, gz = g[0] / 2, g[1] / 2, g[2]
+def relieve(index, j, own, gx, gy, gz, count, rows):
+    """Take the voxels' own stress, as it is at no strain, off the duals of the constant strain.
+
+    Args:
+        gx, gy, gz: what the duals of x, y and z are times the stress.
+    """
     for z in range(count):
         row = index[j, z]
         s1, s2, s3, s4, s5, s6 = own[0, row], own[1, row], own[2, row], own[3, row], own[4, row], own[5, row]
@@ -119,7 +122,8 @@ def _gather(low, high, voxels, j, j1, table, constants, modes, a):
 
 
 @row_kernel
-def _row_sum(values, count):
+def row_sum(values, count):
+    """Sum over a row of elements."""
     total = values.dtype.type(0)
     for z in range(1, count + 1):
         total += values[z]
@@ -131,7 +135,7 @@ def _scatter(voxels, j, j1, own, g, constants, modes, duals, here, following, su
     """Add a row's duals to the forces of its nodes, and to the sums; return the product with the modes."""
     count, nodes, product = voxels.shape[1], here.shape[2], 0.0
     if own.shape[1] > 0:
-        _relieve(voxels, j, own, g, count, duals)
+        relieve(voxels, j, own, g[0] / 2, g[1] / 2, g[2], count, duals)
     wrap_elements(duals, count, nodes == count)
     for c in range(3):
         d, m = 7 * c, 4 * c
@@ -139,7 +143,7 @@ def _scatter(voxels, j, j1, own, g, constants, modes, duals, here, following, su
         product += found[0]
         sums[3 * c] += found[1]
         sums[3 * c + 1] += found[2]
-        sums[3 * c + 2] += _row_sum(duals[d], count)
+        sums[3 * c + 2] += row_sum(duals[d], count)
     return product
 
 

@@ -17,6 +17,7 @@ plane: made once a row, they would cost as much as the row.
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
+from scalebridge.grids.elastic_kernels import relieve, row_sum
 from scalebridge.grids.hexahedra_kernels import copy_plane, look_up, wrap_elements
 
 
@@ -155,14 +156,6 @@ def _forces(sx, sy, sxy, d, dx, dy, dxy, flat, x, y, both, of_mean, of_x, of_y, 
 
 
 @row_kernel
-def _row_sum(values, count):
-    total = values.dtype.type(0)
-    for z in range(1, count + 1):
-        total += values[z]
-    return total
-
-
-@row_kernel
 def _begin_plane(carry, near_rows, far_rows):
     """Start with what the first row was given by the last plane."""
     for c in range(3):
@@ -186,18 +179,6 @@ def _close_plane(first, near_rows, far_rows, out, carry):
         for z in range(near_rows.shape[1]):
             out[c, 0, z] = first[c, 0, z] + near_rows[c, z]
             carry[c, 0, z] += far_rows[c, z]
-
-
-@kernel
-def _relieve(index, j, own, count, d):
-    """Take the voxels' own stress, as it is at no strain, off the stresses of the constant strain."""
-    for z in range(count):
-        row = index[j, z]
-        s1, s2, s3, s4, s5, s6 = own[0, row], own[1, row], own[2, row], own[3, row], own[4, row], own[5, row]
-        for part, (sx, sy, sz) in enumerate(((s1, s6, s5), (s6, s2, s4), (s5, s4, s3))):
-            d[7 * part, z + 1] -= sz
-            d[7 * part + 1, z + 1] -= sx
-            d[7 * part + 2, z + 1] -= sy
 
 
 @kernel
@@ -246,7 +227,7 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, out, ed
     w0, w1, w2, w3 = constants[0], constants[1], constants[2], constants[3]
     y_x, z_x, z_y = constants[4], constants[5], constants[6]
     q0, q1, q2, q3 = constants[7], constants[8], constants[9], constants[10]
-    third, product, sums = u.dtype.type(1 / 3), 0.0, np.zeros(9)
+    one, third, product, sums = u.dtype.type(1), u.dtype.type(1 / 3), 0.0, np.zeros(9)
     for i in range(start, stop):
         low, high, voxels = _three(u[i]), _three(u[(i + 1) % nodes_x]), index[i]
         _begin_plane(carry, room[0], room[1])
@@ -263,15 +244,13 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, out, ed
             _constant(k_lame, k_shear, m[0], m[1], m[2], m[4], m[5], m[6], m[8], m[9], m[10], g[3], g[4], g[5], g[6], g[7], g[8], count_z, d[0], d[1], d[2], d[7], d[8], d[9], d[14], d[15], d[16])  # fmt: skip  # noqa: E501
             _varying(r_lame, r_shear, m[1], m[2], m[3], m[5], m[6], m[7], m[9], m[10], m[11], third, y_x, z_x, z_y, q0, q1, q2, q3, count_z, d[3], d[4], d[5], d[6], d[10], d[11], d[12], d[13], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
             if own.shape[1] > 0:
-                _relieve(voxels, j, own, count_z, duals)
+                relieve(voxels, j, own, one, one, one, count_z, duals)
             wrap_elements(duals, count_z, nodes_z == count_z)
             x = _forces(d[1], d[2], d[3], d[0], d[4], d[5], d[6], m[0], m[1], m[2], m[3], w0, w1, w2, w3, nodes_z, near[0], far[0], c[0], row[0], j, j + 1)  # fmt: skip  # noqa: E501
             y = _forces(d[8], d[9], d[10], d[7], d[11], d[12], d[13], m[4], m[5], m[6], m[7], w0, w1, w2, w3, nodes_z, near[1], far[1], c[1], row[1], j, j + 1)  # fmt: skip  # noqa: E501
             z = _forces(d[15], d[16], d[17], d[14], d[18], d[19], d[20], m[8], m[9], m[10], m[11], w0, w1, w2, w3, nodes_z, near[2], far[2], c[2], row[2], j, j + 1)  # fmt: skip  # noqa: E501
             product += x[0] + y[0] + z[0]
-            _add_sums(
-                sums, x, y, z, _row_sum(d[0], count_z), _row_sum(d[7], count_z), _row_sum(d[14], count_z)
-            )
+            _add_sums(sums, x, y, z, row_sum(d[0], count_z), row_sum(d[7], count_z), row_sum(d[14], count_z))
             if repeats and j == 0:
                 _write(room[2], first, 0)
             else:
