@@ -21,9 +21,10 @@ import numpy as np
 from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.core.vectors import dot
+from scalebridge.grids.line_transforms import LineTransform
 from scalebridge.grids.transforms import Inverse, SineCosineInverse, Update, Use, blocks
 
-_CACHE = 1 << 20
+_CACHE = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class ElasticWaveInverse(Inverse):
         self._waves = np.empty(
             (shape[0], 3, shape[1], shape[2] // 2 + 1), np.result_type(self._dtype, np.complex64)
         )
+        self._along_x, self._along_y = LineTransform(self._waves, 0), LineTransform(self._waves, 2)
         self._block = max(1, _CACHE // (3 * shape[1] * shape[2] * self._dtype.itemsize))
 
     def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
@@ -114,7 +116,8 @@ class ElasticWaveInverse(Inverse):
         for low, high in blocks(start, stop, self._block):
             if update is not None:
                 update(low, high)
-            ducc0.fft.r2c(r[low:high], axes=(2, 3), out=self._waves[low:high], nthreads=1)
+            ducc0.fft.r2c(r[low:high], axes=(3,), out=self._waves[low:high], nthreads=1)
+            self._along_y.planes(low, high, forward=True)
 
     def _across(self, start: int, stop: int, piece: int) -> float:
         """Transform along the first axis, multiply, and transform back, some columns at a time."""
@@ -122,23 +125,23 @@ class ElasticWaveInverse(Inverse):
         column = 3 * self._shape[0] * self._waves.itemsize * (self._waves.shape[3] if by_y else 1)
         product, y_range, z_range = 0.0, (0, self._waves.shape[2]), (0, self._waves.shape[3])
         for low, high in blocks(start, stop, max(1, _CACHE // column)):
-            waves = self._waves[:, :, low:high] if by_y else self._waves[:, :, :, low:high]
             y_range, z_range = ((low, high), z_range) if by_y else (y_range, (low, high))
-            ducc0.fft.c2c(waves, axes=(0,), out=waves, nthreads=1)
+            self._along_x.columns(low, high, 2 if by_y else 3, forward=True)
             product += _multiply(
                 *(parts, self._x, self._y, self._z, self._whole, self._constant, self._lames, self._scale),
                 *(*y_range, *z_range, self._shape[2]),
             )
-            ducc0.fft.c2c(waves, axes=(0,), forward=False, out=waves, nthreads=1)
+            self._along_x.columns(low, high, 2 if by_y else 3, forward=False)
         return product
 
     def _backward(self, start: int, stop: int, piece: int, use: Use) -> None:
         room = np.empty((min(self._block, stop - start), 3, *self._shape[1:]), self._dtype)
         for low, high in blocks(start, stop, self._block):
             z = room[: high - low]
+            self._along_y.planes(low, high, forward=False)
             ducc0.fft.c2r(
                 self._waves[low:high],
-                axes=(2, 3),
+                axes=(3,),
                 lastsize=self._shape[2],
                 forward=False,
                 out=z,

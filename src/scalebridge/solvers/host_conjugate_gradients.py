@@ -1,11 +1,12 @@
 """The same conjugate gradients in plain memory: updated in place, in single precision where it suffices.
 
 The iterate is kept in float64, the residual and the direction in the working type. A residual that is
-updated in float32 drifts from the true one by some 1e-7 of the largest so far. So it is replaced by the
-true one, computed in float64: early (later it would disturb the directions), each time that it has fallen
-far (van der Vorst & Ye, SIAM J. Sci. Comput. 22 (2000) 835), and once more before the method says that it
-has converged. If that does not hold, the method starts anew from the true residual, which costs no memory,
-and goes on in float64 only where a restart brought little.
+updated in float32 drifts from the true one by some 1e-7 of the largest so far. So, where the tolerance is
+small enough for that to show, it is replaced by the true one, computed in float64: early (later it would
+disturb the directions), each time that it has fallen far (van der Vorst & Ye, SIAM J. Sci. Comput. 22 (2000)
+835), and, always, once more before the method says that it has converged. If that does not hold, the method
+starts anew from the true residual, which costs no memory, and goes on in float64 only where a restart brought
+little.
 
 The stop, the bound of the energy error and their sources are those of `conjugate_gradients`, but for one
 thing. Residuals of the method rise and fall. On the way of the last step, r + t K p, lies a point where the
@@ -30,6 +31,7 @@ _WINDOW = 4  # steps over which the ratio of the falls is taken
 _SLOWEST = 0.98  # largest ratio believed; a slower fall is treated as this
 _RENEWED = 1e-2  # relative residual at which the true one is computed first
 _RENEWED_AGAIN = 1e-4  # further fall after which it is computed again
+_DRIFT_SHOWS = 1e-5  # tolerance of the residual below which drift matters: some per cent of this
 _DRIFTED = 2.0  # the true residual over the updated one from which on the method starts anew
 _BROUGHT = 0.1  # fall of the true residual since the last start for which another one in float32 is worth it
 _ROUNDING = 64.0  # multiples of the machine's epsilon below which an energy fall is noise
@@ -198,7 +200,7 @@ def run(state: HostCG, solver: ConjugateGradients, steps: int) -> HostCG:
 
 
 def _step(state: HostCG, solver: ConjugateGradients) -> None:
-    if state.single and state.residuals[-1] <= state.renew:
+    if state.single and solver.residual_rtol < _DRIFT_SHOWS and state.residuals[-1] <= state.renew:
         _renew(state)
     curvature = state.operator.product(state.p, state.q)
     if not curvature > 0 or not math.isfinite(state.rz):
