@@ -160,7 +160,7 @@ def begin(
         least: energy below which the error is taken relative to it.
         solver: tolerances by which a start may be good enough as it is.
     """
-    r, p, q = np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, dtype)
+    r, p, q, *more = np.empty((3 if dtype == np.float64 else 4, *shape), dtype)  # one: in large pages
     operator.load(r)
     norm_b = math.sqrt(dot(r, r))
     if start is None:
@@ -172,7 +172,9 @@ def begin(
         operator.residual(x, r)
         energy -= dot(r, near)  # what is left at x of the energy at rest: less b . x and (b - K x) . x
         del near
-    dx = x if r.dtype == x.dtype else np.zeros(shape, dtype)
+    dx = more[0] if more else x
+    if more:
+        dx[...] = 0
     rz = operator.preconditioner(dtype).sweep(r, None, lambda _: _copy_to(p))
     state = HostCG(operator, x, dx, r, p, q, rz, floor, _inverse(floor), energy, norm_b, least)
     nothing = rz <= _noise(dtype) ** 2 * max(energy, least) or rz == 0.0
