@@ -10,8 +10,8 @@ from scalebridge.cli.case_tables import Table
 class LatticeTable(Table):
     """The lattice: pins by name, and maps of their names."""
 
-    pitch: float | str | list[float | str] = Field(
-        description="of cells: '1.26 cm', or one each along x and y"
+    pitch: float | str | list[float | str | list[float | str]] = Field(
+        description="of cells: '1.26 cm'; or along x and y one each, or a list with one a column and row"
     )
     pins: dict[str, dict[str, Any]] = Field(
         description="by name: radii, materials, subdivisions, sectors; or material and mesh of a box"
@@ -19,6 +19,9 @@ class LatticeTable(Table):
     rows: list[str] | str | None = Field(default=None, description="map of pins, the top row first")
     assemblies: dict[str, list[str] | str] | None = Field(default=None, description="a map of pins by name")
     core: list[str] | str | None = Field(default=None, description="map of assemblies")
+    gap: dict[str, float | str | int] | None = Field(
+        default=None, description="around each assembly: width (half of what is between two), material, mesh"
+    )
     boundary: str | float | dict[str, str | float] = Field(
         default="reflective", description="of all sides, or by west, east, south, north"
     )

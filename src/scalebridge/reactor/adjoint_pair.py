@@ -115,7 +115,7 @@ def adjoint_pair(solution: TransportSolution, rtol: float, max_steps: int) -> Ad
     forward, adjoint = iterate(ahead, sums, settings), iterate(back, turned, settings)
     require_converged(forward.outcome, "the forward problem")
     require_converged(adjoint.outcome, "the adjoint problem")
-    return AdjointPair(sums, turned, ahead, back, forward, adjoint, length_slopes(sums.lattice, old.tracks))
+    return AdjointPair(sums, turned, ahead, back, forward, adjoint, length_slopes(old.tracks))
 
 
 def _turned(material: MultigroupMaterial) -> MultigroupMaterial:
@@ -161,7 +161,7 @@ def _by_radius(found: Lattice, stretched: np.ndarray, by_volume: np.ndarray) -> 
     """Sums over all cells of a name, by its interfaces: of lengths by circles, and of areas."""
     told = {}
     for name in dict.fromkeys(name for row in found.rows for name in row):
-        cell, count = found.cells[name], len(found.areas[name])
+        cell, count = found.cells[name], len(found.cells[name].region_materials)
         here = np.array([[name == other for other in row] for row in found.rows])
         firsts = found.first_region[here]
         areas = by_volume[firsts[:, None] + np.arange(count)].sum(axis=0) @ area_slopes(cell, count)
@@ -176,7 +176,7 @@ def _overlap(pair: AdjointPair, source: np.ndarray, multiplier: np.ndarray) -> t
     tracks, threads = ahead.tracks, ahead.threads
     found = np.zeros((threads, *source.shape))
     stretched = np.zeros((threads, *ahead.lattice.shape, slopes.shape[1]))
-    most = int(np.max(np.diff(tracks.segment_start, axis=1))) * (sum(ahead.lattice.shape) + 2)
+    most = int(np.max(np.diff(tracks.segment_start))) * (sum(ahead.lattice.shape) + 2)
     totals = (ahead.total[:, None, :] / ahead.sines[:, None]).reshape(len(ahead.total), -1)
     entering = [s.entering_by_group().reshape(len(tracks.walk), 2, -1) for s in (ahead, back)]
     in_slabs(

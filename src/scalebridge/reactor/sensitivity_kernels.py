@@ -16,15 +16,15 @@ from scalebridge.reactor.sweep_kernels import walk_cells
 
 
 @kernel
-def segments_along(track, walk, first, ends, across, starts, kinds, cells, found):
+def segments_along(track, walk, corner, first, starts, kinds, cells, found):
     """Write the segments of a track of the lattice, (n, 2): segment, cell; return how many."""
-    count = walk_cells(track, walk, first, ends, across, kinds.shape, cells)
+    count = walk_cells(track, walk, corner, cells)
     a, turn = walk[track, 0], walk[track, 1]
     total = 0
     for step in range(count):
         kind = kinds[cells[step, 1], cells[step, 0]]
-        line = first[a, turn] + cells[step, 2]
-        for s in range(starts[kind, line], starts[kind, line + 1]):
+        line = first[kind, a, turn] + cells[step, 2]
+        for s in range(starts[line], starts[line + 1]):
             found[total, 0], found[total, 1] = s, step
             total += 1
     return total
@@ -32,7 +32,7 @@ def segments_along(track, walk, first, ends, across, starts, kinds, cells, found
 
 @kernel
 def overlap_tracks(
-    start, stop, piece, order, walk, first, ends, across, starts, regions, lengths, kinds, base, material,
+    start, stop, piece, order, walk, corner, first, starts, regions, lengths, kinds, base, material,
     totals, forward, adjoint, scales, weights, sines, entering, entering_adjoint, most, slopes, products,
     stretched,
 ):  # fmt: skip
@@ -46,14 +46,14 @@ def overlap_tracks(
     groups = forward.shape[1]
     circles = slopes.shape[1]
     wide = totals.shape[1]
-    cells = np.empty((kinds.shape[0] + kinds.shape[1] + 2, 3), np.int64)
+    cells = np.empty((kinds.shape[0] + kinds.shape[1] + 2, 4), np.int64)
     found = np.empty((most, 2), np.int64)
     inside = np.empty((most, wide))
     flux = np.empty(wide)
     for spot in range(start, stop):
         track = order[spot]
         a = walk[track, 0]
-        count = segments_along(track, walk, first, ends, across, starts, kinds, cells, found)
+        count = segments_along(track, walk, corner, first, starts, kinds, cells, found)
         for way in range(2):
             for k in range(wide):
                 flux[k] = entering[track, way, k]

@@ -82,7 +82,7 @@ def solve_transport(
         InputError: something in the input cannot be right; nothing long has run yet.
         SolverError: it did not converge, and `throw` is true.
 
-    Limits: two dimensions; all cells of one pitch; rings concentric with their cell; scattering isotropic
+    Limits: two dimensions; cells in rows and columns; rings concentric with their cell; scattering isotropic
         unless its order is given (so take transport-corrected data); regions have to be small where the
         flux is steep, less so with linear sources.
     Cost: segments times groups times polar directions a sweep, some 500 million a second and core; some
@@ -249,6 +249,10 @@ def _bytes(
 ) -> float:
     groups = same_groups(dict(used))  # below: what enters tracks, and the earlier states that are mixed
     tracks = count * sum(found.size) / gap
+    if (
+        not found.regular
+    ):  # lines enter every cell otherwise: none is stored once for all, some 3 segments a cm
+        tracks += 3.0 * count * found.size[0] * found.size[1] / gap / 5.0
     return 100.0 * tracks * polars * groups + 200.0 * len(found.region_volume) * groups + 2e8
 
 
@@ -260,7 +264,7 @@ def _origin(found: Lattice, used: dict[str, MultigroupMaterial], asked: dict[str
     inputs = {
         "cells": found.shape,
         "regions": len(found.region_volume),
-        "pitch, cm": found.pitch,
+        "size, cm": found.size,
         "boundary": found.boundary,
         "materials": sorted(used),
         "groups": same_groups(used),

@@ -13,7 +13,7 @@ from scalebridge.reactor.linear_sources import linear_regions
 from scalebridge.reactor.materials import MultigroupMaterial
 from scalebridge.reactor.segment_tables import segment_tables
 from scalebridge.reactor.sweep_kernels import polars_of, sweep_tracks
-from scalebridge.reactor.tracks import Tracks, track_ends
+from scalebridge.reactor.tracks import Tracks
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +80,7 @@ class Sweeper:
         )
         ways = tracks.directions
         self.scales = ways.weight * ways.spacing
-        lengths = found.pitch[1], found.pitch[0]
-        self.areas = np.stack(
-            [self.scales / np.cos(ways.angle) / lengths[0], self.scales / np.sin(ways.angle) / lengths[1]],
-            axis=1,
-        )
+        self.areas = self.scales[:, None] / np.stack([np.cos(ways.angle), np.sin(ways.angle)], axis=1)
         rows, columns = found.shape
         self._faces = rows * (columns + 1), (rows + 1) * columns
 
@@ -113,8 +109,9 @@ class Sweeper:
         self.entering, self._next = self._next, self.entering
         gains = lost.sum(axis=0).reshape(scaled.shape)[..., : self.groups]
         flux = self._fluxes(scaled[..., : self.groups], gains)
-        faces = (self._split(tally.sum(axis=0)) for tally in (currents, surfaces))
-        return Swept(flux, gains[:, 0], *(side for pair in faces for side in pair))
+        net, scalar = (self._split(tally.sum(axis=0)) for tally in (currents, surfaces))
+        seen = (side / length[..., None] for side, length in zip(scalar, tracks.seen_faces, strict=True))
+        return Swept(flux, gains[:, 0], *net, *seen)
 
     def _fluxes(self, born: np.ndarray, gains: np.ndarray) -> np.ndarray:
         """Return mean fluxes of sources over totals and what tracks lost; keep their moments and slopes."""
@@ -166,28 +163,11 @@ class Sweeper:
         shaped = ratio[::-1].reshape(-1, self.groups)[self.lattice.region_pin]
         self.moments *= shaped[:, None]
         self.slopes *= shaped[:, None]
-        starts = self.track_pins()
-        for way in (0, 1):
+        walk, last = self.tracks.walk, self.tracks.last
+        for way, (row, column) in enumerate(((walk[:, 3], walk[:, 2]), (last[:, 0], last[:, 1]))):
             factor = np.ones((len(self.entering), self.wide))
-            factor[:, : self.groups] = ratio[starts[way][0], starts[way][1]]
+            factor[:, : self.groups] = ratio[row, column]
             self.entering[:, way] *= np.tile(factor, (1, len(self.sines)))
-
-    def track_pins(self) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """Return row and column of the pin at the start, and at the end, of each track."""
-        walk, rows, columns = self.tracks.walk, *self.lattice.shape
-        rows_of, columns_of = walk[:, 3].astype(int), walk[:, 2].astype(int)
-        ends = [np.zeros(0, int), np.zeros(0, int)]
-        for across, along in zip(self.tracks.directions.across, self.tracks.directions.along, strict=True):
-            wide, high = columns * int(across), rows * int(along)
-            end = track_ends(wide, high)
-            top = end < wide
-            column = np.where(top, np.where(top, end, 0) // across, columns - 1)
-            row = np.where(top, rows - 1, np.where(top, 0, end - wide) // along)
-            ends = [
-                np.concatenate([ends[0], row, row]),
-                np.concatenate([ends[1], column, columns - 1 - column]),
-            ]
-        return (rows_of, columns_of), (ends[0], ends[1])
 
     def _split(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = self.lattice.shape
@@ -252,8 +232,5 @@ def _higher(material: MultigroupMaterial, order: int) -> np.ndarray:
 
 
 def route(tracks: Tracks) -> tuple[Any, ...]:
-    """Return what kernels walk along: tracks of the lattice, and how those of a cell lead to the next."""
-    ways = tracks.directions
-    pairs = zip(ways.across, ways.along, strict=True)
-    ends = np.concatenate([np.tile(track_ends(int(wide), int(high)), 2) for wide, high in pairs])
-    return tracks.walk, tracks.first, ends, ways.across
+    """Return what kernels walk along: tracks of the lattice, corners they pass, and segments of lines."""
+    return tracks.walk, tracks.corner, tracks.first
