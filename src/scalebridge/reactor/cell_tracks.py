@@ -1,9 +1,9 @@
 """Tracks inside of a cell: where they enter it, and which regions they run through.
 
-A line of an azimuth with the distances dx and dy between its neighbours along x and y enters a cell at
-u dx along its bottom if u >= 0, and at - u dy up its side if u < 0, with u one more from line to line. The
-phase of a cell is u of the first line through its bottom, between 0 and 1: where all cells have one size it is
-1/2 for all of them; where they have not, cells of one shape may differ in it, and are traced each.
+A line of an azimuth with the distances dx and dy between its neighbours along x and y enters a cell at u dx
+along its bottom if u >= 0, and at - u dy up its side if u < 0, with u one more from line to line. The phase
+of a cell is u of the first line through its bottom, between 0 and 1: where all cells have one size it is 1/2
+for all of them; where they have not, cells of one shape may differ in it, and are traced each.
 """
 
 import math

@@ -2,9 +2,9 @@
 
 The tracks of an azimuth are parallel lines at equal distances through the whole lattice, such that each is
 met by its mirror image at the boundary. A line crosses y = 0 at (m + 1/2) dx, and keeps its number m from
-cell to cell: it passes left of a corner of cells if m is less than the corner's number. Where all cells have one
-size lines enter each of them alike, and only kinds of cells are stored. A turn is 0 to the upper right, or 1
-mirrored, to the upper left; columns are then counted from the right.
+cell to cell: it passes left of a corner of cells if m is less than the corner's number. Where all cells have
+one size lines enter each of them alike, and only kinds of cells are stored. A turn is 0 to the upper right,
+or 1 mirrored, to the upper left; columns are then counted from the right.
 """
 
 from dataclasses import dataclass, replace
