@@ -30,10 +30,6 @@ class LinearRegions:
     midpoints: np.ndarray
     inverse: np.ndarray
 
-    def slopes(self, moments: np.ndarray) -> np.ndarray:
-        """Return slopes along x and y, (regions, 2, G), of moments in x and y, the same."""
-        return np.einsum("rij,rjg->rig", self.inverse, moments)
-
 
 def linear_regions(found: Lattice, tracks: Tracks) -> LinearRegions:
     """Return midpoints and second moments of a lattice.

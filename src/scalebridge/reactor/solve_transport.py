@@ -60,7 +60,7 @@ def solve_transport(
         spacing: between tracks, at most: text, or cm.
         polar: "tabuchi-yamamoto" or "gauss".
         polar_count: polar directions of a hemisphere.
-        sources: "flat" in each region, or "linear", which needs fewer regions; isotropic scattering then.
+        sources: "flat" in each region, or "linear", which needs fewer regions.
         scattering_order: highest order of scattering that is taken with its angle, 0 to 3; moments of the
             data above it are noted and left out. Above 0 take polar="gauss", which integrates the moments.
         source: neutrons a second and cm^3 by material, (G,) each: then the flux of this source is found in
@@ -104,7 +104,7 @@ def solve_transport(
         settings = replace(settings, coarse_groups=starts)
     gap, count = length("spacing", spacing), whole("azimuths", azimuths)
     order = _order(scattering_order, used)
-    linear = _linear(sources, order)
+    linear = _linear(sources)
     polar_pair = polar_set(polar, whole("polar_count", polar_count))
     fixed = fixed_source(found, used, source)
     refuse_too_large(_bytes(found, used, count, gap, polar_count), "transport of this lattice", memory_limit)
@@ -136,18 +136,15 @@ def _order(given: Any, used: Mapping[str, MultigroupMaterial]) -> int:
     return given
 
 
-def _linear(sources: Any, order: int) -> bool:
+def _linear(sources: Any) -> bool:
     """Whether sources are linear in each region.
 
     Raises:
-        InputError: an unknown kind, or one that scattering cannot have.
+        InputError: an unknown kind.
     """
-    if sources not in ("flat", "linear") or (sources == "linear" and order):
+    if sources not in ("flat", "linear"):
         raise InputError(
-            "sources",
-            got=repr(sources) + (f" with scattering_order={order}" if order else ""),
-            wanted="'flat', or 'linear' with scattering_order=0",
-            cure="pass sources='flat'",
+            "sources", got=repr(sources), wanted="'flat' or 'linear'", cure="pass sources='flat'"
         )
     return sources == "linear"
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.core.lanes import load, minus, plus, spread, store, times
-from scalebridge.reactor.linear_kernels import cross_linear
+from scalebridge.reactor.linear_kernels import cross_linear, cross_linear_moments
 
 _USUAL = 3  # polar directions by default
 
@@ -152,7 +152,7 @@ def sweep_tracks(
     """Sweep the tracks order[start:stop] both ways.
 
     Arguments, beside those of Tracks: rows (ny, nx) first row of each cell less its kind's first segment;
-    drops (n P G,); sources (regions M G,) angular moments of Q / total, or its mean and slopes;
+    drops (n P G,); sources (regions M G,) rows of Q / total: angular moments, each a mean and slopes;
     harmonics (A, 2, 2, P, M) of azimuth, turn and way, None where there is one moment; bends (2 n P G,) and
     midpoints (segments, 5) of linear sources, None where they are flat; scales (A,) weight times spacing;
     areas (A, 2) the length of a face across x and across y that a track stands for; weights, sines (P,);
@@ -202,7 +202,11 @@ def cross_cell(
     flux, sources, drops, flow, regions, cell, lost, harmonics, way, bends, midpoints, groups, polars, lanes
 ):
     """Cross a cell with the sources of its kind; what is None is not compiled."""
-    if midpoints is not None:
+    if midpoints is not None and harmonics is not None:
+        along = harmonics[way[0], way[1], way[2]]
+        of = flux, sources, drops, flow, regions, cell, lost, bends, midpoints
+        cross_linear_moments(*of, along, groups, polars, lanes)
+    elif midpoints is not None:
         cross_linear(flux, sources, drops, flow, regions, cell, lost, bends, midpoints, groups, polars, lanes)
     elif harmonics is not None:
         along = harmonics[way[0], way[1], way[2]]
