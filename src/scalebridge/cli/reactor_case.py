@@ -67,6 +67,9 @@ class ReactorOutputTable(Table):
     result: str | None = Field(default=None, alias="json", description="solution and constants as JSON")
     report: str | None = Field(default=None, description="a page with pictures and proof, .html")
     library: str | None = Field(default=None, description="constants as OpenMC multigroup library, .h5")
+    pmaxs: str | None = Field(
+        default=None, description="constants as PMAXS; of several regions a file each, name-0, name-1, ..."
+    )
 
 
 class ReactorCase(Table):
