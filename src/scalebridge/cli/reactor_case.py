@@ -58,6 +58,10 @@ class ConstantsTable(Table):
     regions: Literal["pins", "assemblies", "lattice"] = "assemblies"
     groups: list[int] | None = Field(default=None, description="first fine group of each coarse one, from 0")
     diffusion: Literal["inverse-transport", "in-scatter", "p1", "b1"] = "inverse-transport"
+    equivalence: list[Literal["flux weighting", "superhomogenization", "discontinuity"]] = Field(
+        default_factory=list,
+        description="pin by pin coarse cores that are held against the lattice, by method",
+    )
 
 
 class ReactorOutputTable(Table):

@@ -15,6 +15,8 @@ from scalebridge.cli.requests import digest_of_files
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import FileFormatError
 from scalebridge.reactor.data_covariance import checked_covariance
+from scalebridge.reactor.equivalence_study import EquivalenceMethod, EquivalenceStudy
+from scalebridge.reactor.equivalent_constants import equivalent_constants
 from scalebridge.reactor.homogenize_lattice import homogenize_lattice
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.lattice_study import LatticeStudy
@@ -57,16 +59,29 @@ def solve_reactor_case(
         solution = solve_transport(
             found, materials, source=case.source, progress=progress, **case.transport.model_dump()
         )
-        constants = homogenize_lattice(solution, covariance=covariance, **case.constants.model_dump())
+        asked = case.constants.model_dump(exclude={"equivalence"})
+        constants = homogenize_lattice(solution, covariance=covariance, **asked)
         spread = constants.uncertainty
         slopes = None if not case.sensitivity else spread.slopes.k if spread else k_sensitivity(solution)
         _write(extra, constants)
-        return LatticeStudy(solution, constants, slopes)
+        return LatticeStudy(solution, constants, slopes, _coarse(case.constants.equivalence, constants))
 
     def show(out: Console, study: LatticeStudy, written: dict[str, Path]) -> None:
         show_study(out, study, written | extra)
 
     conclude_study(ask, show, outputs, request, as_json=as_json, resume=resume and not extra)
+
+
+def _coarse(methods: list[EquivalenceMethod], constants: HomogenizedLattice) -> tuple[EquivalenceStudy, ...]:
+    """Return pin by pin cores in the groups of the constants, made equivalent by each method."""
+    solution, starts = constants.solution, constants.groups
+    ends = (*starts[1:], solution.pins.flux.shape[-1])
+    groups = [list(range(low, high)) for low, high in zip(starts, ends, strict=True)]
+    sides = solution.lattice.boundary
+    return tuple(
+        equivalent_constants(solution.pins, method, boundary=sides, groups=groups, throw=False)
+        for method in methods
+    )
 
 
 def _write(extra: dict[str, Path], constants: HomogenizedLattice) -> None:

@@ -180,7 +180,7 @@ def draw_spectra(study: LatticeStudy, key: str) -> Picture:
         axes.plot(groups, share, "o-", color=colour, markersize=4, linewidth=1.4, label=constants.names[i])
     axes.set_xticks(groups)
     axes.set_ylim(bottom=0.0)
-    axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
     plain_ticks(axes, "y")
     label_axes(axes, "group, 1 the fastest", "part of the flux")
     return as_svg(figure, f"{key}-spectra", f"Spectra of {shown} regions in {len(groups)} groups.")
