@@ -103,6 +103,10 @@ def test_a_finished_case_is_left_alone_and_json_alone_is_json(tmp_path):
         ("azimuths = 4", "azimuth = 4", "azimuths"),
         ('["0.4 cm"]', '["0.7 cm"]', "overlap"),
         ('json = "out.json"', 'json = "case.toml"', "case.toml"),
+        ('json = "out.json"', 'pmaxs = "case.toml"', "case.toml"),
+        ('pitch = "1.2 cm"', 'pitch = "1.2 cm"\ngap = { width = "0.1 cm" }', "material"),
+        ('pitch = "1.2 cm"', 'pitch = [["1.2 cm"], "1.2 cm"]', "1 lengths for 2 columns"),
+        ('regions = "pins"', 'equivalence = ["magic"]', "superhomogenization"),
     ],
 )
 def test_bad_cases_are_refused(tmp_path, old, new, words):

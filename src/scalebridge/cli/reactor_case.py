@@ -101,4 +101,6 @@ class ReactorCase(Table):
     def _some_materials(self) -> "ReactorCase":
         if self.library is None and not self.materials:
             raise ValueError("library or materials is needed")
+        if self.source is not None and self.constants.equivalence:
+            raise ValueError("constants.equivalence needs an eigenvalue problem: leave it out, or the source")
         return self
