@@ -116,7 +116,7 @@ def k_sensitivity(solution: TransportSolution, *, rtol: float = 1e-9, max_steps:
 
     Limits: pitches are kept; derivatives by the total are of k with scattering kept. Derivatives by radii are
         of the computed k with the tracks where they are, which jumps where a circle meets another track: they
-        are as good as the tracks are close.
+        are as good as the tracks are close. With linear sources there are none by radii.
     Cost: a forward and an adjoint solution, and one more sweep; nothing an input.
 
     Example:

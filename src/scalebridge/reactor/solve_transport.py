@@ -86,7 +86,8 @@ def solve_transport(
         unless its order is given (so take transport-corrected data); regions have to be small where the
         flux is steep, less so with linear sources.
     Cost: segments times groups times polar directions a sweep, some 500 million a second and core; some
-        15 to 30 sweeps with, some hundreds without acceleration.
+        15 to 30 sweeps with, some hundreds without acceleration. Where cells have several sizes all segments
+        are stored, some 0.2 kB each in seven groups; else those of one cell of each kind.
     Source: J. R. Askew (1972), AEEW-M 1108; A. Yamamoto et al. (2007), J. Nucl. Sci. Technol. 44, 129.
 
     Example:
