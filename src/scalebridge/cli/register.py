@@ -58,7 +58,10 @@ def register(
         str | None,
         typer.Option("--grid", metavar="LENGTH", help="Distance of control points at the last level."),
     ] = None,
-    stiffness: Annotated[float, typer.Option("--stiffness", metavar="FACTOR", help="1 is by size.")] = 1.0,
+    stiffness: Annotated[
+        float | None,
+        typer.Option("--stiffness", metavar="FACTOR", help="1 is by size; by held-out tissue unless given."),
+    ] = None,
     similarity: Annotated[
         str,
         typer.Option(

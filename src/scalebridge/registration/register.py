@@ -10,7 +10,8 @@ import numpy as np
 
 from scalebridge.core.errors import ImageError, InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
-from scalebridge.registration.levels import Fitted, fit_levels, plan_levels
+from scalebridge.registration.climb import Fitted, Rule
+from scalebridge.registration.levels import fit_levels, plan_levels
 from scalebridge.registration.matching import Step
 from scalebridge.registration.pyramid import Layer, build_pyramid
 from scalebridge.registration.registration_checks import check_registration
@@ -51,7 +52,7 @@ def register(
     deform: bool = True,
     finest: Any = None,
     grid: Any = None,
-    stiffness: float = 1.0,
+    stiffness: float | None = None,
     bins: int = 32,
     similarity: Literal["information", "gradients", "mind"] = "information",
     even: bool = True,
@@ -84,8 +85,9 @@ def register(
         deform: whether a displacement is sought beyond the affine map.
         finest: distance of samples at the last level, "0.4 mm"; chosen by the number of samples unless given.
         grid: distance of control points at the last level, "10 mm". Unless given, a fourteenth of the tissue,
-            and levels that better held-out tissue by no more than chance are left out (between planes).
-        stiffness: factor on the stiffness that is chosen by the size of the tissue.
+            and levels that better held-out tissue by no more than chance are left out.
+        stiffness: factor on the stiffness that the size of the tissue suggests; unless given, 1, or 4 or 16
+            where held-out tissue asks for it.
         bins: of the histogram along each axis; a quarter more at the last level.
         similarity: what the displacement maximises: "information", mutual; "gradients" compares directions
             of slopes, "mind" how alike neighbours are: for stain to stain, and stains that change from place
@@ -143,12 +145,14 @@ def register(
     watch.lap("start")
     fitted = _fit(ready, begun.map, options, lambda step: say(_told(step)))
     watch.lap("levels")
-    confidence = measure_section_confidence(fitted, _stiffness(options, ready.size))
+    confidence = measure_section_confidence(fitted)
     watch.lap("uncertainty")
-    overlap = fitted.pairing(fitted.map(fitted.pairing.points), slope=False)
+    level = fitted.level
+    overlap = level.pairing(level.map(level.pairing.points), slope=False)
     found = Registration(
-        fitted.map, fitted.linear, pair[0].frame, pair[1].frame, fitted.steps, begun.attempts, begun.margin,
+        level.map, fitted.linear, pair[0].frame, pair[1].frame, fitted.steps, begun.attempts, begun.margin,
         overlap.overlap, overlap.value, confidence, _shown(fitted), (), (),
+        options.stiffness or fitted.factor, fitted.tried,
     )  # fmt: skip
     found = replace(found, landmarks=None if marks is None else _met(found, *marks))
     checks, notes = check_registration(found, fitted, searched=first is None)
@@ -269,29 +273,32 @@ def _begin(ready: _Ready, first: SpatialMap | None, options: Options) -> Start:
 
 
 def _fit(ready: _Ready, start: SpatialMap, options: Options, say: Callable[[Step], None]) -> Fitted:
-    plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid) if options.deform else []
-    chosen = partial(fit_levels, similarity=options.similarity, stop=options.grid is None)
-    fit = fit_section if ready.in_volume else chosen
-    return fit(
+    plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid)
+    keep = None if options.grid is None else len(plans)
+    if not options.deform:  # the first level says what a linear map does not follow
+        plans, keep = plans[:1], 0
+    fit = fit_section if ready.in_volume else partial(fit_levels, similarity=options.similarity)
+    suggested = _STIFFER[options.similarity] * (_STIFFNESS * ready.size) ** 2
+    fitted = fit(
         ready.fixed,
         ready.moving,
         start,
         ready.size,
         plans,
-        stiffness=_stiffness(options, ready.size),
+        rule=Rule(suggested * (options.stiffness or 1.0), options.stiffness is None, keep),
         bins=options.bins,
         even=options.even,
         detect=options.damage == "detect",
-        say=say,
+        say=lambda step: say(step) if options.deform or not step.grid else None,
     )
-
-
-def _stiffness(options: Options, size: float) -> float:
-    return options.stiffness * _STIFFER[options.similarity] * (_STIFFNESS * size) ** 2
+    if options.deform:
+        return fitted
+    level = replace(fitted.level, map=fitted.level.map.linear)
+    return replace(fitted, level=level, steps=fitted.steps[:1])
 
 
 def _shown(fitted: Fitted) -> Shown:
-    fixed, moving = fitted.pairing.fixed, fitted.pairing.moving
+    fixed, moving = fitted.level.pairing.fixed, fitted.level.pairing.moving
     return Shown(fixed.values, moving.values, fixed.frame, moving.frame, fixed.weights, moving.weights)
 
 

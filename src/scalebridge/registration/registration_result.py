@@ -10,6 +10,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
+from scalebridge.registration.climb import Tried
 from scalebridge.registration.confidence import Confidence
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.matching import Step
@@ -89,6 +90,8 @@ class Registration(Saved):
         shown: the images as the last level saw them.
         checks: what has to hold, measured.
         notes: what a reader has to know.
+        stiffness: factor on the stiffness that the size of the tissue suggests, as given or chosen.
+        tried: stiffnesses that were tried on half of the tissue.
         landmarks: how landmarks are met, where given.
         provenance: where it all came from.
     """
@@ -106,6 +109,8 @@ class Registration(Saved):
     shown: Shown
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
+    stiffness: float = 1.0
+    tried: tuple[Tried, ...] = ()
     landmarks: Landmarks | None = None
     provenance: Provenance = field(default_factory=lambda: Provenance({}, {}))
 
@@ -290,6 +295,10 @@ def _as_dict(found: Registration) -> dict[str, Any]:
                 }
                 for a in found.attempts
             ],
+            "stiffness": {
+                "factor": found.stiffness,
+                "tried": [{"factor": t.factor, **vars(t.held_out)} for t in found.tried],
+            },
             "landmarks": None
             if marks is None
             else {"errors": marks.errors, "stated": marks.stated, "coverage": marks.coverage},
