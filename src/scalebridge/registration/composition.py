@@ -9,6 +9,7 @@ import numpy as np
 
 from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.io.stored import need, reading
+from scalebridge.registration.dense_field import DenseField
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.registration_result import Registration
 from scalebridge.registration.spatial_map import SpatialMap, lifted, nearest_affine, spread_over
@@ -47,6 +48,9 @@ class ItkLink:
             ) from error  # fmt: skip
 
 
+Link = SpatialMap | ItkLink | DenseField
+
+
 @dataclass(frozen=True)
 class Chain:
     """Maps applied in order, always from the first one's fixed points onwards.
@@ -56,7 +60,7 @@ class Chain:
         frame: of the fixed image.
     """
 
-    links: tuple[SpatialMap | ItkLink, ...]
+    links: tuple[Link, ...]
     frame: Frame
 
     @property
@@ -118,7 +122,7 @@ def compose(first: Any, *others: Any, frame: Frame | None = None) -> SpatialMap 
         raise InputError(
             "frame", got="no grid", wanted="the fixed image's grid", cure="pass frame=image.frame"
         )
-    links: list[SpatialMap | ItkLink] = []
+    links: list[Link] = []
     for given in (first, *others):
         link = _link(given, grid)
         last = links[-1] if links else None
@@ -136,10 +140,10 @@ def compose(first: Any, *others: Any, frame: Frame | None = None) -> SpatialMap 
     return only if len(links) == 1 and isinstance(only, SpatialMap) else Chain(tuple(links), grid)
 
 
-def _link(given: Any, frame: Frame) -> SpatialMap | ItkLink:
+def _link(given: Any, frame: Frame) -> Link:
     if isinstance(given, Registration):
         return given.map
-    if isinstance(given, SpatialMap):
+    if isinstance(given, SpatialMap | DenseField):
         return given
     if isinstance(given, str | os.PathLike):
         return _from_file(Path(given), frame)
@@ -159,7 +163,7 @@ def _link(given: Any, frame: Frame) -> SpatialMap | ItkLink:
     )  # fmt: skip
 
 
-def _from_file(file: Path, frame: Frame) -> SpatialMap | ItkLink:
+def _from_file(file: Path, frame: Frame) -> Link:
     sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
     if not file.is_file():
         raise FileFormatError(
@@ -167,8 +171,7 @@ def _from_file(file: Path, frame: Frame) -> SpatialMap | ItkLink:
         )
     with reading(file, "transform"):
         if file.name.endswith((".nii", ".nii.gz")):
-            field = sitk.ReadImage(str(file), sitk.sitkVectorFloat64)
-            return ItkLink(sitk.DisplacementFieldTransform(field))
+            return DenseField.read(file)
         return _from_itk(sitk.ReadTransform(str(file)), frame)
 
 
