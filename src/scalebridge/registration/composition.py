@@ -48,7 +48,33 @@ class ItkLink:
             ) from error  # fmt: skip
 
 
-Link = SpatialMap | ItkLink | DenseField
+@dataclass(frozen=True)
+class Inverse:
+    """A map from moving points back to fixed ones; NaN where no fixed point goes.
+
+    Args:
+        forward: the map.
+        frame: grid of the moving image.
+    """
+
+    forward: SpatialMap | DenseField
+    frame: Frame
+
+    @property
+    def axes(self) -> int:
+        """Number of axes."""
+        return self.forward.axes
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Map points, (n, axes), mm."""
+        return self.forward.inverse(points)
+
+    def inverse(self, points: np.ndarray) -> np.ndarray:
+        """Points of the moving image that correspond to points of the fixed one."""
+        return self.forward(points)
+
+
+Link = SpatialMap | ItkLink | DenseField | Inverse
 
 
 @dataclass(frozen=True)
@@ -71,7 +97,12 @@ class Chain:
     @property
     def matrix(self) -> np.ndarray:
         """Derivative of the nearest affine map over the fixed image, (axes, axes of the fixed image)."""
-        return nearest_affine(self, spread_over(self.frame, 8))[0]
+        return nearest_affine(self, self._known(spread_over(self.frame, 8)))[0]
+
+    def _known(self, points: np.ndarray) -> np.ndarray:
+        """Those points that have an image; all of them if these are too few for an affine map."""
+        known = np.all(np.isfinite(self(points)), axis=1)
+        return points[known] if known.sum() > points.shape[1] else points
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Map points, (n, axes of the fixed image), mm."""
@@ -102,8 +133,8 @@ def compose(first: Any, *others: Any, frame: Frame | None = None) -> SpatialMap 
     `map_points` of its own call and `write_map` (.tfm, .h5, .nii.gz) take as well.
 
     Args:
-        first: a `Registration`, a `SpatialMap`, a matrix (axes, axes + 1) in mm, one of SimpleITK's
-            transforms, or a file of one.
+        first: a `Registration`, a `SpatialMap`, a chain, an inverse, a matrix (axes, axes + 1) in mm, one of
+            SimpleITK's transforms, or a file of one.
         others: likewise; each takes the points that the one before gives.
         frame: grid of the fixed image, where the first one has none.
 
@@ -123,8 +154,7 @@ def compose(first: Any, *others: Any, frame: Frame | None = None) -> SpatialMap 
             "frame", got="no grid", wanted="the fixed image's grid", cure="pass frame=image.frame"
         )
     links: list[Link] = []
-    for given in (first, *others):
-        link = _link(given, grid)
+    for link in (link for given in (first, *others) for link in _links(given, grid)):
         last = links[-1] if links else None
         if last is not None and last.axes != link.axes:
             raise InputError(
@@ -140,10 +170,14 @@ def compose(first: Any, *others: Any, frame: Frame | None = None) -> SpatialMap 
     return only if len(links) == 1 and isinstance(only, SpatialMap) else Chain(tuple(links), grid)
 
 
+def _links(given: Any, frame: Frame) -> tuple[Link, ...]:
+    return given.links if isinstance(given, Chain) else (_link(given, frame),)
+
+
 def _link(given: Any, frame: Frame) -> Link:
     if isinstance(given, Registration):
         return given.map
-    if isinstance(given, SpatialMap | DenseField):
+    if isinstance(given, SpatialMap | DenseField | Inverse):
         return given
     if isinstance(given, str | os.PathLike):
         return _from_file(Path(given), frame)

@@ -17,7 +17,7 @@ import numpy as np
 from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.core.files import atomic_path, write_text
 from scalebridge.io.stored import need, reading
-from scalebridge.registration.composition import Chain, linear_part
+from scalebridge.registration.composition import Chain, Inverse, linear_part
 from scalebridge.registration.dense_field import DenseField
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.registration_result import map_as_dict
@@ -76,7 +76,15 @@ def _write_chain(found: Chain, file: Path) -> Path:
     sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
     if file.name.endswith(".nii.gz"):
         return _write_field(sitk, found, file)
-    parts = [itk_transform(p, sitk) if isinstance(p, SpatialMap) else p.transform for p in found.links]
+    if any(isinstance(part, Inverse) for part in found.links):
+        raise InputError(
+            "map", got=f"an inverse as {file.name}", wanted=".nii.gz", cure="write a dense field"
+        )
+    parts = [
+        itk_transform(p, sitk) if isinstance(p, SpatialMap) else p.transform
+        for p in found.links
+        if not isinstance(p, Inverse)
+    ]
     whole = sitk.CompositeTransform(parts[::-1])  # the last one is applied first
     whole.FlattenTransform()
     return _write_transform(sitk, whole, file)
@@ -152,7 +160,7 @@ def _write_field(sitk: Any, found: SpatialMap | Chain, file: Path) -> Path:
     if frame.size > found.frame.size:
         beside = mapped + upright(found.matrix[:, :2])[:, 2] * frame.spacing[2]
         mapped = np.stack([mapped, beside], axis=2)
-    field = mapped - frame.grid().reshape(*frame.shape, -1)
+    field = np.nan_to_num(mapped - frame.grid().reshape(*frame.shape, -1))  # where nothing is, nothing moves
     order = (*range(frame.size - 1, -1, -1), frame.size)
     image = sitk.GetImageFromArray(np.ascontiguousarray(np.transpose(field, order)), isVector=True)
     image.SetOrigin(frame.origin)

@@ -16,6 +16,7 @@ from scalebridge.registration.frame import Frame
 from scalebridge.registration.matching import Step
 from scalebridge.registration.section_confidence import SectionConfidence
 from scalebridge.registration.section_pose import Pose, pose_of
+from scalebridge.registration.spatial_image import SpatialImage
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.start import Attempt
 
@@ -154,6 +155,34 @@ class Registration(Saved):
         the section.
         """
         return self.map.inverse(_points(points, self.moving_frame.size))
+
+    def map_image(self, image: Any, **options: Any) -> Any:
+        """Carry an image of the moving frame onto the fixed grid; options and answer are those of `warp`."""
+        from scalebridge.registration.warp import warp  # noqa: PLC0415 (it takes registrations)
+
+        return warp(self, image, **options)
+
+    def inverse(self) -> Any:
+        """The map from moving points to fixed ones, NaN where there is none, between planes.
+
+        `warp` carries the fixed image onto the moving grid by it, `compose` takes it, `write_map` writes it
+        as a dense field. That there and back returns is the check "round trip".
+
+        Raises:
+            InputError: of a section in a volume; see `inverse_points`.
+        """
+        from scalebridge.registration.composition import Chain, Inverse  # noqa: PLC0415 (likewise)
+
+        if self.in_volume:
+            raise InputError(
+                "inverse", got="a section in a volume", wanted="two planes", cure="use inverse_points"
+            )
+        return Chain((Inverse(self.map, self.moving_frame),), self.moving_frame)
+
+    def jacobian_map(self) -> SpatialImage:
+        """`jacobian` on the samples that the last level compared, as an image."""
+        frame = self.shown.fixed_frame
+        return SpatialImage(self.map.jacobian(frame.grid()).reshape(frame.shape), frame, "ratio of areas")
 
     def jacobian(self, points: Any) -> np.ndarray:
         """Ratio of areas, moving over fixed, relative to the linear part's, (n,); 0 or less is a fold."""

@@ -30,6 +30,7 @@ from scalebridge.registration.warp_kernels import (
 )
 
 _TILE = 1024
+_NOWHERE = -1e6  # samples: of points that have no counterpart
 _KERNELS = {
     ("linear", 2): sample_linear,
     ("nearest", 2): sample_nearest,
@@ -150,6 +151,7 @@ class _Job:
         frame = Frame(shape, tuple(map(float, origin)), self.frame.spacing, self.frame.directions)
         stored = self.slide.frame_of(self.level)
         places = stored.indices(self.spatial.on_grid(frame).reshape(-1, stored.size))
+        places = np.where(np.isfinite(places), places, _NOWHERE)
         low = np.maximum(np.floor(places.min(axis=0)).astype(int) - 1, 0)
         high = np.minimum(np.ceil(places.max(axis=0)).astype(int) + 2, stored.shape)
         kernel, kept = _KERNELS[self.interpolation, stored.size], np.float32
