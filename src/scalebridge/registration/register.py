@@ -12,7 +12,7 @@ from scalebridge.core.errors import ImageError, InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.registration.climb import Fitted, Rule
 from scalebridge.registration.levels import fit_levels, plan_levels
-from scalebridge.registration.matching import Step
+from scalebridge.registration.matching import Pairing, Step
 from scalebridge.registration.pyramid import Layer, build_pyramid
 from scalebridge.registration.registration_checks import check_registration
 from scalebridge.registration.registration_inputs import (
@@ -34,6 +34,7 @@ from scalebridge.registration.tissue import around, find_tissue, grey_of, stretc
 _COARSEST = 36.0  # samples along an edge of tissue at the coarsest level, about
 _STIFFNESS = 0.085  # of the size of tissue: the length within which the displacement is nearly linear
 _STIFFER = {"information": 1.0, "gradients": 7.0, "mind": 33.0}  # channels say the same thing more than once
+_LEAST_OVERLAP = 0.05  # of a given start, below which there is nothing to begin with
 _MARGIN = 0.05  # of the size of tissue: surroundings that are compared too
 
 
@@ -103,7 +104,7 @@ def register(
     Raises:
         ImageError: an image or a mask that cannot be right; nothing long has run yet.
         FileFormatError: a file that cannot be read.
-        InputError: an option that cannot be right.
+        InputError: an option that cannot be right, or a start at which the images do not meet.
 
     Limits: the fixed image is a plane. The displacement is smooth: a tear
         that gapes is not closed by it. Symmetric tissue looks alike on its
@@ -257,6 +258,8 @@ def _prepare(pair: tuple[SpatialImage, SpatialImage], masks: tuple[np.ndarray, n
 
 def _begin(ready: _Ready, first: SpatialMap | None, options: Options) -> Start:
     flips = (False, True) if options.flip else (False,)
+    if first is not None:
+        _refuse_apart(ready, first)
     if ready.in_volume:
         found = search_pose(
             ready.fixed, ready.moving, ready.tissue, ready.size, planes=options.planes, angles=options.angles,
@@ -270,6 +273,18 @@ def _begin(ready: _Ready, first: SpatialMap | None, options: Options) -> Start:
             ready.fixed[-1], ready.moving[-1], ready.tissue, angles=options.angles, flips=flips
         )
     return replace(found, map=replace(found.map, frame=ready.fixed[0].frame))  # not the coarse layer's
+
+
+def _refuse_apart(ready: _Ready, first: SpatialMap) -> None:
+    pairing = Pairing(ready.fixed[-1], ready.moving[-1], bins=16)
+    overlap = pairing(first(pairing.points), slope=False).overlap
+    if overlap < _LEAST_OVERLAP:
+        raise InputError(
+            "start",
+            got=f"a map that puts {overlap:.1%} of the fixed tissue onto the moving image",
+            wanted=f"an overlap of {_LEAST_OVERLAP:.0%} or more",
+            cure="give it in mm, fixed point to moving point, or leave it out to search",
+        )
 
 
 def _fit(ready: _Ready, start: SpatialMap, options: Options, say: Callable[[Step], None]) -> Fitted:
