@@ -8,6 +8,7 @@ from scipy import ndimage
 
 import scalebridge as sb
 from registration_samples import images, misses, small_answer, small_task
+from scalebridge.registration import start
 from scalebridge.registration.composition import compose
 from scalebridge.registration.exports import read_map, write_map
 from scalebridge.registration.problems import histology_task, phantom_anatomy
@@ -55,6 +56,24 @@ def test_a_section_on_its_face_is_found():
     found = sb.register(*images(task), angles=12, deform=False)
     assert found.flipped
     assert np.median(misses(found, task)) < 6.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_half_a_section_is_found_at_another_scale_than_areas_say(seed, monkeypatch):
+    task = histology_task(phantom_anatomy(), pixels=144, rotation=40.0, seed=seed, damage=False)
+    scan, section = images(task)
+    torn = section.values.copy()
+    torn[: int(0.45 * 144)] = np.median(torn[0], axis=0)  # the ground
+    there = task.answers[:, 0] > task.moving_frame.spacing[0] * (0.45 * 144 + 5)
+
+    def miss():
+        found = sb.register(scan, SpatialImage(torn, section.frame), deform=False)
+        return np.median(np.linalg.norm(found.map_points(task.points) - task.answers, axis=1)[there])
+
+    assert miss() < 4.0
+    monkeypatch.setattr(start, "_SURE", -1.0)  # areas alone
+    assert miss() > 10.0
 
 
 def test_a_mask_changes_the_answer_where_it_hides_damage():
