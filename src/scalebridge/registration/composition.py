@@ -11,7 +11,6 @@ from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.io.stored import need, reading
 from scalebridge.registration.dense_field import DenseField
 from scalebridge.registration.frame import Frame
-from scalebridge.registration.registration_result import Registration
 from scalebridge.registration.spatial_map import SpatialMap, lifted, nearest_affine, spread_over
 
 _PURPOSE = "composing with ITK's transforms"
@@ -175,7 +174,7 @@ def _links(given: Any, frame: Frame) -> tuple[Link, ...]:
 
 
 def _link(given: Any, frame: Frame) -> Link:
-    if isinstance(given, Registration):
+    if isinstance(getattr(given, "map", None), SpatialMap):  # of a registration, whose file imports this one
         return given.map
     if isinstance(given, SpatialMap | DenseField | Inverse):
         return given

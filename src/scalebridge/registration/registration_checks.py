@@ -202,7 +202,7 @@ def _known(found: Registration, fitted: Fitted) -> Check:
 def _unfollowed(sure: Confidence | SectionConfidence) -> str:
     spread = sure.spread if isinstance(sure, Confidence) else sure.inside.spread
     if spread > 0:
-        return f"{spread:.3g} mm that levels left out, and half of the tissue alone, would move"
+        return f"{spread:.3g} mm that further levels, and half of the tissue alone, would move"
     return f"{sure.local:.3g} mm that small regions would still move on their own"
 
 

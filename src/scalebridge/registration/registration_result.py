@@ -11,6 +11,7 @@ from scalebridge.core.provenance import Provenance
 from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.registration.climb import Tried
+from scalebridge.registration.composition import Chain, Inverse
 from scalebridge.registration.confidence import Confidence
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.matching import Step
@@ -19,6 +20,7 @@ from scalebridge.registration.section_pose import Pose, pose_of
 from scalebridge.registration.spatial_image import SpatialImage
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.start import Attempt
+from scalebridge.registration.warp import warp
 
 SCHEMA = "scalebridge/registration/1"
 
@@ -158,8 +160,6 @@ class Registration(Saved):
 
     def map_image(self, image: Any, **options: Any) -> Any:
         """Carry an image of the moving frame onto the fixed grid; options and answer are those of `warp`."""
-        from scalebridge.registration.warp import warp  # noqa: PLC0415 (it takes registrations)
-
         return warp(self, image, **options)
 
     def inverse(self) -> Any:
@@ -171,8 +171,6 @@ class Registration(Saved):
         Raises:
             InputError: of a section in a volume; see `inverse_points`.
         """
-        from scalebridge.registration.composition import Chain, Inverse  # noqa: PLC0415 (likewise)
-
         if self.in_volume:
             raise InputError(
                 "inverse", got="a section in a volume", wanted="two planes", cure="use inverse_points"

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import tifffile
@@ -17,7 +17,6 @@ from scalebridge.registration.composition import Chain
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.reading import in_memory, open_slide
 from scalebridge.registration.registration_inputs import read_given
-from scalebridge.registration.registration_result import Registration
 from scalebridge.registration.slide import Slide
 from scalebridge.registration.spatial_image import SpatialImage, pixel_lengths
 from scalebridge.registration.spatial_map import SpatialMap
@@ -39,8 +38,15 @@ _KERNELS = {
 }
 
 
+class Registered(Protocol):
+    """What has a map: a registration, whose file imports this one."""
+
+    @property
+    def map(self) -> SpatialMap: ...
+
+
 def warp(
-    found: Registration | SpatialMap | Chain,
+    found: Registered | SpatialMap | Chain,
     moving: Any,
     *,
     moving_pixel: Any = None,
@@ -88,7 +94,7 @@ def warp(
         raise InputError(
             "interpolation", got=repr(interpolation), wanted="'linear' or 'nearest'", cure="leave it out"
         )
-    spatial = found.map if isinstance(found, Registration) else found
+    spatial = found if isinstance(found, SpatialMap | Chain) else found.map
     slide = _slide(moving, moving_pixel)
     if slide.frame.size != spatial.axes:
         kinds = {2: "a plane", 3: "a volume"}
