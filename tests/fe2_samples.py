@@ -74,13 +74,14 @@ BENT = {"left": {"x": 0, "y": 0, "z": 0}, "right": {"z": 1.0}}
 FACTORS = [0.004, 0.008, 0.012, 0.006]
 
 
-def reaction_slope(solid, material, path):
+def reaction_slope(solid, material, path, dt=0.0):
     """dR/dfactor of the bent bar by the consistent tangents, after the strains of the points at each step."""
-    k = make_kinematics(solid, 1, finite=False, plane="strain")
+    unit = unit_of(material)
+    k = make_kinematics(solid, 1, finite=bool(unit.finite), plane="strain")
     reduction = reduce_unknowns(solid, k, Conditions(BENT))
-    engine = LocalEngine(lambda: unit_of(material), k.points)
+    engine = LocalEngine(lambda: unit, k.points)
     for epoch, strains in enumerate(path):
-        tangents = engine.evaluate(strains, 0.0, epoch).tangents
+        tangents = engine.evaluate(strains, dt, epoch).tangents
         engine.commit(epoch)
     stiffness, t, g = Assembler.of(k).stiffness(tangents), reduction.transform, reduction.offset
     step = t @ np.linalg.solve((t.T @ stiffness @ t).toarray(), -(t.T @ stiffness @ g)) + g
