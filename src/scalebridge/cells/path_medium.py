@@ -69,7 +69,7 @@ class PathMedium:
         self._inverses: dict[np.dtype, Inverse] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave work arrays out of a copy, which makes its own: copies of an array and of its views are apart."""
+        """Leave work arrays out of a copy, which makes its own: copied views would be apart from arrays."""
         return self.__dict__ | {"_inverses": {}}
 
     @cached_property
