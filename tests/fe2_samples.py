@@ -11,6 +11,7 @@ from scalebridge.structures.assembly import Assembler
 from scalebridge.structures.conditions import Conditions, component_dofs, reduce_unknowns
 from scalebridge.structures.kinematics import make_kinematics
 from scalebridge.structures.point_units import unit_of
+from scalebridge.structures.solid_mesh import box_mesh
 
 BULK, SHEAR, YIELD, HARDENING = 62.5, 28.8462, 0.1, 0.5
 VOLUMETRIC = np.outer([1.0, 1, 1, 0, 0, 0], [1.0, 1, 1, 0, 0, 0]) / 3
@@ -71,6 +72,9 @@ class PlasticUnit:
 
 
 BENT = {"left": {"x": 0, "y": 0, "z": 0}, "right": {"z": 1.0}}
+FLAT = {"left": {"x": 0, "z": 0}, "right": {"z": 1.0}, "front": {"y": 0}, "back": {"y": 0}}
+"""A bar bent without strain across: of the wide one four points along y have the same history."""
+BAR, WIDE = box_mesh((2.0, 1.0, 1.0), (2, 1, 1)), box_mesh((2.0, 1.0, 1.0), (2, 2, 1))
 FACTORS = [0.004, 0.008, 0.012, 0.006]
 
 

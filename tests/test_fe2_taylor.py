@@ -20,11 +20,14 @@ SLOPE = 1.95  # asked of each of four halvings; 2 is exact
 ONE = box_mesh((1.0, 1.0, 1.0), (1, 1, 1))
 EVERY = LAWS | MORE_LAWS
 QUICK = {"plastic", "maxwell"}  # laws at points; the others compile for seconds
+FURTHER = {
+    "armstrong-frederick": 1.3
+}  # at the size itself a point begins to flow between the loads: a corner
 INSIDE = np.zeros((2, 2, 3), int)
 INSIDE[0, 0, :2] = 1
 
 
-def slopes_of(material, factor, dt, rtol):
+def slopes_of(material, factor, dt, rtol, reach):
     """Rates of the remainder over four halvings of a second step, after a first one to 0.8 of it."""
     run = {"supports": BENT, "rtol": rtol, "max_iterations": 30, "duration": dt}
     before = solve_structure(ONE, material, steps=[0.8 * factor], **run)
@@ -33,7 +36,7 @@ def slopes_of(material, factor, dt, rtol):
     slope, base = reaction_slope(ONE, material, [before.strains, whole.strains], dt), whole.curve()[1][-1]
     missed = []
     for halving in range(5):
-        h = 0.02 * factor * 0.5**halving
+        h = reach * factor * 0.5**halving
         moved = solve_structure(ONE, material, steps=[0.8 * factor, factor + h], **run).curve()[1][-1]
         missed.append(abs(moved - base - h * slope))
     if max(missed) <= 1e-10 * abs(base):  # a linear answer: nothing but rounding is missed
@@ -46,7 +49,7 @@ def slopes_of(material, factor, dt, rtol):
 )
 def test_a_law_at_each_point(name):
     law, size, options = EVERY[name]
-    slopes = slopes_of(law, size, options.get("dt", 1.0), 1e-12)
+    slopes = slopes_of(law, size, options.get("dt", 1.0), 1e-12, 0.02)
     assert slopes.min() >= SLOPE, slopes
 
 
@@ -56,7 +59,7 @@ def test_a_law_at_each_point(name):
 def test_a_volume_at_each_point(name):
     law, size, options = EVERY[name]
     stiff = NeoHookean(4 * BULK, 4 * SHEAR) if law.finite else IsotropicElastic(4 * BULK, 4 * SHEAR)
-    settings = PathSettings(tolerance=1e-11, tangent_tolerance=1e-6, precision="double")
+    settings = PathSettings(tolerance=1e-10, tangent_tolerance=1e-6, precision="double")
     cell = PathCell(INSIDE, [law, stiff], (0.1, 0.1, 0.1), settings)
-    slopes = slopes_of(cell, size, options.get("dt", 1.0), 1e-11)
+    slopes = slopes_of(cell, FURTHER.get(name, 1.0) * size, options.get("dt", 1.0), 1e-11, 0.004)
     assert slopes.min() >= SLOPE, slopes
