@@ -11,6 +11,8 @@ from fe2_samples import BAR, BENT, FACTORS, FLAT, WIDE, PlasticUnit
 from scalebridge.engine import checkpoint
 from scalebridge.structures.solve_structure import solve_structure
 
+WATCHED = 9  # remembers something; where points are alike, roundings say which is the most stressed
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -39,6 +41,7 @@ def main():
         engine=given.engine,
         workers=given.workers,
         share=given.share,
+        watch=[WATCHED],
         checkpoints=given.folder,
         resume=given.resume,
         progress=False,
@@ -48,7 +51,14 @@ def main():
             given.folder / "found.npz",
             displacement=study.displacement,
             stresses=study.stresses,
-            state=np.concatenate([v.ravel() for _, v in sorted(study.micro[study.critical].items())]),
+            state=np.concatenate(
+                [
+                    v.ravel()
+                    for _, v in sorted(
+                        study.micro[study.critical if given.share is None else WATCHED].items()
+                    )
+                ]
+            ),
             works=[(r.external, r.internal) for r in study.records],
             sharing=[(r.sharing, r.sampled) for r in study.records],
         )
