@@ -58,7 +58,7 @@ def voce_step(trial, before, falls, limit, modulus, saturation, rate):
     """Return the plastic step of Voce's hardening; NaN where Newton's method does not end.
 
     The residual is convex and falls (saturation >= 0), or concave (< 0): from zero the method comes from one
-    side and cannot cycle, but for roundings. Those of the residual are the trial's, however small the step is.
+    side and cannot cycle, but for roundings: the residual has the trial's, however small the step is.
     """
     decay = saturation * math.exp(-rate * before)
     base = trial - limit - saturation - modulus * before
