@@ -237,8 +237,8 @@ def dask_client(distributed: Any, place: Any) -> Any:
         ) from error
 
 
-# Dask has its workers give memory back to the system at every chance, and glibc then fetches each larger array
-# from it anew, page by page: cells took twice as long. Both limits at what glibc would itself come to.
+# Dask has its workers give memory back to the system at every chance, and glibc then fetches each larger
+# array from it anew, page by page: cells took twice as long. Both limits at what glibc would itself come to.
 _KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 1 << 26, "MALLOC_MMAP_THRESHOLD_": 1 << 25}
 
 
