@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fe2_samples import BENT, FACTORS, PlasticUnit
+from fe2_samples import BAR, BENT, FACTORS, FLAT, WIDE, PlasticUnit
 from scalebridge.engine import checkpoint
-from scalebridge.structures.solid_mesh import box_mesh
 from scalebridge.structures.solve_structure import solve_structure
+
+WATCHED = 9  # remembers something; where points are alike, roundings say which is the most stressed
 
 
 def main():
@@ -20,6 +21,7 @@ def main():
     parser.add_argument("--workers", type=int)
     parser.add_argument("--kill", default="")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--share", type=float, help="bends the wide bar, where points have equal paths")
     given = parser.parse_args()
     unit = PlasticUnit()
     if given.kill == "step":
@@ -31,13 +33,15 @@ def main():
     elif given.kill == "checkpoint":
         die_in_the_middle_of(checkpoint, "flush", at=6)
     study = solve_structure(
-        box_mesh((2.0, 1.0, 1.0), (2, 1, 1)),
+        BAR if given.share is None else WIDE,
         unit,
-        supports=BENT,
+        supports=BENT if given.share is None else FLAT,
         steps=FACTORS,
         rtol=1e-12,
         engine=given.engine,
         workers=given.workers,
+        share=given.share,
+        watch=[WATCHED],
         checkpoints=given.folder,
         resume=given.resume,
         progress=False,
@@ -47,8 +51,16 @@ def main():
             given.folder / "found.npz",
             displacement=study.displacement,
             stresses=study.stresses,
-            state=np.concatenate([v.ravel() for _, v in sorted(study.micro[study.critical].items())]),
+            state=np.concatenate(
+                [
+                    v.ravel()
+                    for _, v in sorted(
+                        study.micro[study.critical if given.share is None else WATCHED].items()
+                    )
+                ]
+            ),
             works=[(r.external, r.internal) for r in study.records],
+            sharing=[(r.sharing, r.sampled) for r in study.records],
         )
 
 

@@ -11,6 +11,7 @@ from scalebridge.structures.assembly import Assembler
 from scalebridge.structures.conditions import Conditions, component_dofs, reduce_unknowns
 from scalebridge.structures.kinematics import make_kinematics
 from scalebridge.structures.point_units import unit_of
+from scalebridge.structures.solid_mesh import box_mesh
 
 BULK, SHEAR, YIELD, HARDENING = 62.5, 28.8462, 0.1, 0.5
 VOLUMETRIC = np.outer([1.0, 1, 1, 0, 0, 0], [1.0, 1, 1, 0, 0, 0]) / 3
@@ -71,16 +72,20 @@ class PlasticUnit:
 
 
 BENT = {"left": {"x": 0, "y": 0, "z": 0}, "right": {"z": 1.0}}
+FLAT = {"left": {"x": 0, "z": 0}, "right": {"z": 1.0}, "front": {"y": 0}, "back": {"y": 0}}
+"""A bar bent without strain across: of the wide one four points along y have the same history."""
+BAR, WIDE = box_mesh((2.0, 1.0, 1.0), (2, 1, 1)), box_mesh((2.0, 1.0, 1.0), (2, 2, 1))
 FACTORS = [0.004, 0.008, 0.012, 0.006]
 
 
-def reaction_slope(solid, material, path):
+def reaction_slope(solid, material, path, dt=0.0):
     """dR/dfactor of the bent bar by the consistent tangents, after the strains of the points at each step."""
-    k = make_kinematics(solid, 1, finite=False, plane="strain")
+    unit = unit_of(material)
+    k = make_kinematics(solid, 1, finite=bool(unit.finite), plane="strain")
     reduction = reduce_unknowns(solid, k, Conditions(BENT))
-    engine = LocalEngine(lambda: unit_of(material), k.points)
+    engine = LocalEngine(lambda: unit, k.points)
     for epoch, strains in enumerate(path):
-        tangents = engine.evaluate(strains, 0.0, epoch).tangents
+        tangents = engine.evaluate(strains, dt, epoch).tangents
         engine.commit(epoch)
     stiffness, t, g = Assembler.of(k).stiffness(tangents), reduction.transform, reduction.offset
     step = t @ np.linalg.solve((t.T @ stiffness @ t).toarray(), -(t.T @ stiffness @ g)) + g

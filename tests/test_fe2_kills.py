@@ -97,3 +97,30 @@ def test_two_ranks_of_mpi_and_two_workers_of_dask_give_what_one_process_gives(wh
     assert_same(found_in(tmp_path / "mpi"), whole, exactly=False)
     program(tmp_path / "dask", "--engine", "dask", "--workers", "2")
     assert_same(found_in(tmp_path / "dask"), whole, exactly=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # interpreters that start under load
+@pytest.mark.parametrize("engine", ["mpi", "dask"])
+def test_points_that_share_do_so_on_ranks_and_workers_and_when_a_run_is_resumed_in_one_process(
+    engine, tmp_path
+):
+    alone, kept = ("--share", "1e-9"), tmp_path / "kept"
+    program(tmp_path / "alone", *alone)
+    one = found_in(tmp_path / "alone")
+    where = ("--engine", "dask", "--workers", "2") if engine == "dask" else ()
+    program(kept, *alone, *where, ranks=2 if engine == "mpi" else 0)
+    several = found_in(kept)
+    assert several["sharing"][-1, 0] > 0
+    assert several["sharing"][-1, 1] > 0, "a sample was solved anew"
+    assert several["sharing"][-1, 0] <= one["sharing"][-1, 0], (
+        "of the points of another process none is shared"
+    )
+    for found in (one, several):
+        del found["sharing"]
+    assert_same(several, one, exactly=False)  # to 1e-10: they differ by the square of the tolerance
+    shutil.rmtree(kept / "step-000004")
+    program(kept, *alone, "--resume")
+    resumed = found_in(kept)
+    del resumed["sharing"]
+    assert_same(resumed, one, exactly=False)

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fe2_samples import BENT, reaction_slope
+from fe2_samples import BENT
 from scalebridge.cells.path_cell import PathCell
 from scalebridge.cells.path_settings import PathSettings
+from scalebridge.cells.path_tangent import consistent_tangent
 from scalebridge.laws.elastic import IsotropicElastic
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.plastic import J2Plasticity
@@ -50,65 +51,93 @@ def test_the_cantilever_has_the_reactions_and_the_iterations_of_another_program(
     assert corner == pytest.approx(rows[-1][3], rel=1e-8)
 
 
-def uniaxial_newton(cell, committed, hint, strain, rtol, most, tangent=None):
-    """Free the stresses but S11 by Newton's method; residuals, the last answer, and the strain."""
+def uniaxial_newton(cell, start, rtol, most, slope=None):
+    """Free the stresses but S11 by Newton's method; residuals, the last answer, and the strain.
+
+    Args:
+        cell: the volume.
+        start: committed state, hint and strain.
+        rtol: of the free stresses, by S11.
+        most: answers.
+        slope: takes an answer and returns a tangent; that of the algorithm if None.
+    """
+    committed, hint, strain = start
     residuals, strain = [], strain.copy()
     for _ in range(most):
-        found = cell.respond(strain, committed, hint=hint, want_tangent=tangent is None)
+        found = cell.respond(strain, committed, hint=hint, want_tangent=slope is None)
         free = found.answer[1:] / np.array([1, 1, *[np.sqrt(2)] * 3])  # stresses of Voigt's notation
         residuals.append(float(np.linalg.norm(free)) / abs(found.answer[0]))
         if residuals[-1] < rtol:
             break
-        slope = (found.tangent if tangent is None else tangent)[1:, 1:]
-        strain[1:] -= np.linalg.solve(slope, found.answer[1:])
-        hint = hint if found.hint is None else found.hint
-    return residuals, found, strain
+        tangent = found.tangent if slope is None else slope(found)
+        strain[1:] -= np.linalg.solve(tangent[1:, 1:], found.answer[1:])
+        hint = hint if found.tangent is None else found.hint
+    return np.array(residuals), found, strain
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_newton_takes_three_iterations_and_39_with_the_elastic_tangent_as_in_the_table():
-    # Uniaxial stress: steps of 0.001 to E11 = 0.004, then 0.006 from the other strains as they were.
+def table_of(name):
     with (REFERENCE / "newton_table_uniaxial_rve8.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    table = {name: np.array([float(row[name]) for row in rows if row[name]]) for name in ("algo", "elastic")}
+        return np.array([float(row[name]) for row in csv.DictReader(file) if row[name]])
+
+
+def with_tolerance(tangent_tolerance):
     base = sphere_cell()
-    cell = PathCell(base.index, base.laws, base.spacing, PathSettings(1e-12, 1e-6))
-    elastic = np.array(cell.elastic().tangent)
+    return PathCell(base.index, base.laws, base.spacing, PathSettings(1e-12, tangent_tolerance))
+
+
+@pytest.fixture(scope="module")
+def pulled():
+    """Uniaxial stress: steps of 0.001 to E11 = 0.004, then 0.006 from the other strains as they were."""
+    cell = with_tolerance(1e-6)
     state, hint, strain = cell.rest(), None, np.zeros(6)
     for axial in (1e-3, 2e-3, 3e-3, 4e-3):
         strain[0] = axial
-        _, found, strain = uniaxial_newton(cell, state, hint, strain, 1e-12, 12)
+        _, found, strain = uniaxial_newton(cell, (state, hint, strain), 1e-12, 12)
         state, hint = found.state, found.hint
     strain[0] = 6e-3
-    ours, _, _ = uniaxial_newton(cell, state, hint, strain, 1e-11, 12)
-    assert len(ours) == 4
-    np.testing.assert_allclose(
-        ours[:2], table["algo"][:2], rtol=1e-5
-    )  # seven digits, and their tangent's 1e-9
-    assert ours[2] == pytest.approx(
-        table["algo"][2], rel=1e-2
-    )  # the square of an error of the tangent's size
-    assert ours[3] < 1e-11
-    slow, _, _ = uniaxial_newton(cell, state, None, strain, 1.7e-11, 45, elastic)
-    assert len(slow) == len(table["elastic"]) == 40
-    np.testing.assert_allclose(slow[:25], table["elastic"][:25], rtol=1e-3)  # above 1e-8, far from roundings
+    return cell, (state, hint, strain)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_slope_through_the_whole_step_and_its_volumes_is_second_order():
-    # Taylor: R(f + h) - R(f) - h R'(f) falls as h^2 with R' from the tangents of structure and volumes.
-    inside = np.zeros((4, 4, 4), int)
-    inside[1:3, 1:3, 1:3] = 1
-    solid, settings = box_mesh((1.0, 1.0, 1.0), (1, 1, 1)), PathSettings(1e-10, 1e-5)
-    cell = PathCell(inside, sphere_cell().laws, (0.25,) * 3, settings)
-    found = {}
-    for h in (0.0, 4e-4, 2e-4, 1e-4, 5e-5, 2.5e-5):
-        found[h] = solve_structure(
-            solid, cell, supports=BENT, steps=[0.010 + h], rtol=1e-11, max_iterations=25
-        )
-    slope, base = reaction_slope(solid, cell, [found[0.0].strains]), found[0.0].curve()[1][-1]
-    rest = np.array([found[h].curve()[1][-1] - base - h * slope for h in list(found)[1:]])
-    rates = np.log2(np.abs(rest[:-1] / rest[1:]))
-    assert rates.min() >= 1.95, rates
+@pytest.mark.parametrize(("name", "tolerance"), [("algo", 1e-6), ("loose", 1e-3)])
+def test_newton_takes_three_iterations_as_in_the_table(name, tolerance, pulled):
+    table, (_, start) = table_of(name), pulled
+    ours, _, _ = uniaxial_newton(with_tolerance(tolerance), start, 1e-11, 12)
+    assert len(ours) == len(table) == 4
+    # Seven digits, and their tangent's 1e-9; where both solve loosely, what solves to 1e-3 leave.
+    np.testing.assert_allclose(ours[:2], table[:2], rtol=1e-5 if name == "algo" else 1e-4)
+    assert ours[2] == pytest.approx(table[2], rel=1e-2)  # the square of an error of the tangent's size
+    assert ours[3] < 1e-11
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_newton_takes_39_iterations_with_the_elastic_tangent_as_in_the_table(pulled):
+    (cell, (state, _, strain)), table = pulled, table_of("elastic")
+    elastic = np.array(cell.elastic().tangent)
+    slow, _, _ = uniaxial_newton(cell, (state, None, strain), 1.7e-11, 45, lambda _: elastic)
+    assert len(slow) == len(table) == 40
+    np.testing.assert_allclose(slow[:25], table[:25], rtol=1e-3)  # above 1e-8, far from roundings
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_newton_takes_38_iterations_with_the_continuum_tangent_as_in_the_table(pulled):
+    # K 1x1 + 2G Idev - 2G 3G/(3G + H) n x n where a point yields: the tangent of the rate equations.
+    (cell, start), table = pulled, table_of("continuum")
+    committed, shear = cell.internal(start[0]), 28.8462
+
+    def continuum(found):
+        medium = cell.medium
+        strains = medium.operators.strains(found.state["u"] / cell.edge, found.state["load"])
+        stored = medium.laws.tangent(strains, committed, 0.0)
+        numbers = medium.laws.layout.block(stored.numbers, 0, 8)
+        yields = numbers[1] != 0
+        numbers[0] = 2 * shear
+        numbers[1] = np.where(yields, -2 * shear * 3 * shear / (3 * shear + 0.5), 0.0)
+        return consistent_tangent(medium, stored, None, None, cell.settings).tangent
+
+    slow, _, _ = uniaxial_newton(cell, start, 1e-11, 45, continuum)
+    assert len(slow) == len(table) == 39
+    np.testing.assert_allclose(slow, table, rtol=1e-5)  # seven digits; the last ones are near roundings

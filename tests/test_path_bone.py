@@ -14,7 +14,7 @@ def test_pressed_bone_yields(tmp_path):
     spec = importlib.util.spec_from_file_location("bone_yield", EXAMPLE)
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    found = example.run(tmp_path, 24, (-0.001, -0.008))
+    found = example.run(tmp_path, 32, (-0.001, -0.008))  # of 24 voxels the tissue does not reach across
     assert found.passed, [str(check) for check in found.checks]
     stress = found.value[:, 2]
     assert stress[0] < 0

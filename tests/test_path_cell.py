@@ -1,5 +1,8 @@
 """Cells with history against exact answers: laminate, homogeneous body, sphere; what a trial may not do."""
 
+import copy
+import pickle
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -207,6 +210,19 @@ def test_the_lazy_answer_ends_where_the_first_point_yields():
 def test_a_cell_that_is_none_is_refused(index, laws, spacing, said: str):
     with pytest.raises(InputError, match=said):
         PathCell(index, laws, spacing)
+
+
+def _sent(cell):
+    return pickle.loads(pickle.dumps(cell))  # noqa: S301 (what was just written)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, _sent], ids=["deep", "sent"])
+def test_a_copy_of_a_cell_that_has_answered_gives_the_same_bits(copied):
+    cell = PathCell(BLOCK, [MATRIX, INCLUSION], UNIT)
+    here = cell.respond(LOAD, cell.rest())
+    there = copied(cell).respond(LOAD, cell.rest())  # as an engine's threads and processes have it
+    np.testing.assert_array_equal(there.answer, here.answer)
+    np.testing.assert_array_equal(there.tangent, here.tangent)
 
 
 def test_the_signature_tells_cells_apart():

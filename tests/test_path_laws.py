@@ -181,6 +181,20 @@ def test_compiled_loops_give_the_same_numbers_as_the_law(hardening, threads):
     np.testing.assert_array_equal(again.plastic, found.plastic)
 
 
+def test_compiled_steps_of_any_size_end_in_their_root():
+    # Just beyond yield a step is smaller than the stresses' roundings by the stiffness.
+    law, draw = J2Plasticity(BULK, SHEAR, VOCE), np.random.default_rng(0)
+    before = draw.uniform(0, 0.05, 2000)
+    limit = np.asarray(jax.vmap(VOCE.stress)(jnp.asarray(before)))
+    trial = limit * (1 + 10.0 ** draw.uniform(-16, 1, 2000))
+    strain = np.zeros((6, 2000))
+    strain[5] = trial / (2 * SHEAR * 1.5**0.5)
+    found = return_points(kernel_parameters(law), strain, np.zeros((6, 2000)), before)
+    after = np.asarray(jax.vmap(VOCE.stress)(jnp.asarray(found.accumulated)))
+    left = np.sqrt(1.5) * found.stress[5] - after
+    assert np.abs(left / trial).max() < 2e-15  # some ten roundings
+
+
 def test_compiled_loops_know_what_they_do_not_know():
     assert kernel_parameters(LAWS["viscoplastic"][0]) is None
     assert kernel_parameters(MORE_LAWS["swift"][0]) is None

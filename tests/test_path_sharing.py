@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fe2_samples import BENT, BULK, FACTORS, HARDENING, SHEAR, YIELD, PlasticUnit
+from fe2_samples import BAR, BENT, BULK, FACTORS, FLAT, HARDENING, SHEAR, WIDE, YIELD, PlasticUnit
 from scalebridge.cells.path_cell import PathCell
 from scalebridge.core.errors import InputError
 from scalebridge.engine.path_sharing import NOBODY, PathShare, PathSharing
@@ -11,13 +11,7 @@ from scalebridge.engine.point_engine import load_parts, save_part
 from scalebridge.engine.point_keeper import KeeperSettings, make_keeper
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.plastic import J2Plasticity
-from scalebridge.structures.solid_mesh import box_mesh
 from scalebridge.structures.solve_structure import solve_structure
-
-BAR = box_mesh((2.0, 1.0, 1.0), (2, 1, 1))
-WIDE = box_mesh((2.0, 1.0, 1.0), (2, 2, 1))
-FLAT = {"left": {"x": 0, "z": 0}, "right": {"z": 1.0}, "front": {"y": 0}, "back": {"y": 0}}
-"""A bar bent without strain across: four points along y have the same history."""
 
 
 class CountedUnit(PlasticUnit):

@@ -11,6 +11,7 @@ from scalebridge.grids.point_operators import PointOperators, StoredTangent, ent
 ROUNDING = 1e-13  # of sums of some hundred numbers
 BULK, SHEAR = np.array([62.5, 222.0]), np.array([28.8, 166.0])
 SPACING = (0.1, 0.2, 0.15)
+SEVERAL = (2, 5, 17)  # its planes are cut into two stretches, in the middle of a row of voxels
 
 
 def _case(shape: tuple[int, int, int], owners: list[bool]):
@@ -34,7 +35,7 @@ def _flat(operators: PointOperators, numbers: np.ndarray) -> np.ndarray:
     return flat
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5), (4, 1, 3), (2, 3, 1)])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (4, 1, 3), (2, 3, 1), SEVERAL])
 @pytest.mark.parametrize("owners", [[True, False], [True, True], [False, False]])
 def test_forces_are_those_of_corner_modes(shape: tuple[int, int, int], owners: list[bool]):
     operators, stiffness, u, load, wanted, mean = _case(shape, owners)
@@ -53,8 +54,9 @@ def test_forces_are_those_of_corner_modes(shape: tuple[int, int, int], owners: l
 
 @pytest.mark.parametrize("kind", ["compact", "symmetric", "whole"])
 @pytest.mark.parametrize("owners", [[True, False], [True, True]])
-def test_products_are_those_of_corner_modes(kind: str, owners: list[bool]):
-    operators, stiffness, u, load, wanted, mean = _case((3, 4, 5), owners)
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 2), SEVERAL])
+def test_products_are_those_of_corner_modes(kind: str, owners: list[bool], shape: tuple[int, int, int]):
+    operators, stiffness, u, load, wanted, mean = _case(shape, owners)
     if kind == "compact":
         numbers = np.zeros((2, 8))
         numbers[:, 0] = 2 * SHEAR

@@ -1,5 +1,7 @@
 """What a structure refuses, at the face and in a case file: one sentence, before any long work."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -159,6 +161,64 @@ def test_a_case_of_another_task_and_a_missing_file_are_refused(tmp_path):
     found = invoke("fe2", file)
     assert found.exit_code == 2
     assert "scalebridge run" in found.stderr
+
+
+EQUATIONS = """task = "fe2"
+[mesh]
+shape = "box"
+size = ["2 mm", "1 mm"]
+cells = [2, 1]
+[law]
+kind = "elastic"
+young = "1 GPa"
+poisson = 0
+[supports.left]
+x = 0
+[supports.bottom]
+y = 0
+[[equations]] # the end moves as one
+terms = [
+    { place = ["2 mm", 0], axis = "x", coefficient = 2.0 },
+    { place = ["2 mm", "1 mm"], axis = "x", coefficient = -2.0 },
+]
+[[equations]] # by 1 um: the mean of its two corners
+terms = [
+    { place = ["2 mm", 0], axis = "x", coefficient = 0.5 },
+    { place = ["2 mm", "1 mm"], axis = "x", coefficient = 0.5 },
+]
+value = "1 um"
+[path]
+steps = 1
+"""
+
+
+def test_equations_of_a_case_pull_a_bar_whose_stress_is_known(tmp_path):
+    file = tmp_path / "case.toml"
+    file.write_text(EQUATIONS + '[output]\njson = "a.json"\n', encoding="utf-8")
+    done = invoke("fe2", file)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    # 1 GPa times 1 um of 2 mm, on a section of 1 mm by 1 m; roundings of a sparse solve
+    assert np.max(found["displacement"][0]) == pytest.approx(1e-6, rel=1e-10)
+    assert found["records"][-1]["reactions"]["left"][0] == pytest.approx(-500.0, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('["2 mm", 0], axis = "x", coefficient = 2.0', '["1.9 mm", 0], axis = "x"', "places of nodes"),
+        ('axis = "x", coefficient = 2.0', 'axis = "z"', "one of x, y"),
+        ('value = "1 um"', 'value = "1 Pa"', "convertible to m"),
+        ('axis = "x", coefficient = 2.0', 'axes = "x"', "axis"),
+    ],
+)
+def test_equations_that_cannot_be_are_refused(old, new, said, tmp_path):
+    assert old in EQUATIONS
+    file = tmp_path / "case.toml"
+    file.write_text(EQUATIONS.replace(old, new), encoding="utf-8")
+    done = invoke("fe2", file)
+    assert done.exit_code == 2
+    assert said in done.stderr.replace("\n          ", " "), done.stderr
 
 
 def test_a_case_runs_is_resumed_and_tells_its_files(tmp_path):

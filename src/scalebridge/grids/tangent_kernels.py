@@ -2,72 +2,76 @@
 
 Three ways to keep a tangent at a point: compact, K 1x1 + s Idev + g n x n, eight numbers (s, g, n) and a bulk
 modulus a phase; the upper triangle, 21 (or 45 of a nominal stress by a gradient); the whole, 36 (81). Phases
-that own no points have their numbers once. Numbers are kept phase by phase as (number, point), so that
-rows of voxels of one phase are runs of memory. Gradients and forces are those of `grids/point_kernels.py`.
+that own no points have their numbers once. Products read them by stretches of voxels, in the order of memory.
+Gradients and forces are those of `grids/plane_kernels.py`.
 """
 
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
-from scalebridge.grids.point_kernels import (
-    add_means,
-    add_row_forces,
-    clear_planes,
+from scalebridge.grids.plane_kernels import (
+    add_forces_at,
+    aligned_rows,
     clear_rows,
-    copy_planes,
-    places,
-    row_gradients,
+    copy_row,
+    copy_run,
+    gradients_at,
+    pad_planes,
+    plane_length,
+    unpad_planes,
 )
+from scalebridge.grids.point_kernels import add_means, places
 
 
 @row_kernel
-def _copy_run(source, target):
-    for k in range(target.size):
-        target[k] = source[k]
-
-
-@row_kernel
-def _fill_run(value, target):
-    for k in range(target.size):
-        target[k] = value
+def _fill_run(value, target, to, count):
+    first = np.uintp(to)
+    for k in range(np.uintp(count)):
+        target[first + k] = value
 
 
 @kernel
-def _gather(numbers, table, run, first, counts, rows):
-    """Write a run's numbers to the rows (8 points, numbers, voxels)."""
+def _gather(numbers, table, run, at, first, counts, bulks, rows, bulk):
+    """Write a run's numbers to the stretches (stretches, 8 points, numbers, voxels), from place `at` on."""
     z0, z1, phase, slot = run[0], run[1], run[2], run[3]
-    stride, size = 8 * counts[phase], rows.shape[1]
-    for point in range(8):
-        at = size * first[phase] + point * counts[phase] + slot
-        for n in range(size):
-            if first[phase] >= 0:
-                _copy_run(numbers[at + n * stride : at + n * stride + z1 - z0], rows[point, n, z0:z1])
-            else:
-                _fill_run(table[phase, n], rows[point, n, z0:z1])
+    stride, size, length = 8 * counts[phase], rows.shape[2], rows.shape[3]
+    while z0 < z1:
+        part, k = at // length, at % length
+        step = min(z1 - z0, length - k)
+        for point in range(8):
+            place = size * first[phase] + point * counts[phase] + slot
+            for n in range(size):
+                if first[phase] >= 0:
+                    copy_run(numbers, place + n * stride, rows[part, point, n], k, step)
+                else:
+                    _fill_run(table[phase, n], rows[part, point, n], k, step)
+        if bulks.size > 0:
+            _fill_run(bulks[phase], bulk[part], k, step)
+        z0, slot, at = z0 + step, slot + step, at + step
 
 
 @kernel
-def rows_of_tangents(start, stop, piece, per_plane, starts, runs, first, counts, table, numbers, bulks, rows, bulk):  # fmt: skip  # noqa: E501
-    """Write the numbers of all points by rows of voxels: one stream of memory in the order of the products.
+def stretches_of_tangents(start, stop, piece, count_y, count_z, starts, runs, first, counts, table, numbers, bulks, rows, bulk):  # fmt: skip  # noqa: E501
+    """Write the numbers of all points by stretches of voxels: one stream of memory in the products' order.
 
     Phase by phase a row's numbers lie in 64 places and more, which takes far longer to read than to use; a
-    tangent is read some fifty times.
+    tangent is read some fifty times. Places between rows, and behind the last one, stay zero: no stress.
 
     Args:
         start, stop, piece: slab of voxels of the first axis.
-        per_plane: rows of voxels of a plane.
+        count_y, count_z: voxels of a plane.
         starts, runs, first, counts: see `PointLayout`.
         table: (phases, numbers), of phases without points.
         numbers: (numbers x points,), phase by phase (number, point).
         bulks: (phases,), or none.
-        rows: (x y, 8 points, numbers, voxels), written.
-        bulk: (x y, voxels), written where there are bulks.
+        rows: (x, stretches, 8 points, numbers, voxels), zero; written.
+        bulk: (x, stretches, voxels), zero; written where there are bulks.
     """
-    for row in range(start * per_plane, stop * per_plane):
-        for n in range(starts[row], starts[row + 1]):
-            _gather(numbers, table, runs[n], first, counts, rows[row])
-            if bulks.size > 0:
-                _fill_run(bulks[runs[n, 2]], bulk[row, runs[n, 0] : runs[n, 1]])
+    for i in range(start, stop):
+        for j in range(count_y):
+            row, at = i * count_y + j, j * (count_z + 1)
+            for n in range(starts[row], starts[row + 1]):
+                _gather(numbers, table, runs[n], at + runs[n, 0], first, counts, bulks, rows[i], bulk[i])
 
 
 @row_kernel
@@ -109,33 +113,36 @@ def compact_products(start, stop, piece, u, means, g, bulk, numbers, out, edges,
         u, out: (fields, x, 3, y, z).
         means: (fields, 9), mean gradients.
         g: inverse spacings.
-        bulk: (x y, voxels), rows of bulk moduli.
-        numbers: (x y, 8 points, 8, voxels), rows of tangents, as `rows_of_tangents` writes them.
+        bulk: (x, stretches, voxels), bulk moduli.
+        numbers: (x, stretches, 8 points, 8, voxels), tangents, as `stretches_of_tangents` writes them.
         edges: (pieces, fields, 3, y, z): what a slab adds to the next one's first nodes.
         sums: (pieces, fields, 9), or no fields where they are not wanted: sums of the stresses, written.
     """
     fields, nodes_x, _, count_y, count_z = u.shape
-    m = np.zeros((8, count_z + 1), u.dtype)
-    rows, duals = np.zeros((36, count_z), u.dtype), np.zeros((36, count_z), u.dtype)
-    carry = np.zeros((2, fields, 3, count_y, count_z), u.dtype)
+    parts, voxels, stride = numbers.shape[1], numbers.shape[4], count_z + 1
+    room, rows, duals = aligned_rows(8, voxels, u), aligned_rows(36, voxels, u), aligned_rows(36, voxels, u)
     half, third = u.dtype.type(0.5), u.dtype.type(1 / 3)
+    length = plane_length(count_y, count_z, parts * voxels)
+    planes, carry = np.zeros((2, fields, 3, length), u.dtype), np.zeros((2, fields, 3, length), u.dtype)
+    for f in range(fields):
+        pad_planes(u[f, start], planes[start % 2, f])
     for i in range(start, stop):
-        here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
+        low, high, here, following = planes[i % 2], planes[(i + 1) % 2], carry[i % 2], carry[(i + 1) % 2]
         for f in range(fields):
-            clear_planes(following[f])
-        for j in range(count_y):
-            row, j1 = i * count_y + j, (j + 1) % count_y
+            pad_planes(u[f, (i + 1) % nodes_x], high[f])
+            clear_rows(following[f])
+        for part in range(parts):
             for f in range(fields):
-                row_gradients(u[f, i], u[f, (i + 1) % nodes_x], j, j1, g, means[f], m, rows)
+                gradients_at(low[f], high[f], part * voxels, stride, g, means[f], rows)
                 clear_rows(duals)
-                _compact_points(rows, bulk[row], numbers[row], half, third, duals)
-                add_row_forces(duals, j, j1, g, m, here[f], following[f])
+                _compact_points(rows, bulk[i, part], numbers[i, part], half, third, duals)
+                add_forces_at(duals, part * voxels, stride, g, room, here[f], following[f])
                 if sums.shape[1] > 0:
                     add_means(duals, sums[piece, f])
         for f in range(fields):
-            copy_planes(here[f], out[f, i])
+            unpad_planes(here[f], out[f, i])
     for f in range(fields):
-        copy_planes(carry[(stop - start) % 2, f], edges[piece, f])
+        unpad_planes(carry[stop % 2, f], edges[piece, f])
 
 
 @row_kernel
@@ -161,13 +168,13 @@ def _point_strain(rows, x, y, z, e):
     """Rows of strain with doubled shears (6) or of gradient (9) at a point."""
     if e.shape[0] == 9:
         for c in range(3):
-            _copy_run(rows[12 * c + x], e[3 * c])
-            _copy_run(rows[12 * c + 4 + y], e[3 * c + 1])
-            _copy_run(rows[12 * c + 8 + z], e[3 * c + 2])
+            copy_row(rows[12 * c + x], e[3 * c])
+            copy_row(rows[12 * c + 4 + y], e[3 * c + 1])
+            copy_row(rows[12 * c + 8 + z], e[3 * c + 2])
         return
-    _copy_run(rows[x], e[0])
-    _copy_run(rows[16 + y], e[1])
-    _copy_run(rows[32 + z], e[2])
+    copy_row(rows[x], e[0])
+    copy_row(rows[16 + y], e[1])
+    copy_row(rows[32 + z], e[2])
     _add_two_rows(rows[20 + z], rows[28 + y], e[3])
     _add_two_rows(rows[8 + z], rows[24 + x], e[4])
     _add_two_rows(rows[4 + y], rows[12 + x], e[5])
@@ -215,27 +222,30 @@ def full_products(start, stop, piece, u, means, g, place, numbers, out, edges, s
     Args:
         place: (6, 6) or (9, 9), where among a point's numbers an entry is; its transpose gives the product
             with the transposed tangents.
-        numbers: (x y, 8 points, numbers, voxels), rows of tangents, as `rows_of_tangents` writes them.
+        numbers: (x, stretches, 8 points, numbers, voxels), likewise.
     """
     fields, nodes_x, _, count_y, count_z = u.shape
-    m = np.zeros((8, count_z + 1), u.dtype)
-    rows, duals = np.zeros((36, count_z), u.dtype), np.zeros((36, count_z), u.dtype)
-    e, s = np.zeros((place.shape[0], count_z), u.dtype), np.zeros((place.shape[0], count_z), u.dtype)
-    carry = np.zeros((2, fields, 3, count_y, count_z), u.dtype)
+    parts, voxels, stride = numbers.shape[1], numbers.shape[4], count_z + 1
+    room, rows, duals = aligned_rows(8, voxels, u), aligned_rows(36, voxels, u), aligned_rows(36, voxels, u)
+    e, s = aligned_rows(place.shape[0], voxels, u), aligned_rows(place.shape[0], voxels, u)
+    length = plane_length(count_y, count_z, parts * voxels)
+    planes, carry = np.zeros((2, fields, 3, length), u.dtype), np.zeros((2, fields, 3, length), u.dtype)
+    for f in range(fields):
+        pad_planes(u[f, start], planes[start % 2, f])
     for i in range(start, stop):
-        here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
+        low, high, here, following = planes[i % 2], planes[(i + 1) % 2], carry[i % 2], carry[(i + 1) % 2]
         for f in range(fields):
-            clear_planes(following[f])
-        for j in range(count_y):
-            row, j1 = i * count_y + j, (j + 1) % count_y
+            pad_planes(u[f, (i + 1) % nodes_x], high[f])
+            clear_rows(following[f])
+        for part in range(parts):
             for f in range(fields):
-                row_gradients(u[f, i], u[f, (i + 1) % nodes_x], j, j1, g, means[f], m, rows)
+                gradients_at(low[f], high[f], part * voxels, stride, g, means[f], rows)
                 clear_rows(duals)
-                _full_points(rows, place, numbers[row], e, s, duals)
-                add_row_forces(duals, j, j1, g, m, here[f], following[f])
+                _full_points(rows, place, numbers[i, part], e, s, duals)
+                add_forces_at(duals, part * voxels, stride, g, room, here[f], following[f])
                 if sums.shape[1] > 0:
                     add_means(duals, sums[piece, f])
         for f in range(fields):
-            copy_planes(here[f], out[f, i])
+            unpad_planes(here[f], out[f, i])
     for f in range(fields):
-        copy_planes(carry[(stop - start) % 2, f], edges[piece, f])
+        unpad_planes(carry[stop % 2, f], edges[piece, f])

@@ -58,18 +58,18 @@ def voce_step(trial, before, falls, limit, modulus, saturation, rate):
     """Return the plastic step of Voce's hardening; NaN where Newton's method does not end.
 
     The residual is convex and falls (saturation >= 0), or concave (< 0): from zero the method comes from one
-    side and cannot cycle.
+    side and cannot cycle, but for roundings: the residual has the trial's, however small the step is.
     """
     decay = saturation * math.exp(-rate * before)
     base = trial - limit - saturation - modulus * before
     if base + decay <= 0.0:
         return 0.0
-    step = 0.0
+    step, rounding = 0.0, 4e-16 * trial / falls
     for _ in range(_NEWTON):
         left = decay * math.exp(-rate * step)
         change = (base - (falls + modulus) * step + left) / (falls + modulus + rate * left)
         step += change
-        if abs(change) <= 4e-16 * abs(step):
+        if abs(change) <= 4e-16 * abs(step) + rounding:
             return step
     return np.nan
 

@@ -35,7 +35,7 @@ def make_structure_section(study: StructureStudy, number: int) -> Section:
         verdict=verdict_sentence(shown),
         number=typeset_number(float(_largest(study)), 4),
         unit="N",
-        meaning=f"largest reaction of {study.driven[0]} along {'xyz'[study.driven[1]]}",
+        meaning=f"largest reaction of {study.driven[0]} along {'xyz'[study.driven[1]]}{_thickness(study)}",
         sentences=[*structure_sentences(study), verdict_sentence(shown)],
         answer=[path_table(study)],
         cover=[draw_path(study, key)],
@@ -63,6 +63,10 @@ def as_result(study: StructureStudy) -> Upscaled:
     )
 
 
+def _thickness(study: StructureStudy) -> str:
+    return "" if len(study.displacement) == 3 else ", for a metre of thickness"
+
+
 def _largest(study: StructureStudy) -> float:
     pulled = study.curve()[1]
     return float(pulled[np.abs(pulled).argmax()])
@@ -77,7 +81,7 @@ def structure_sentences(study: StructureStudy) -> list[str]:
     place = ", ".join(typeset_number(1e3 * float(x), 4) for x in study.places[most])
     said = [
         f"At the end, {name} has moved by {typeset_number(1e3 * float(moved[-1]), 4)} mm along {'xyz'[axis]} "
-        f"and is held by {typeset_number(float(pulled[-1]), 4)} N.",
+        f"and is held by {typeset_number(float(pulled[-1]), 4)} N{_thickness(study)}.",
         f"The most stressed point is at ({place}) mm, with an equivalent stress of "
         f"{typeset_number(1e-6 * float(study.equivalent_stress()[most]), 4)} MPa.",
     ]

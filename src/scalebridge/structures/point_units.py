@@ -189,17 +189,23 @@ def describe_unit(unit: Any) -> dict[str, str]:
         values = np.linalg.eigvalsh(unit.stiffness)
         return {"material": f"a linear stiffness, {values[0]:.5g} to {values[-1]:.5g} Pa (its eigenvalues)"}
     if isinstance(unit, LawUnit):
-        return {"material": _law_text(unit.law)}
+        return {"material": f"{_law_text(unit.law)}, in SI units"}
     if not isinstance(unit, PathCell):
         return {"material": type(unit).__name__}
     counts = " x ".join(str(n) for n in unit.index.shape)
-    edges = ", ".join(f"{edge:.5g}" for edge in unit.spacing)
+    edges = f"{unit.spacing[0]:.5g}"
+    if len(set(unit.spacing)) > 1:
+        edges = ", ".join(f"{edge:.5g}" for edge in unit.spacing)
     shares = np.bincount(unit.index.ravel(), minlength=len(unit.laws)) / unit.index.size
     laws = {
-        f"law of phase {phase}": f"{_law_text(law)}; {share:.2%} of the volume"
+        f"law of phase {phase}": f"{_phase_text(law)}; {share:.2%} of the volume"
         for phase, (law, share) in enumerate(zip(unit.laws, shares, strict=True))
     }
     return {"representative volume": f"{counts} voxels with edges of {edges} m", **laws}
+
+
+def _phase_text(law: PathLaw) -> str:
+    return f"{_law_text(law)}, in SI units" if np.any(np.asarray(law.stiffness())) else "void"
 
 
 def _law_text(part: Any) -> str:
@@ -211,8 +217,12 @@ def _law_text(part: Any) -> str:
         if is_dataclass(value):
             told.append(f"{name}: {_law_text(value)}")
         elif value is not None and np.asarray(value).dtype.kind in "fiu":
-            told.append(f"{name} {np.array2string(np.asarray(value), precision=5, threshold=6)}")
+            told.append(f"{name} {_numbers_text(np.asarray(value))}")
     return f"{type(part).__name__} ({', '.join(told)})" if told else type(part).__name__
+
+
+def _numbers_text(value: np.ndarray) -> str:
+    return f"{value:.5g}" if value.ndim == 0 else np.array2string(value, precision=5, threshold=6)
 
 
 def volume_edge(unit: Any) -> float:
