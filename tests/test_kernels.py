@@ -4,6 +4,7 @@ Tolerances: products and slopes agree to the rounding of some hundred operations
 numbers of order ten); two solutions agree within their stated errors.
 """
 
+import copy
 import math
 
 import jax.numpy as jnp
@@ -204,6 +205,24 @@ def test_the_number_of_threads_changes_rounding_only(monkeypatch):
         found.append(np.asarray(watched_tangent(cell(labels, [1.0, 5.0], rtol=1e-8, double=True)).value))
     np.testing.assert_allclose(found[1], found[0], atol=1e-11)
     np.testing.assert_allclose(found[2], found[0], atol=1e-11)
+
+
+def test_a_copy_of_an_inverse_is_as_good():
+    shape = (32, 33, 64)  # wide enough for our own transforms
+    model = HostConduction(
+        shape, (1.0,) * 3, voxel_table(np.ones(1), np.zeros(shape, np.uint8)), "hexahedra",
+        Medium.of(np.eye(3)[None], np.eye(3), diagonal=False), ConjugateGradients(1e-6, 1e-3),
+    )  # fmt: skip
+    kernels = model.kernels(np.eye(3)[0])
+    inverses = [kernels.inverse(np.eye(3), np.dtype(float))]
+    inverses.append(copy.deepcopy(inverses[0]))
+    field = np.random.default_rng(5).standard_normal(kernels.nodes)
+    found = []
+    for inverse in inverses:
+        room = np.empty_like(field)
+        inverse.sweep(field, None, lambda _, room=room: lambda low, high, z: np.copyto(room[low:high], z))
+        found.append(room)
+    np.testing.assert_array_equal(found[1], found[0])
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "mirrored", "uniform-gradient", "uniform-flux"])

@@ -34,7 +34,7 @@ def reference(waves, axis, forward):
 def test_planes_are_transformed_along_the_last_axis_but_one(points, dtype, forward):
     waves = waves_of((3, 2, points, 33), dtype)
     before = waves.copy()
-    LineTransform(waves, 2).planes(1, 3, forward=forward)
+    LineTransform(waves.shape, 2, waves.real.dtype).planes(waves, 1, 3, forward=forward)
     expected = reference(before, 2, forward)
     np.testing.assert_array_equal(waves[:1], before[:1])
     np.testing.assert_allclose(waves[1:], expected[1:], rtol=0, atol=rounding(dtype, points))
@@ -46,7 +46,9 @@ def test_planes_are_transformed_along_the_last_axis_but_one(points, dtype, forwa
 def test_columns_are_transformed_along_the_first_axis(points, dtype, across):
     waves = waves_of((points, 3, 5, 70), dtype)
     before = waves.copy()
-    LineTransform(waves, 0).columns(1, 4 if across == 2 else 64, across, forward=True)
+    LineTransform(waves.shape, 0, waves.real.dtype).columns(
+        waves, 1, 4 if across == 2 else 64, across, forward=True
+    )
     where = (slice(None),) * across + (slice(1, 4 if across == 2 else 64),)
     expected = before.astype(complex)
     expected[where] = reference(before, 0, True)[where]
@@ -59,7 +61,7 @@ def test_columns_are_transformed_along_the_first_axis(points, dtype, across):
 def test_lines_that_do_not_fit_at_once_are_taken_in_turn():
     waves = waves_of((256, 1, 3, 300), np.complex64)  # of a tile: 64 lines of 256 points
     before = waves.copy()
-    LineTransform(waves, 0).columns(0, 3, 2, forward=True)
+    LineTransform(waves.shape, 0, waves.real.dtype).columns(waves, 0, 3, 2, forward=True)
     np.testing.assert_allclose(waves, reference(before, 0, True), rtol=0, atol=rounding(np.complex64, 256))
 
 

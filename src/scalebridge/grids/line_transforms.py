@@ -18,49 +18,50 @@ _SHORTEST = 64  # numbers side by side below which ducc0 is faster
 
 
 class LineTransform:
-    """Unscaled transforms along an axis of an array of waves.
+    """Unscaled transforms along an axis of arrays of waves, in place; threads may do other parts at once.
 
     Args:
-        waves: complex, contiguous; transformed in place by the calls, which several threads may make at
-            once for other parts of it.
+        shape: of the arrays, which are complex and contiguous.
         axis: of the transform, not the last; `columns` serves the first axis, `planes` the last but one.
+        dtype: the type of their real parts.
     """
 
-    def __init__(self, waves: np.ndarray, axis: int):
-        self._waves, self._axis, self._points = waves, axis, waves.shape[axis]
-        self._flat = waves.reshape(-1).view(np.finfo(waves.dtype).dtype)
-        self._stride = 2 * math.prod(waves.shape[axis + 1 :])
+    def __init__(self, shape: tuple[int, ...], axis: int, dtype: np.dtype):
+        self._shape, self._axis, self._points, self._dtype = shape, axis, shape[axis], np.dtype(dtype)
+        self._stride = 2 * math.prod(shape[axis + 1 :])
         stages = stages_of(self._points)
         self._ours = len(stages) > 1  # one stage would write what it still has to read
         self._radices = np.array(stages)
-        self._factors = tuple(factors_of(stages, self._flat.dtype, forward=way) for way in (False, True))
+        self._factors = tuple(factors_of(stages, self._dtype, forward=way) for way in (False, True))
 
-    def planes(self, low: int, high: int, *, forward: bool) -> None:
+    def planes(self, waves: np.ndarray, low: int, high: int, *, forward: bool) -> None:
         """Transform planes [low, high) of the first axis along the last axis but one."""
-        sets, apart = math.prod(self._waves.shape[1 : self._axis]), self._points * self._stride
-        if not self._apply(low * sets * apart, (high - low) * sets, apart, self._stride, forward):
-            self._by_library(self._waves[low:high], forward)
+        sets, apart = math.prod(self._shape[1 : self._axis]), self._points * self._stride
+        lines = (low * sets * apart, (high - low) * sets, apart)
+        if self._serves(self._stride):
+            self._apply(waves, *lines, self._stride, forward)
+        else:
+            self._by_library(waves[low:high], forward)
 
-    def columns(self, low: int, high: int, across: int, *, forward: bool) -> None:
+    def columns(self, waves: np.ndarray, low: int, high: int, across: int, *, forward: bool) -> None:
         """Transform along the first axis where another axis, `across`, has [low, high)."""
-        sets, each = (
-            math.prod(self._waves.shape[1:across]),
-            2 * math.prod(self._waves.shape[across + 1 :]),
-        )
-        apart = self._waves.shape[across] * each
-        if not self._apply(low * each, sets, apart, (high - low) * each, forward):
-            where = (slice(None),) * across + (slice(low, high),)
-            self._by_library(self._waves[where], forward)
+        each, sets = 2 * math.prod(self._shape[across + 1 :]), math.prod(self._shape[1:across])
+        if self._serves((high - low) * each):
+            apart = self._shape[across] * each
+            self._apply(waves, low * each, sets, apart, (high - low) * each, forward)
+        else:
+            self._by_library(waves[(slice(None),) * across + (slice(low, high),)], forward)
 
-    def _apply(self, first: int, sets: int, apart: int, width: int, forward: bool) -> bool:
-        """Transform by our own loops; return False where they are not for it."""
-        if not self._ours or width < _SHORTEST:
-            return False
-        at_once = max(_SHORTEST, _TILE // (self._points * self._flat.itemsize) // 2 * 2)
-        room = np.empty((2, self._points * min(width, at_once)), self._flat.dtype)
+    def _serves(self, width: int) -> bool:
+        """Whether our own loops are for lines so many numbers wide."""
+        return self._ours and width >= _SHORTEST
+
+    def _apply(self, waves: np.ndarray, first: int, sets: int, apart: int, width: int, forward: bool) -> None:
+        at_once = max(_SHORTEST, _TILE // (self._points * self._dtype.itemsize) // 2 * 2)
+        room = np.empty((2, self._points * min(width, at_once)), self._dtype)
         where = (first, sets, apart, self._points, self._stride, width)
-        transform_rows(self._flat, *where, self._radices, self._factors[forward], forward, room)
-        return True
+        flat = waves.reshape(-1).view(self._dtype)
+        transform_rows(flat, *where, self._radices, self._factors[forward], forward, room)
 
     def _by_library(self, waves: np.ndarray, forward: bool) -> None:
         ducc0.fft.c2c(waves, axes=(self._axis,), forward=forward, out=waves, nthreads=1)

@@ -102,9 +102,15 @@ class ElasticWaveInverse(Inverse):
         self._waves = np.empty(
             (shape[0], shape[1], 3, shape[2] // 2 + 1), np.result_type(self._dtype, np.complex64)
         )
-        self._of_components = np.moveaxis(self._waves, 2, 1)  # as in fields
-        self._along_x, self._along_y = LineTransform(self._waves, 0), LineTransform(self._waves, 1)
+        self._along_x, self._along_y = (
+            LineTransform(self._waves.shape, axis, self._dtype) for axis in (0, 1)
+        )
         self._block = max(1, _CACHE // (3 * shape[1] * shape[2] * self._dtype.itemsize))
+
+    @property
+    def _as_fields(self) -> np.ndarray:
+        """The waves with their axes in a field's order; not kept: in a copy it would be another array."""
+        return np.moveaxis(self._waves, 2, 1)
 
     def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
         threads = threads_for(r.size)
@@ -118,8 +124,8 @@ class ElasticWaveInverse(Inverse):
         for low, high in blocks(start, stop, self._block):
             if update is not None:
                 update(low, high)
-            ducc0.fft.r2c(r[low:high], axes=(3,), out=self._of_components[low:high], nthreads=1)
-            self._along_y.planes(low, high, forward=True)
+            ducc0.fft.r2c(r[low:high], axes=(3,), out=self._as_fields[low:high], nthreads=1)
+            self._along_y.planes(self._waves, low, high, forward=True)
 
     def _across(self, start: int, stop: int, piece: int) -> float:
         """Transform along the first axis, multiply, and transform back, some columns at a time."""
@@ -128,21 +134,21 @@ class ElasticWaveInverse(Inverse):
         product, y_range, z_range = 0.0, (0, self._shape[1]), (0, self._waves.shape[3])
         for low, high in blocks(start, stop, max(1, _CACHE // column)):
             y_range, z_range = ((low, high), z_range) if by_y else (y_range, (low, high))
-            self._along_x.columns(low, high, 1 if by_y else 3, forward=True)
+            self._along_x.columns(self._waves, low, high, 1 if by_y else 3, forward=True)
             product += _multiply(
                 *(parts, self._x, self._y, self._z, self._whole, self._constant, self._lames, self._scale),
                 *(*y_range, *z_range, self._shape[2]),
             )
-            self._along_x.columns(low, high, 1 if by_y else 3, forward=False)
+            self._along_x.columns(self._waves, low, high, 1 if by_y else 3, forward=False)
         return product
 
     def _backward(self, start: int, stop: int, piece: int, use: Use) -> None:
         room = np.empty((min(self._block, stop - start), 3, *self._shape[1:]), self._dtype)
         for low, high in blocks(start, stop, self._block):
             z = room[: high - low]
-            self._along_y.planes(low, high, forward=False)
+            self._along_y.planes(self._waves, low, high, forward=False)
             ducc0.fft.c2r(
-                self._of_components[low:high],
+                self._as_fields[low:high],
                 axes=(3,),
                 lastsize=self._shape[2],
                 forward=False,
