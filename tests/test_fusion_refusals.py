@@ -97,7 +97,6 @@ MISTAKES = {
     ),
     "bands by expectation": (lambda: fuse(fine(bands="nir"), learn="em"), "'gradient'"),
     "bands in tiles": (lambda: fuse(fine(bands="nir"), output="field.nc"), "without bands"),
-    "expectation across": (lambda: fuse(fine(), FusionModel(space="across"), learn="em"), "with 'blocks'"),
 }  # fmt: skip
 
 
