@@ -96,7 +96,6 @@ MISTAKES = {
         "at least one",
     ),
     "bands by expectation": (lambda: fuse(fine(bands="nir"), learn="em"), "'gradient'"),
-    "bands in tiles": (lambda: fuse(fine(bands="nir"), output="field.nc"), "without bands"),
 }  # fmt: skip
 
 

@@ -286,17 +286,16 @@ def gather(
     grid = finest.grid or index_grid((finest.shape[1], finest.shape[2]))
     days = all_days(sensors, dates)
     values = {s.name: s.values * s.factor_to(finest.unit) for s in sensors}
-    names = band_names(sensors)
-    bands = describe_bands(sensors, values, names)
+    names = band_names([seen for _, seen in pairs])
+    responses = {seen.name: response_of(seen, names) for _, seen in pairs}
+    bands = describe_bands(responses, values, names)
     centre = 0.0 if bands else float(np.nanmean(values[finest.name]))
-    spread = float(np.sqrt(np.mean([b.spread**2 for b in bands]))) if bands else 0.0
-    spread = spread or float(np.nanstd(values[finest.name])) or 1.0
+    spread = band_spread(bands) or float(np.nanstd(values[finest.name])) or 1.0
     observed = []
-    for sensor, scene in pairs:
-        response = response_of(sensor, names)
-        level = _weighted(response, [b.centre for b in bands] or [centre])
-        seen = _observe(sensor, finest, grid, values[sensor.name], days, level)
-        observed.append(replace(seen, response=response, scene=scene))
+    for sensor, seen in pairs:
+        level = _weighted(responses[seen.name], [b.centre for b in bands] or [centre])
+        own = _observe(sensor, finest, grid, values[sensor.name], days, level)
+        observed.append(replace(own, response=responses[seen.name], scene=seen.scene))
     place, labels = class_places(classes, grid.shape)
     if names:
         place, labels = banded_classes(place, labels, names)
@@ -306,6 +305,11 @@ def gather(
         grid, days, finest.dated, tuple(observed), model, told, place, labels, centre, scales, finest.unit,
         bands=bands,
     )  # fmt: skip
+
+
+def band_spread(bands: Sequence[Band]) -> float:
+    """Return the root mean square of the bands' spreads; zero where there are none."""
+    return float(np.sqrt(np.mean([b.spread**2 for b in bands]))) if bands else 0.0
 
 
 def scales_of(

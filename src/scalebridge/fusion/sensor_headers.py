@@ -53,7 +53,7 @@ def finest_sensor(sensors: Sequence[Sensor]) -> Sensor:
 
     def edge(sensor: Sensor) -> float:
         grid = sensor.grid
-        return -float(np.prod(sensor.shape[1:])) if grid is None else grid.edge_in(system)
+        return -float(np.prod(sensor.shape[-2:])) if grid is None else grid.edge_in(system)
 
     return min(fine, key=edge)
 
@@ -80,7 +80,7 @@ def all_days(sensors: Sequence[Sensor], dates: Any) -> np.ndarray:
 def nested_footprint(sensor: Sensor, finest: Sensor, grid: Grid) -> tuple[int, int] | None:
     """Return the pixels of a footprint along rows and columns; None where footprints are not nested."""
     if sensor.footprint is None:
-        if sensor is finest or (sensor.grid is None and sensor.shape[1:] == grid.shape):
+        if sensor is finest or (sensor.grid is None and sensor.shape[-2:] == grid.shape):
             return (1, 1)
         if sensor.grid is None:
             return None
@@ -94,8 +94,8 @@ def nested_footprint(sensor: Sensor, finest: Sensor, grid: Grid) -> tuple[int, i
         wanted = "a number of pixels, a pair, or a Transfer"
         raise sensor.refusal("footprint", repr(given), wanted, "write for example footprint=7")
     factor = (int(pair[0]), int(pair[1]))  # type: ignore[index]
-    if any(n != f * c for n, f, c in zip(grid.shape, factor, sensor.shape[1:], strict=True)):
-        got = f"{factor[0]} x {factor[1]} pixels for each of {sensor.shape[1]} x {sensor.shape[2]} values"
+    if any(n != f * c for n, f, c in zip(grid.shape, factor, sensor.shape[-2:], strict=True)):
+        got = f"{factor[0]} x {factor[1]} pixels for each of {sensor.shape[-2]} x {sensor.shape[-1]} values"
         wanted = f"the {grid.shape[0]} x {grid.shape[1]} pixels of the fine grid"
         raise sensor.refusal("footprint", got, wanted, "crop one of the sensors")
     return factor

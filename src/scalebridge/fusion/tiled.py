@@ -123,6 +123,7 @@ def estimate_tiles(
     frame = Frame(
         scene.grid, scene.days, scene.finest.dated, scene.finest.unit,
         {"title": "fused field", "schema": "scalebridge/fusion/1", "method": "blocks"},
+        scene.bands,
     )  # fmt: skip
     with open_field(output, frame, job.largest) as put:
         return job.smooth(shared, log, put)
@@ -203,7 +204,7 @@ class _Job:
 
         self.stream(tasks(), take, ArrayStore(kept.folder, fresh=kept.fresh), "smoothing")
         order = range(len(self.windows))
-        count = len(self.scene.days) * self.scene.grid.shape[0] * self.scene.grid.shape[1]
+        count = len(self.scene.days) * int(np.prod(self.scene.grid.shape)) * max(len(self.scene.bands), 1)
         mean, square = np.sum([totals[n] for n in order], axis=0) / count
         names = [name for name, _ in self.sample.clean.coefficients]
         spread = np.sqrt(np.diag(shared[-1].cov))
