@@ -1,7 +1,7 @@
 """A fusion that kills itself (kill -9) after some tiles: `python fusion_program.py FOLDER TILES`.
 
-With `python fusion_program.py FOLDER slowly ENGINE` it goes on, but waits half a second after each tile, so that
-it can be stopped from outside.
+With `python fusion_program.py FOLDER slowly ENGINE` it goes on, but waits half a second after each tile, so
+that it can be stopped from outside.
 """
 
 import os
@@ -50,7 +50,11 @@ def main():
             os.kill(os.getpid(), signal.SIGKILL)
 
     ArrayStore.put = counted
-    run(folder, **({"engine": sys.argv[3], "workers": 2} if how == "slowly" else {}))
+    options = {}
+    if how == "slowly":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's would be deaf
+        options = {"engine": sys.argv[3], "workers": None if sys.argv[3] == "serial" else 2}
+    run(folder, **options)
 
 
 if __name__ == "__main__":

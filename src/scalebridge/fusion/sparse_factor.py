@@ -242,7 +242,7 @@ def selected_inverse(factor: Factor) -> Selected:
     for first, last in zip(heads[-2::-1], heads[:0:-1], strict=True):
         width, rows = last - first, index[pointer[first] : pointer[first + 1]]
         block = np.zeros((len(rows), width))
-        sparse_kernels.gather_columns(pointer, lower.data, first, block)
+        sparse_kernels.move_columns(pointer, lower.data, first, block, False)
         root = solve_triangular(block[:width], np.eye(width), lower=True, check_finite=False)
         own = root.T @ root
         below = rows[width:]
@@ -253,5 +253,5 @@ def selected_inverse(factor: Factor) -> Selected:
             share = block[width:] @ root
             beside = -around @ share
             found = np.concatenate([own - share.T @ beside, beside])
-        sparse_kernels.scatter_columns(pointer, inverse, first, found)
+        sparse_kernels.move_columns(pointer, inverse, first, found, True)
     return Selected(pointer, index, inverse, factor.place)
