@@ -135,7 +135,7 @@ def _one_band(sensor: Sensor, seen: Seen) -> Sensor:
     return replace(
         sensor, name=seen.name, data=values, dates=sensor.stamps, bands=name, y=sensor.axis("y"),
         x=sensor.axis("x"), crs=sensor.system, noise=None if scale is None else scale[:, seen.place],
-        mask=None,
+        mask=None, quality=None,
     )  # fmt: skip
 
 

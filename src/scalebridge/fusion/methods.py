@@ -47,20 +47,15 @@ class Method(ABC):
     def squares(self, problem: Problem, values: dict[str, float]) -> dict[str, np.ndarray]:
         """Return by sensor E[e^2] of what smoothing leaves of each observation."""
 
+    @abstractmethod
     def scores(
         self, problem: Problem, values: dict[str, float], search: Search, scene: tuple[Observed, int]
     ) -> np.ndarray:
         """Return differences of a scene to its prediction without it, in units of their deviation."""
-        observed, place = scene
-        blind = problem.without(observed.scene or observed.name, place)
-        found = self.estimate(blind, values, np.array([place]))
-        truth = observed.values[place] + problem.level_of(observed)
-        mean, std = (field[0].reshape(-1, len(truth))[observed.alone] for field in (found.mean, found.std))
-        return scene_scores(observed, values, (truth, observed.scale[place]), (mean, std**2))
 
+    @abstractmethod
     def rehearse(self, problem: Problem, search: Search) -> tuple["Method", Problem, str]:
         """Return the method and the part of a problem that parameters are learnt with, and its name."""
-        return self, problem, ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +85,9 @@ class Blocks(Method):
         members = learning_footprints(problem, self.block, search)
         return block_scores(problem, self.block, members, values, *scene)
 
+    def rehearse(self, problem: Problem, search: Search) -> tuple[Method, Problem, str]:
+        return self, problem, ""
+
 
 @dataclass(frozen=True)
 class SparseFactor(Method):
@@ -107,6 +105,14 @@ class SparseFactor(Method):
 
     def squares(self, problem: Problem, values: dict[str, float]) -> dict[str, np.ndarray]:
         return sparse_squares(problem, values)
+
+    def scores(
+        self, problem: Problem, values: dict[str, float], search: Search, scene: tuple[Observed, int]
+    ) -> np.ndarray:
+        return _scores_of_all(self, problem, values, scene)
+
+    def rehearse(self, problem: Problem, search: Search) -> tuple[Method, Problem, str]:
+        return self, problem, ""
 
 
 @dataclass(frozen=True)
@@ -135,10 +141,27 @@ class Iterations(Method):
     def squares(self, problem: Problem, values: dict[str, float]) -> dict[str, np.ndarray]:
         return iterative_squares(problem, values, seed=self.seed)
 
+    def scores(
+        self, problem: Problem, values: dict[str, float], search: Search, scene: tuple[Observed, int]
+    ) -> np.ndarray:
+        return _scores_of_all(self, problem, values, scene)
+
     def rehearse(self, problem: Problem, search: Search) -> tuple[Method, Problem, str]:
         if not search.calibrate and all(p.factor is None for p in problem.parameters):
             return self, problem, ""
         return SparseFactor(), *learning_window(problem)
+
+
+def _scores_of_all(
+    method: Method, problem: Problem, values: dict[str, float], scene: tuple[Observed, int]
+) -> np.ndarray:
+    """What `Method.scores` returns, from an estimate of all pixels."""
+    observed, place = scene
+    blind = problem.without(observed.scene or observed.name, place)
+    found = method.estimate(blind, values, np.array([place]))
+    truth = observed.values[place] + problem.level_of(observed)
+    mean, std = (field[0].reshape(-1, len(truth))[observed.alone] for field in (found.mean, found.std))
+    return scene_scores(observed, values, (truth, observed.scale[place]), (mean, std**2))
 
 
 def method_of(name: str, problem: Problem, seed: int = 0) -> Method:

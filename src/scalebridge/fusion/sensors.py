@@ -11,6 +11,7 @@ from scalebridge.core.transfer import Transfer
 from scalebridge.core.units import parse_quantity
 from scalebridge.fusion.fusion_grid import Grid, axes_grid
 from scalebridge.fusion.lazy_arrays import WHOLE, Window, cut, is_lazy
+from scalebridge.fusion.quality import quality_fault, quality_noise
 
 BiasKind = Literal["none", "constant", "ar1"]
 _TIMES, _ROWS, _COLUMNS = ("time", "date", "t"), ("y", "lat", "latitude"), ("x", "lon", "longitude")
@@ -37,13 +38,15 @@ class Sensor:
         blur: standard deviation of a Gaussian point-spread function beyond the footprint, fine pixels.
         points: (stations, 2), y and x of each.
         noise: standard deviation: a number, an array by row and column or by date, row and column; learnt
-            where it is None.
+            where it is None. A table by `quality`, such as {0: 0.01, 1: 0.03}.
         relative_noise: whether `noise` is up to a common factor, which is learnt.
         tails: degrees of freedom of the noise, above 2, where it is Student's t and not normal: single values
             far off then count for less.
         bias: "none", "constant" (a number for each footprint), "ar1" (a drifting one).
         offset: whether each date has an offset of its own that all values share.
         mask: where a value is to be used; its array has the shape of the data.
+        quality: whole numbers, a quality band of the shape of the data (or without its bands); values whose
+            quality `noise` does not name are not used.
         unit: unit of the values; the same for all sensors, or one that can be converted.
         bands: of a field of several bands, what is seen: a name; names, one for each of the data's second
             axis, each with noise, bias and offset of its own; or weights by name, {"red": 0.4, "nir": 0.6},
@@ -75,6 +78,7 @@ class Sensor:
     mask: Any = None
     unit: str = "1"
     bands: str | Sequence[str] | Mapping[str, float] | None = None
+    quality: Any = None
 
     def __post_init__(self):
         _check_bands(self)
@@ -254,7 +258,12 @@ def _read(sensor: Sensor, window: Window) -> tuple[np.ndarray, np.ndarray | None
         raise sensor.refusal("data", "infinite values", "numbers, NaN where nothing was seen", "mask them")
     if sensor.mask is not None:
         values = np.where(cut(sensor.mask, part), values, np.nan)
-    return values, _noise(sensor, values, part)
+    if sensor.quality is None:
+        return values, _noise(sensor, values, None if sensor.noise is None else cut(sensor.noise, part))
+    noise = quality_noise(cut(sensor.quality, part), sensor.noise)
+    noise = noise[:, None] if sensor.several is not None and noise.ndim == 3 else noise
+    values = np.where(np.isfinite(noise), values, np.nan)
+    return values, _noise(sensor, values, noise)
 
 
 def _days(sensor: Sensor) -> tuple[np.ndarray, bool]:
@@ -331,10 +340,10 @@ def _check_mask(sensor: Sensor, shape: tuple[int, ...]) -> None:
         raise sensor.refusal("mask", got, f"true and false of shape {shape}", "say which values are used")
 
 
-def _noise(sensor: Sensor, values: np.ndarray, window: Window) -> np.ndarray | None:
-    if sensor.noise is None:
+def _noise(sensor: Sensor, values: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
+    if given is None:
         return None
-    noise = np.asarray(cut(sensor.noise, window), dtype=float)
+    noise = np.asarray(given, dtype=float)
     if sensor.several is not None and noise.ndim == 1:  # a number for each band
         noise = noise.reshape(-1, *[1] * (values.ndim - 2))
     try:
@@ -353,6 +362,11 @@ def _noise(sensor: Sensor, values: np.ndarray, window: Window) -> np.ndarray | N
 def _check_options(sensor: Sensor, shape: tuple[int, ...]) -> None:
     if sensor.mask is not None:
         _check_mask(sensor, shape)
+    if sensor.quality is not None or isinstance(sensor.noise, Mapping):
+        shapes = [shape, shape[1:], *([(shape[0], *shape[2:])] if sensor.several is not None else [])]
+        fault = quality_fault(sensor.quality, sensor.noise, shapes)
+        if fault is not None:
+            raise sensor.refusal("quality", *fault)
     if sensor.bias not in ("none", "constant", "ar1"):
         raise sensor.refusal("bias", repr(sensor.bias), "'none', 'constant' or 'ar1'", "choose one of them")
     if sensor.relative_noise and sensor.noise is None:
