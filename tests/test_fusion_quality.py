@@ -37,6 +37,14 @@ def test_a_quality_band_is_a_noise_and_a_mask():
     )
 
 
+def test_what_is_masked_is_not_read():
+    values, days, quality = fine_and_quality()
+    spoilt = np.where(quality == 0, np.inf, values)
+    masked = sb.Sensor("fine", np.ma.masked_array(spoilt, quality == 0), days)
+    np.testing.assert_array_equal(masked.values, np.where(quality == 0, np.nan, values))
+    np.testing.assert_array_equal(sb.Sensor("fine", spoilt, days, mask=quality != 0).values, masked.values)
+
+
 def test_all_bands_of_a_sensor_have_one_quality():
     values, days, quality = fine_and_quality()
     told = {"dates": days, "bands": ("red", "nir"), "noise": LEVELS, "quality": quality}

@@ -307,11 +307,11 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
         )
     orders = sum(problem.model.orders)
     size = len(problem.days) * problem.pixels * orders
-    why = (
-        "footprints overlap or are not nested"
-        if problem.block is None
-        else "pixels are correlated across footprints"
-    )
+    why = "pixels are correlated across footprints"
+    if problem.block is None:
+        why = "footprints overlap or are not nested"
+    elif problem.model.local:
+        why = "asked for"
     if settings.method == "sparse" or (settings.method == "auto" and (size <= _SPARSE or orders > 1)):
         return "sparse", f"{why}; {size} unknowns fit one sparse factor, by {factor_package()}"
     return "iterative", f"{why}; {size} unknowns are too many for a sparse factor"

@@ -25,6 +25,8 @@ from scalebridge.fusion.stations import pixels_of, station_image
 from scalebridge.grids.footprints import WeightedFootprint, blur_weights, overlap_weights
 from scalebridge.grids.transfers import BlockAverage
 
+_SMALLEST = 1e-100
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -291,6 +293,9 @@ def gather(
     bands = describe_bands(responses, values, names)
     centre = 0.0 if bands else float(np.nanmean(values[finest.name]))
     spread = band_spread(bands) or float(np.nanstd(values[finest.name])) or 1.0
+    if spread < _SMALLEST:
+        wanted, cure = f"at least {_SMALLEST:g}, because values are squared", "take another unit"
+        raise finest.refusal("data", f"values that differ by {spread:g}", wanted, cure)
     observed = []
     for sensor, seen in pairs:
         level = _weighted(responses[seen.name], [b.centre for b in bands] or [centre])
@@ -452,6 +457,13 @@ def covariate_arrays(
     """Return covariates by date and pixel; refuse other shapes, and gaps."""
     found = {}
     for name, values in (given or {}).items():
+        if (
+            not isinstance(name, str)
+            or name.split(" ")[0] == "mean"
+            or {"bias", "offset"} & set(name.split())
+        ):
+            wanted, cure = "a name without 'mean', 'bias' and 'offset', which are coefficients", "rename it"
+            raise InputError("covariates", got=repr(name), wanted=wanted, cure=cure)
         array = np.asarray(values, dtype=float)
         if array.shape == (len(days),):
             array = array[:, None]

@@ -7,7 +7,7 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.fusion.fusion_grid import Grid, nested_factor, same_system
-from scalebridge.fusion.sensors import Sensor
+from scalebridge.fusion.sensors import SAME_DATE, Sensor
 
 
 def checked_sensors(sensors: Any) -> list[Sensor]:
@@ -62,7 +62,7 @@ def all_days(sensors: Sequence[Sensor], dates: Any) -> np.ndarray:
     """Return the days of all sensors, and of further dates, in order."""
     days = np.unique(np.concatenate([s.days for s in sensors]))
     if dates is None:
-        return days
+        return _apart(days)
     array = np.asarray(dates)
     more = (
         array.astype("datetime64[s]").astype(np.int64) / 86400.0
@@ -74,7 +74,19 @@ def all_days(sensors: Sequence[Sensor], dates: Any) -> np.ndarray:
         raise InputError(
             "dates", got=repr(dates)[:60], wanted=wanted, cure="write them as the sensors' dates are"
         )
-    return np.unique(np.concatenate([days, more]))
+    return _apart(np.unique(np.concatenate([days, more])))
+
+
+def _apart(days: np.ndarray) -> np.ndarray:
+    """Refuse dates of two sensors that are as good as one, and are not."""
+    steps = np.diff(days)
+    if len(steps) and steps.min() < SAME_DATE:
+        got = f"day {days[int(np.argmin(steps))]:.12g} twice, {steps.min():.2g} days apart"
+        cure = "round the dates of all sensors"
+        raise InputError(
+            "dates", got=got, wanted=f"dates at least {SAME_DATE:g} days apart, or equal", cure=cure
+        )
+    return days
 
 
 def nested_footprint(sensor: Sensor, finest: Sensor, grid: Grid) -> tuple[int, int] | None:

@@ -16,6 +16,8 @@ from scalebridge.fusion.quality import quality_fault, quality_noise
 BiasKind = Literal["none", "constant", "ar1"]
 _TIMES, _ROWS, _COLUMNS = ("time", "date", "t"), ("y", "lat", "latitude"), ("x", "lon", "longitude")
 _BANDS = ("band", "bands", "wavelength")
+_LARGEST = 1e100
+SAME_DATE = 1e-6  # days: steps that are shorter are none
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Sensor:
     quality: Any = None
 
     def __post_init__(self):
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise self.refusal("name", repr(self.name), "text", "name the sensor")
         _check_bands(self)
         shape = _shape(self)
         days, dated = _days(self)
@@ -254,16 +258,24 @@ def _read(sensor: Sensor, window: Window) -> tuple[np.ndarray, np.ndarray | None
         values = np.array(data, dtype=float)
     except (TypeError, ValueError) as error:
         raise _not_numbers(sensor) from error
-    if np.isinf(values).any():
-        raise sensor.refusal("data", "infinite values", "numbers, NaN where nothing was seen", "mask them")
     if sensor.mask is not None:
         values = np.where(cut(sensor.mask, part), values, np.nan)
-    if sensor.quality is None:
-        return values, _noise(sensor, values, None if sensor.noise is None else cut(sensor.noise, part))
-    noise = quality_noise(cut(sensor.quality, part), sensor.noise)
-    noise = noise[:, None] if sensor.several is not None and noise.ndim == 3 else noise
-    values = np.where(np.isfinite(noise), values, np.nan)
+    noise = None if sensor.noise is None or sensor.quality is not None else cut(sensor.noise, part)
+    if sensor.quality is not None:
+        noise = quality_noise(cut(sensor.quality, part), sensor.noise)
+        noise = noise[:, None] if sensor.several is not None and noise.ndim == 3 else noise
+        values = np.where(np.isfinite(noise), values, np.nan)
+    _check_values(sensor, values)
     return values, _noise(sensor, values, noise)
+
+
+def _check_values(sensor: Sensor, values: np.ndarray) -> None:
+    if np.isinf(values).any():
+        raise sensor.refusal("data", "infinite values", "numbers, NaN where nothing was seen", "mask them")
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    if largest > _LARGEST:
+        wanted = f"at most {_LARGEST:g}, because values are squared"
+        raise sensor.refusal("data", f"a value of {largest:g}", wanted, "mask it, or take another unit")
 
 
 def _days(sensor: Sensor) -> tuple[np.ndarray, bool]:
@@ -275,12 +287,15 @@ def _days(sensor: Sensor) -> tuple[np.ndarray, bool]:
             "dates", "nothing", "the date of each image", "pass dates=, or a DataArray with time"
         )
     array = np.asarray(given)
+    wanted = "dates such as '2020-10-02', or numbers"
     if array.dtype.kind in "UOM":
         try:
-            return array.astype("datetime64[s]").astype(np.int64) / 86400.0, True
+            stamps = array.astype("datetime64[s]")
         except ValueError as error:
-            wanted = "dates such as '2020-10-02', or numbers"
             raise sensor.refusal("dates", repr(array.flat[0]), wanted, "correct them") from error
+        if np.isnat(stamps).any():
+            raise sensor.refusal("dates", "NaT", wanted, "leave images without a date out")
+        return stamps.astype(np.int64) / 86400.0, True
     return array.astype(float), False
 
 
@@ -322,9 +337,9 @@ def _check_shape(sensor: Sensor, shape: tuple[int, ...]) -> None:
 def _check_dates(sensor: Sensor, days: np.ndarray, count: int) -> None:
     if days.shape != (count,) or not np.isfinite(days).all():
         raise sensor.refusal("dates", f"{days.size} dates", f"{count}, one an image", "correct dates")
-    order = np.diff(days)
-    if (order == 0).any() or len(np.unique(days)) < count:
-        first = int(np.flatnonzero(np.diff(np.sort(days)) == 0)[0])
+    order, apart = np.diff(days), np.diff(np.sort(days))
+    if (apart < SAME_DATE).any():
+        first = int(np.flatnonzero(apart < SAME_DATE)[0])
         cure = "average the images of a date, or give them times"
         raise sensor.refusal("dates", f"day {np.sort(days)[first]:g} twice", "each date once", cure)
     if (order < 0).any():
@@ -352,7 +367,7 @@ def _noise(sensor: Sensor, values: np.ndarray, given: np.ndarray | None) -> np.n
         wanted = f"a number, or an array that fits {sensor.shape}"
         raise sensor.refusal("noise", f"shape {noise.shape}", wanted, "correct it") from error
     used = spread[np.isfinite(values)]
-    if not np.isfinite(used).all() or (used <= 0).any():
+    if not np.isfinite(used).all() or (used <= 0).any() or not (used**2 > 0).all():
         wanted = "positive standard deviations wherever there is a value"
         got = f"{np.min(np.nan_to_num(used)):g}"
         raise sensor.refusal("noise", got, wanted, "mask the values, or correct their noise")
