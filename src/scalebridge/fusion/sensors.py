@@ -261,7 +261,7 @@ def _read(sensor: Sensor, window: Window) -> tuple[np.ndarray, np.ndarray | None
     if sensor.mask is not None:
         values = np.where(cut(sensor.mask, part), values, np.nan)
     noise = None if sensor.noise is None or sensor.quality is not None else cut(sensor.noise, part)
-    if sensor.quality is not None:
+    if sensor.quality is not None and isinstance(sensor.noise, Mapping):
         noise = quality_noise(cut(sensor.quality, part), sensor.noise)
         noise = noise[:, None] if sensor.several is not None and noise.ndim == 3 else noise
         values = np.where(np.isfinite(noise), values, np.nan)
