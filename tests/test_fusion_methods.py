@@ -167,5 +167,8 @@ def test_single_values_far_off_count_for_less_by_the_iterative_method(monkeypatc
     monkeypatch.setattr("scalebridge.fusion.joint_learning._WINDOW", 9 * 64)
     sensors = [coarse, sb.Sensor("fine", values, fine.days, noise=0.1, tails=4.0)]
     found = sb.fuse(sensors, FusionModel(("random-walk",), "across"), method="iterative")
-    assert "2 values of 'fine' count for less" in " ".join(found.notes)
+    weight = found.problem.observed[1].weight[3].reshape(16, 16)
+    assert weight[[1, 9], [2, 12]].max() < 0.05
+    assert (weight < 1 / 3).sum() < 6  # one in a thousand normal ones is so far off, of 256
+    assert "count for less than a third" in " ".join(found.notes)
     assert np.abs(found.mean[3, [1, 9], [2, 12]] - fine.values[1, [1, 9], [2, 12]]).max() < 1.0

@@ -23,11 +23,12 @@ class JointObjective(Posterior):
 
     Args:
         problem: the problem.
+        package: that factors; see `sparse_factor.factorise`.
     """
 
-    def __init__(self, problem: Problem):
+    def __init__(self, problem: Problem, package: str | None = None):
         super().__init__(problem.parameters, np.diff(problem.days))
-        self.problem = problem
+        self.problem, self.package = problem, package
         self._order: np.ndarray | None = None
 
     def slopes(self, values: dict[str, float]) -> tuple[float, dict[str, float]]:
@@ -39,7 +40,7 @@ class JointObjective(Posterior):
         precision = joint.precision
         if self._order is None:  # the pattern is the same for all parameters
             self._order = dissect(precision, joint.where)
-        factor = factorise(precision, self._order)
+        factor = factorise(precision, self._order, self.package)
         log, shared, solved = joint_likelihood(joint, factor)
         known = known_from(selected_inverse(factor), solved, shared)
         return log, joint_slopes(self.problem, joint, values, known, shared)
