@@ -147,7 +147,7 @@ def test_expectation_of_the_sparse_factor_is_that_of_the_blocks(classes):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["sparse", "iterative"])
 def test_scenes_are_held_out_and_calibrated_by_every_method(method):
-    sensors = small_sensors(gaps=0.1, dates=18, shape=(12, 12), noise=0.1, coarse={"bias": "none"})
+    sensors = small_sensors(gaps=0.1, dates=18, noise=0.1, coarse={"bias": "none"})
     model = FusionModel(("random-walk",), "across")
     held = sensors[1].days[[2, 3]]
     found = sb.fuse(sensors, model, method=method, calibrate=True, hold_out=list(held))
