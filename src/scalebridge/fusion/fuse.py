@@ -369,6 +369,11 @@ def _notes(answer: Answer, settings: Settings) -> tuple[str, ...]:
     if settings.search.calibrate:
         said.append(f"all standard deviations are {learnt.stretch:.3g} times the learnt ones, from scenes")
     said += [
+        f"{o.outside} places of '{o.name}' do not lie on the fine grid and were not used"
+        for o in answer.problem.observed
+        if o.outside
+    ]
+    said += [
         f"{count} values of '{name}' count for less than a third: its noise has heavy tails"
         for name, count in doubtful(answer.problem).items()
         if count

@@ -47,6 +47,7 @@ class Observed:
         weight: (dates, rows), of every observation with heavy-tailed noise, once it is found.
         response: weight of each band of the field in a value; (1,) where the field has no bands.
         scene: the sensor that this is one band of; its own name where it is not.
+        outside: how many of its footprints or stations do not lie on the grid, and are not used.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Observed:
     weight: np.ndarray | None = None
     response: tuple[float, ...] = (1.0,)
     scene: str = ""
+    outside: int = 0
 
     @property
     def alone(self) -> int | None:
@@ -351,8 +353,9 @@ def _observe(
     shape = sensor.values.shape[1:] if kept.all() else (int(kept.sum()),)
     learn = sensor.noise is None or sensor.relative_noise
     return Observed(
-        sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape, sensor.tails
-    )
+        sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape, sensor.tails,
+        outside=int((~kept).sum()),
+    )  # fmt: skip
 
 
 def _footprint(
@@ -425,7 +428,8 @@ def _stations_on_pixels(
     sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray, days: np.ndarray, centre: float
 ) -> Observed:
     """Stations as an image with gaps."""
-    _refuse_outside(sensor, pixels_of(sensor, grid)[1], values)
+    kept = pixels_of(sensor, grid)[1]
+    _refuse_outside(sensor, kept, values)
     mean, scale = station_image(sensor, grid, sensor.factor_to(finest.unit))
     wide, told = np.ones((len(days), mean.shape[1])), np.full((len(days), mean.shape[1]), np.nan)
     at = np.searchsorted(days, sensor.days)
@@ -433,8 +437,9 @@ def _stations_on_pixels(
     learn = sensor.noise is None or sensor.relative_noise
     identity = BlockAverage(grid.shape, (1, 1))
     return Observed(
-        sensor.name, told, wide, identity, (1, 1), "none", sensor.offset, learn, grid.shape, sensor.tails
-    )
+        sensor.name, told, wide, identity, (1, 1), "none", sensor.offset, learn, grid.shape, sensor.tails,
+        outside=int((~kept).sum()),
+    )  # fmt: skip
 
 
 def class_places(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int | str, ...]]:

@@ -67,7 +67,7 @@ class Overview:
             Observed(
                 o.name, self.seen[o.name].reshape(-1, pixels), self.scale[o.name].reshape(-1, pixels),
                 BlockAverage(shape, (1, 1)), (1, 1), o.bias, o.offset, o.learn_noise, shape,
-                response=o.response, scene=o.scene,
+                response=o.response, scene=o.scene, outside=o.outside,
             )
             for o in clean.observed
         )  # fmt: skip

@@ -75,6 +75,7 @@ def _observed_table(observed: Observed) -> dict[str, Any]:
         "weight": None if observed.weight is None else observed.weight[at],
         "response": tuple(observed.response),
         "scene": observed.scene,
+        "outside": observed.outside,
     }
 
 
@@ -103,5 +104,5 @@ def _observed_from(told: Mapping[str, Any], grid: Grid, dates: int) -> Observed:
     return Observed(
         told["name"], values, scale, _footprint_from(told, grid), told["factor"], told["bias"],
         told["offset"], told["learn_noise"], told["shape"], told["tails"], weight, tuple(told["response"]),
-        told["scene"],
+        told["scene"], told["outside"],
     )  # fmt: skip

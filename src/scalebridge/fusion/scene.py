@@ -31,7 +31,7 @@ from scalebridge.fusion.fusion_problem import (
 from scalebridge.fusion.lazy_arrays import Window, cut
 from scalebridge.fusion.sensor_headers import all_days, checked_sensors, finest_sensor, nested_footprint
 from scalebridge.fusion.sensors import Sensor
-from scalebridge.fusion.stations import station_image
+from scalebridge.fusion.stations import pixels_of, station_image
 from scalebridge.grids.transfers import BlockAverage
 
 
@@ -189,8 +189,12 @@ class Scene:
         learn = sensor.noise is None or sensor.relative_noise
         return Observed(
             seen.name, told, wide, BlockAverage(grid.shape, factor), factor, sensor.bias, sensor.offset,
-            learn, shape, response=response, scene=seen.scene,
+            learn, shape, response=response, scene=seen.scene, outside=self._outside(sensor),
         )  # fmt: skip
+
+    def _outside(self, sensor: Sensor) -> int:
+        """How many stations do not lie on the grid of the whole."""
+        return 0 if sensor.points is None else int((~pixels_of(sensor, self.grid)[1]).sum())
 
     def _classes(self, window: Window) -> np.ndarray:
         if self.classes is None:
