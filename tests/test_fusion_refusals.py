@@ -110,6 +110,10 @@ MISTAKES = {
         "at least one",
     ),
     "bands by expectation": (lambda: fuse(fine(bands="nir"), learn="em"), "'gradient'"),
+    "bands in tiles by expectation": (
+        lambda: fuse(fine(bands="nir"), learn="em", output="field.zarr"),
+        "'gradient'",
+    ),
 }  # fmt: skip
 
 

@@ -201,7 +201,7 @@ def _in_memory(problem: Problem, hold_out: Any, settings: Settings, watch: Stopw
     held = None if hold_out is None else scenes_to_hold(problem, hold_out)
     method, why = choose_method(problem, settings)
     watch.lap("reading")
-    _refuse_steps(problem, settings)
+    _refuse_steps(problem.band_names, settings)
     chosen = method_of(method, problem, settings.seed)
     learnt, clean, gated = learn_by(chosen, problem, settings.search)
     watch.lap("learning")
@@ -233,6 +233,7 @@ def _refuse_draws(draws: int) -> None:
 def _in_tiles(
     scene: Scene, hold_out: Any, settings: Settings, output: Path, tile: int, watch: Stopwatch
 ) -> Answer:
+    _refuse_steps(scene.bands, settings)
     farm = replace(settings.farm, store=settings.farm.kept or Store(work_folder(output)))
     sample = learn_sample(scene, settings.search, farm)
     held = None if hold_out is None else scenes_to_hold(sample.whole, hold_out)
@@ -317,9 +318,9 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
     return "iterative", f"{why}; {size} unknowns are too many for a sparse factor"
 
 
-def _refuse_steps(problem: Problem, settings: Settings) -> None:
+def _refuse_steps(bands: tuple[str, ...], settings: Settings) -> None:
     """Refuse expectation and maximisation of bands."""
-    if problem.bands and settings.search.method == "em":
+    if bands and settings.search.method == "em":
         got, wanted = "'em' with bands", "'gradient', because correlations between bands have no such step"
         raise InputError("learn", got=got, wanted=wanted, cure="leave it out")
 
