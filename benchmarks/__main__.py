@@ -27,6 +27,7 @@ SMALL = 32  # voxels an edge that an assembled matrix still affords; for stiffne
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only rve64, without peers")
+    parser.add_argument("--alone", action="store_true", help="without peers")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128], help="voxels an edge")
     parser.add_argument("--contrasts", type=float, nargs="+", default=[10.0, 1000.0])
     parser.add_argument("--threads", type=int, default=2)
@@ -50,7 +51,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
     chosen = parser.parse_args()
     if chosen.quick:
-        chosen.sizes = [64]
+        chosen.sizes, chosen.alone = [64], True
     return chosen
 
 
@@ -118,7 +119,7 @@ def candidates(physics: str, chosen: argparse.Namespace, notes: list[str]) -> It
     peers = contest.elastic_peers if physics == "stiffness" else contest.peers
     for contender in own(chosen.threads):
         yield contender, own_python()
-    if chosen.quick:
+    if chosen.alone:
         return
     if chosen.threads > 1:  # beside a peer that is serial
         for contender in own(1):

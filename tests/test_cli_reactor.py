@@ -13,6 +13,7 @@ from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.reactor.lattice_table import lattice_from_table
 from scalebridge.reactor.materials import multigroup_material, read_materials
 from scalebridge.reactor.mgxs import read_mgxs, write_mgxs
+from scalebridge.reactor.pmaxs import read_pmaxs
 
 EDGES = [1e7, 0.625, 0.0]
 CASE = """task = "reactor"
@@ -64,6 +65,26 @@ def test_a_case_is_solved_printed_and_written(tmp_path):
         assert words in page
 
 
+def test_gaps_coarse_cores_and_pmaxs_of_a_case(tmp_path):
+    text = CASE.replace(
+        'rows = ["F W", "W F"]', 'rows = ["F F"]\ngap = { width = "0.2 cm", material = "water" }'
+    )
+    text = text.replace(
+        'regions = "pins"', 'regions = "assemblies"\nequivalence = ["flux weighting", "discontinuity"]'
+    )
+    found = invoke("reactor", write(tmp_path, text + 'pmaxs = "few.PMAX"\n'))
+    assert found.exit_code == 0, found.output
+    told = json.loads((tmp_path / "out.json").read_text())
+    pcm = [1e5 * abs(core["k_coarse"] - core["k"]) for core in told["coarse cores"]]
+    assert pcm[1] < 2.0 < pcm[0]
+    assert told["constants"]["labels"] == [[0] * 4] * 3
+    assert "discontinuity: k" in {check["name"] for check in told["checks"]}
+    assert read_pmaxs(tmp_path / "few.PMAX").table["absorption"].shape == (1,)
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "Coarse against fine" in page
+    assert "error of power by flux weighting" in page
+
+
 def test_a_finished_case_is_left_alone_and_json_alone_is_json(tmp_path):
     case = write(tmp_path)
     assert invoke("run", case).exit_code == 0
@@ -82,6 +103,10 @@ def test_a_finished_case_is_left_alone_and_json_alone_is_json(tmp_path):
         ("azimuths = 4", "azimuth = 4", "azimuths"),
         ('["0.4 cm"]', '["0.7 cm"]', "overlap"),
         ('json = "out.json"', 'json = "case.toml"', "case.toml"),
+        ('json = "out.json"', 'pmaxs = "case.toml"', "case.toml"),
+        ('pitch = "1.2 cm"', 'pitch = "1.2 cm"\ngap = { width = "0.1 cm" }', "material"),
+        ('pitch = "1.2 cm"', 'pitch = [["1.2 cm"], "1.2 cm"]', "1 lengths for 2 columns"),
+        ('regions = "pins"', 'equivalence = ["magic"]', "superhomogenization"),
     ],
 )
 def test_bad_cases_are_refused(tmp_path, old, new, words):

@@ -92,6 +92,8 @@ ROWS = [
     ("NaN", IMAGE, one(float("nan")), {}, PhaseError, "phase 1", "nan", "finite", "correct"),
     ("infinite", IMAGE, one(float("inf")), {}, PhaseError, "phase 1", "inf", "finite", "correct"),
     ("negative", IMAGE, one(-1.0), {}, PhaseError, "phase 1", "-1.0", "non-negative", "sign"),
+    ("too large", IMAGE, one(1e300), {}, PhaseError, "phase 1", "1e+300", "1e-100 and 1e+100", "exponent"),
+    ("too small", IMAGE, one(1e-300), {}, PhaseError, "phase 1", "1e-300", "1e-100 and 1e+100", "exponent"),
     ("nothing", IMAGE, one(None), {}, PhaseError, "phase 1", "None", "numbers", "write"),
     ("truth value", IMAGE, one(True), {}, PhaseError, "phase 1", "True", "numbers", "write"),
     ("complex", IMAGE, one(1j), {}, PhaseError, "phase 1", "1j", "numbers", "write"),

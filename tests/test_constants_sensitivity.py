@@ -74,6 +74,27 @@ def test_constants_follow_all_their_data(found, name, key, index):
     assert np.allclose(slope, difference(found, name, key, index), rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize(("sources", "order"), [("flat", 1), ("linear", 1)])
+def test_constants_where_scattering_has_its_angle(sources, order):
+    turned = {
+        n: {**m, "scatter": [m["scatter"], np.multiply(0.3, m["scatter"]).tolist()]}
+        for n, m in TWO_GROUPS.items()
+    }
+    materials, table = materials_from(turned), two_group_table(["F W"], boundary={**MIXED, "east": 0.3})
+    options = {**TIGHT, "polar": "gauss", "sources": sources, "scattering_order": order}
+
+    def of(materials):
+        return homogenize_lattice(solve_transport(table, materials, **options), regions=np.array([[0, 0]]))
+
+    found = constants_sensitivity(of(materials), rtol=1e-9)
+    assert all(check.passed for check in found.checks)
+    for name, key, index in (("water", "total", (1,)), ("water", "scatter", (1, 1, 1))):
+        slope = found.slopes[key][name][:, 1] if key == "total" else found.slopes["moments"][name][:, 0, 1, 1]
+        wanted = difference(found, name, key, index, of, materials)
+        assert np.allclose(slope, wanted, rtol=1e-4, atol=1e-7)
+        assert np.abs(wanted).max() > 1e-3
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_seven_groups_condensed_to_two():

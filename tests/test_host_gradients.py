@@ -85,7 +85,7 @@ def test_a_high_contrast_to_a_small_residual_takes_no_more_memory_than_a_low_one
     values = np.array([1.0, 1000.0])
     tensors = values[:, None, None] * np.eye(3)
     mean = np.tensordot(np.bincount(labels.reshape(-1)) / labels.size, tensors, 1)
-    solver = ConjugateGradients(rtol=np.inf, residual_rtol=1e-6)
+    solver = ConjugateGradients(rtol=np.inf, residual_rtol=5e-7)  # float32 still begins
     model = HostConduction(
         labels.shape, (1.0,) * 3, voxel_table(values, labels), scheme,
         Medium.of(tensors, mean, diagonal=False), solver,
@@ -98,3 +98,46 @@ def test_a_high_contrast_to_a_small_residual_takes_no_more_memory_than_a_low_one
         arrays = (work.x, work.dx, work.r, work.p, work.q)
         assert sum(array.nbytes for array in arrays) == 24 * labels.size  # 8 and 4 x 4 bytes
     assert min(work.checked for work in works) < 1.0  # one of them had to start anew
+
+
+def textbook(matrix, b, steps):
+    """Iterates of conjugate gradients, the start included (Hestenes & Stiefel 1952)."""
+    x, r = np.zeros_like(b), b.copy()
+    p, found = r.copy(), [x.copy()]
+    for _ in range(steps):
+        q = matrix @ p
+        alpha = (r @ r) / (p @ q)
+        x, old = x + alpha * p, r @ r
+        r = r - alpha * q
+        p = r + (r @ r) / old * p
+        found.append(x.copy())
+    return found
+
+
+def test_a_point_on_the_last_way_is_the_answer_where_only_its_residual_is_small_enough():
+    dense = problem(1e3)
+    iterates = textbook(dense.matrix, dense.b, 30)
+    residuals = [dense.b - dense.matrix @ x for x in iterates]
+    last = 20
+    here, before = residuals[last], residuals[last - 1]
+    change = before - here
+    share = -(here @ change) / (change @ change)  # of the way back
+    point = iterates[last] + share * (iterates[last - 1] - iterates[last])
+    least = np.linalg.norm(here + share * change)
+    assert least < 0.9 * min(np.linalg.norm(r) for r in residuals[: last + 1])  # or it would show nothing
+
+    goal = float(1.0001 * least / np.linalg.norm(dense.b))
+    energy = dense.b @ np.linalg.solve(dense.matrix, dense.b)
+    state = begin(dense, (SIZE,), energy, 0.0, np.dtype(float))
+    done = run(state, ConjugateGradients(rtol=np.inf, residual_rtol=goal, max_steps=100), 100)
+
+    assert done.code == Outcome.converged
+    assert done.steps <= last  # an earlier way may have had such a point, no iterate has
+    left = np.linalg.norm(dense.b - dense.matrix @ done.x)
+    assert done.residuals[-1] == pytest.approx(left / np.linalg.norm(dense.b), rel=1e-9)  # 1e-16 x condition
+    assert left <= goal * np.linalg.norm(dense.b)
+    if done.steps == last:
+        np.testing.assert_allclose(done.x, point, rtol=0, atol=1e-10 * np.abs(point).max())
+    short = np.linalg.solve(dense.matrix, dense.b) - done.x
+    assert done.energy == pytest.approx(short @ dense.matrix @ short, rel=1e-6)  # what its energy lacks
+    assert energy - sum(done.falls) == pytest.approx(done.energy, rel=1e-6)

@@ -171,12 +171,75 @@ def test_covariances_that_cannot_be(pin, covariance, words):
     assert words in str(caught.value)
 
 
-def test_scattering_with_its_angle_has_no_adjoint_here():
-    fuel = {**TWO_GROUPS["fuel"], "scatter": 2 * [TWO_GROUPS["fuel"]["scatter"]]}
-    options = {**TIGHT, "rtol": 1e-3, "scattering_order": 1}
-    table = {"pitch": 1.0, "pins": {"F": {"material": "fuel"}}, "rows": ["F"]}
-    with pytest.raises(InputError, match="order 1"):
-        k_sensitivity(solve_transport(table, {"fuel": fuel}, **options))
+def turning():
+    """Two groups with moments of scattering, alike in none."""
+    shares = {"fuel": (0.2, 0.05), "water": (0.5, 0.2)}
+    return {
+        name: {**m, "scatter": [m["scatter"], *(np.multiply(s, m["scatter"]).tolist() for s in shares[name])]}
+        for name, m in TWO_GROUPS.items()
+    }
+
+
+@pytest.mark.parametrize(("sources", "order"), [("flat", 2), ("linear", 0), ("linear", 1)])
+def test_scattering_with_its_angle_and_linear_sources(sources, order):
+    table = two_group_table(["F W"], {**MIXED, "south": "reflective"})
+    options = {**TIGHT, "spacing": 0.2, "polar": "gauss", "sources": sources, "scattering_order": order}
+
+    def k(name=None, key="total", index=(), change=0.0):
+        data = turning()
+        if name is not None:
+            values = np.array(data[name][key], float)
+            values[index] += change
+            data[name] = {**data[name], key: values.tolist()}
+        return solve_transport(table, data, **options)
+
+    solution = k()
+    slopes = k_sensitivity(solution, rtol=1e-10)
+    assert all(check.passed for check in slopes.checks)
+    cases = [
+        ("water", "total", (1,), slopes.total["water"][1]),
+        ("fuel", "total", (0,), slopes.total["fuel"][0]),
+    ]
+    cases += [("fuel", "nu_fission", (1,), slopes.nu_fission["fuel"][1])]
+    cases += [("water", "scatter", (0, 0, 1), slopes.scatter["water"][0, 1])]
+    cases += [
+        ("water", "scatter", (n, 1, 1), slopes.moments["water"][n - 1, 1, 1]) for n in range(1, order + 1)
+    ]
+    for name, key, index, slope in cases:
+        step = 1e-4
+        sides = [k(name, key, index, s * step).multiplication for s in (1, -1)]
+        assert slope == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=2e-6), (name, key, index)
+    dense = {
+        n: {c: (1.0005 * np.array(v)).tolist() for c, v in m.items() if c != "chi"}
+        for n, m in turning().items()
+    }
+    thin = {
+        n: {c: (0.9995 * np.array(v)).tolist() for c, v in m.items() if c != "chi"}
+        for n, m in turning().items()
+    }
+    ks = [
+        solve_transport(table, {**turning(), "water": data["water"]}, **options).multiplication
+        for data in (dense, thin)
+    ]
+    assert slopes.density(solution)["water"] == pytest.approx((ks[0] - ks[1]) / 1e-3, rel=1e-5)
+
+
+def test_radii_where_scattering_has_its_angle():
+    options = {**TIGHT, "polar": "gauss", "scattering_order": 1}
+
+    def at(radius):
+        pin = {"radii": [radius], "materials": ["fuel", "water"], "sectors": 4}
+        table = {
+            "pitch": 1.2,
+            "pins": {"P": pin},
+            "rows": ["P"],
+            "boundary": {**MIXED, "south": "reflective"},
+        }
+        return solve_transport(table, turning(), **options)
+
+    slope = k_sensitivity(at(0.46), rtol=1e-10).radius["P"][0]
+    wanted = (at(0.46001).multiplication - at(0.45999).multiplication) / 2e-5
+    assert slope == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_given_source_has_no_k():

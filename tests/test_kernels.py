@@ -206,6 +206,17 @@ def test_the_number_of_threads_changes_rounding_only(monkeypatch):
     np.testing.assert_allclose(found[2], found[0], atol=1e-11)
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "mirrored", "uniform-gradient", "uniform-flux"])
+@pytest.mark.parametrize("size", [1e-40, 1e-18, 1e90])
+def test_the_unit_of_conductivities_only_scales_the_answer(boundary, size):
+    plain = watched_tangent(cell(SPOTS, [1.0, 5.0], boundary=boundary))
+    scaled = watched_tangent(cell(SPOTS, [size, 5.0 * size], boundary=boundary))
+    factor = 1 / size if boundary == "uniform-flux" else size
+    assert scaled.codes == plain.codes
+    # squares of the fluxes are no numbers of float32; its rounding times the few steps remains
+    np.testing.assert_allclose(np.asarray(scaled.value) / factor, plain.value, rtol=0, atol=1e-6)
+
+
 LAYERS = np.repeat(np.array([0, 1, 1, 0, 1, 0], np.uint8), 24).reshape(6, 4, 6)
 LAYERED = np.diag([2.0 / (1 / 2.0 + 1 / 8.0), 5.0, 5.0])  # series across, parallel along
 

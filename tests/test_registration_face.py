@@ -8,6 +8,9 @@ from scipy import ndimage
 
 import scalebridge as sb
 from registration_samples import images, misses, small_answer, small_task
+from scalebridge.registration import start
+from scalebridge.registration.composition import compose
+from scalebridge.registration.exports import read_map, write_map
 from scalebridge.registration.problems import histology_task, phantom_anatomy
 from scalebridge.registration.registration_result import RADIUS_95
 from scalebridge.registration.spatial_image import SpatialImage
@@ -53,6 +56,24 @@ def test_a_section_on_its_face_is_found():
     found = sb.register(*images(task), angles=12, deform=False)
     assert found.flipped
     assert np.median(misses(found, task)) < 6.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_half_a_section_is_found_at_another_scale_than_areas_say(seed, monkeypatch):
+    task = histology_task(phantom_anatomy(), pixels=144, rotation=40.0, seed=seed, damage=False)
+    scan, section = images(task)
+    torn = section.values.copy()
+    torn[: int(0.45 * 144)] = np.median(torn[0], axis=0)  # the ground
+    there = task.answers[:, 0] > task.moving_frame.spacing[0] * (0.45 * 144 + 5)
+
+    def miss():
+        found = sb.register(scan, SpatialImage(torn, section.frame), deform=False)
+        return np.median(np.linalg.norm(found.map_points(task.points) - task.answers, axis=1)[there])
+
+    assert miss() < 4.0
+    monkeypatch.setattr(start, "_SURE", -1.0)  # areas alone
+    assert miss() > 10.0
 
 
 def test_a_mask_changes_the_answer_where_it_hides_damage():
@@ -105,6 +126,37 @@ def test_the_inverse_and_the_jacobian_are_those_of_the_map():
     points = small_task().points[:50]
     assert np.abs(found.inverse_points(found.map_points(points)) - points).max() < 1e-4
     assert found.jacobian(points).min() > 0
+
+
+def test_the_inverse_is_a_map_that_carries_and_is_written(tmp_path):
+    found, task = small_answer(), small_task()
+    back = found.inverse()
+    points = task.points[::30]
+    assert np.abs(back(found.map_points(points)) - points).max() < 1e-4
+    assert np.array_equal(back.inverse(points), found.map_points(points))
+    fixed = images(task)[0]
+    carried = sb.warp(back, fixed, background=0.0)
+    assert carried.values.shape == task.moving.shape
+    again = found.map_image(carried, background=0.0)
+    inside = task.fixed_mask
+    # There and back, twice linear between samples: the texture, white by pixel, is smoothed.
+    assert np.corrcoef(again.values[inside], task.fixed[inside])[0, 1] > 0.95
+    assert np.corrcoef(carried.values[:144, :144][inside], task.fixed[inside])[0, 1] < 0.8
+    both = compose(found, back)
+    assert np.abs(both(points) - points).max() < 1e-4
+    pytest.importorskip("SimpleITK")
+    write_map(back, tmp_path / "back.nii.gz")
+    field = read_map(tmp_path / "back.nii.gz", found.moving_frame)
+    assert np.median(np.linalg.norm(field(found.map_points(points)) - points, axis=1)) < 0.02
+    with pytest.raises(sb.InputError, match="dense field"):
+        write_map(back, tmp_path / "back.tfm")
+
+
+def test_the_jacobian_map_is_an_image_of_the_ratio():
+    found = small_answer()
+    ratio = found.jacobian_map()
+    some = ratio.frame.grid()[::97]
+    assert np.array_equal(ratio.values.ravel()[::97], found.jacobian(some))
 
 
 def test_a_warped_image_lies_on_the_fixed_one():

@@ -9,9 +9,16 @@ import tifffile
 import scalebridge as sb
 from cli_helpers import invoke
 from registration_samples import small_answer, small_task, turned_map
+from scalebridge.registration.composition import Chain
 from scalebridge.registration.exports import read_map, write_map
 from scalebridge.registration.frame import Frame
-from scalebridge.registration.landmarks import read_bigwarp, read_geojson, write_bigwarp, write_geojson
+from scalebridge.registration.landmarks import (
+    read_bigwarp,
+    read_geojson,
+    read_geojson_pairs,
+    write_bigwarp,
+    write_geojson,
+)
 from scalebridge.registration.reading import open_slide, read_spatial_image
 from scalebridge.registration.spatial_image import SpatialImage
 from scalebridge.registration.spatial_map import SpatialMap
@@ -213,6 +220,52 @@ def test_landmark_files(tmp_path):
         read_geojson(tmp_path / "q.geojson")
 
 
+def test_qupath_points_pair_by_name_or_by_order_and_lie_from_the_corner(tmp_path):
+    frames = Frame((9, 9), (3.0, 0.0), (0.5, 0.5)), Frame((9, 9), (0.0, 0.0), (2.0, 2.0))
+    one, other = np.random.default_rng(7).uniform(0, 9, (2, 4, 2))
+    first = write_geojson(tmp_path / "f.geojson", one, ["a", "b", "c", "d"])
+    second = write_geojson(tmp_path / "m.geojson", other, ["d", "b", "x", "a"])
+    fixed, moving = read_geojson_pairs(first, second, frames)
+    assert np.allclose(fixed, frames[0].points(one[[0, 1, 3]] - 0.5))  # QuPath's origin is a pixel's corner
+    assert np.allclose(moving, frames[1].points(other[[3, 1, 0]] - 0.5))
+    assert np.allclose(fixed[0], [3.0 + 0.5 * (one[0, 0] - 0.5), 0.5 * (one[0, 1] - 0.5)])
+    plain = [write_geojson(tmp_path / f"p{k}.geojson", p, [""] * 4) for k, p in enumerate((one, other))]
+    assert np.allclose(read_geojson_pairs(*plain, frames)[1], frames[1].points(other - 0.5))
+    for wrong in (
+        write_geojson(tmp_path / "w.geojson", one[:3], [""] * 3),
+        write_geojson(tmp_path / "z.geojson", one),
+    ):
+        with pytest.raises(sb.FileFormatError, match="pair"):
+            read_geojson_pairs(plain[0], wrong, frames)
+    (tmp_path / "no.geojson").write_text('{"features": [{}]}', encoding="utf-8")
+    with pytest.raises(sb.FileFormatError, match="cannot be read"):
+        read_geojson(tmp_path / "no.geojson")
+
+
+@pytest.mark.parametrize("name", ["m.nii.gz", "m.mat", "x0GenericAffine.mat"])
+def test_dense_fields_and_ants_come_back(tmp_path, name):
+    sitk = pytest.importorskip("SimpleITK")
+    found = small_answer().map
+    files = write_map(found, tmp_path / name)
+    assert len(files) == (1 if name.endswith(".nii.gz") else 2)
+    back = read_map(tmp_path / name, found.frame)
+    assert isinstance(back, Chain)
+    points = small_task().points[::7]
+    assert np.abs(back(points) - found(points)).max() < 0.02  # linear between samples 1.6 mm apart
+    grid = found.frame.grid()[::5]
+    assert np.abs(back(grid) - found(grid)).max() < 1e-4  # at samples: floats of four bytes
+    assert np.nanmax(np.abs(back.inverse(back(points)) - points)) < 1e-3
+    if name == "m.nii.gz":
+        field = sitk.DisplacementFieldTransform(sitk.ReadImage(str(files[0]), sitk.sitkVectorFloat64))
+        theirs = [field.TransformPoint(p) for p in points.tolist()]
+        assert np.abs(back(points) - theirs).max() < 1e-9  # the same rule between samples
+        outside = np.array([[-500.0, 3.0]])
+        assert np.array_equal(back(outside), [field.TransformPoint(outside[0].tolist())])
+    image = SpatialImage(small_task().moving, small_task().moving_frame)
+    carried, wanted = sb.warp(back, image, background=0.0), sb.warp(found, image, background=0.0)
+    assert np.abs(carried.values - wanted.values).max() < 1e-3
+
+
 def test_the_command_line_registers_and_warps(tmp_path):
     task = small_task()
     for name, values in (("fixed", task.fixed), ("moving", task.moving)):
@@ -220,12 +273,20 @@ def test_the_command_line_registers_and_warps(tmp_path):
         tifffile.imwrite(tmp_path / f"{name}.tif", rows, metadata=None)
     pixel = f"{task.fixed_frame.spacing[0]} mm"
     written = [tmp_path / name for name in ("r.json", "m.json", "w.tif")]
+    sound = np.flatnonzero(~task.damaged)[:60:3]
+    for name, points, frame in (
+        ("f", task.points[sound], task.fixed_frame), ("m", task.answers[sound], task.moving_frame)
+    ):  # fmt: skip
+        write_geojson(tmp_path / f"{name}.geojson", frame.indices(points) + 0.5)
     done = invoke(
         "register", tmp_path / "fixed.tif", tmp_path / "moving.tif", "--fixed-pixel", pixel,
         "--moving-pixel", pixel, "--angles", "9", "--no-flip", "--affine", "--out", written[0],
         "--map", written[1], "--warped", written[2],
+        "--landmarks", tmp_path / "f.geojson", "--landmarks", tmp_path / "m.geojson",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
+    assert "20 landmarks: median" in done.output
+    assert float(done.output.split("landmarks: median ")[1].split()[0]) < 4.0  # mm, of an affine map
     assert "turned by" in done.output
     assert all(path.exists() for path in written)
     again = invoke("warp", written[0], tmp_path / "moving.tif", tmp_path / "v.tif", "--moving-pixel", pixel)
@@ -234,6 +295,11 @@ def test_the_command_line_registers_and_warps(tmp_path):
     refused = invoke("register", tmp_path / "fixed.tif", tmp_path / "moving.tif")
     assert refused.exit_code == 2
     assert "fixed_pixel" in refused.stderr
+    alone = invoke(
+        "register", tmp_path / "fixed.tif", tmp_path / "moving.tif", "--landmarks", tmp_path / "f.geojson"
+    )
+    assert alone.exit_code == 2
+    assert "landmarks" in alone.stderr
     over = invoke(
         "register", tmp_path / "fixed.tif", tmp_path / "moving.tif", "--out", tmp_path / "fixed.tif"
     )

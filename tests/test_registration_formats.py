@@ -1,8 +1,12 @@
 """Places in files of every kind: OME-TIFF, OME-Zarr, DICOM, NRRD, MetaImage, whole slides; RAS and LPS."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tifffile
+from matplotlib.image import imsave
 
 import scalebridge as sb
 from registration_samples import turned_map
@@ -173,18 +177,85 @@ def test_dicom_slices_and_a_folder_of_them(tmp_path):
     assert one.frame.origin == pytest.approx((-4.0, 7.0))
 
 
-def test_a_whole_slide_through_tiffslide(tmp_path):
-    pytest.importorskip("tiffslide")
+def write_svs(path) -> np.ndarray:
+    """A slide of two levels in Aperio's manner, and its rows."""
     rows = np.kron(ROWS, np.ones((4, 4, 1), np.uint8))
     told = "Aperio Image Library v11.2.1\n512x384 (128x128) J2K|AppMag = 20|MPP = 0.4990"
-    with tifffile.TiffWriter(tmp_path / "s.svs") as writer:
+    with tifffile.TiffWriter(path) as writer:
         options = {"tile": (128, 128), "photometric": "rgb", "metadata": None}
         writer.write(rows, description=told, **options)
         writer.write(rows[::4, ::4], description=told, subfiletype=1, **options)
-    slide = open_slide(tmp_path / "s.svs")
+    return rows
+
+
+def check_svs(path, rows: np.ndarray) -> None:
+    slide = open_slide(path)
     assert slide.levels[0] == (512, 384)
     assert slide.frame.spacing == pytest.approx((4.99e-4, 4.99e-4))
     assert np.array_equal(slide.read(0, ((40, 90), (7, 30))), rows[7:30, 40:90].swapaxes(0, 1))
     small = slide.image(20_000)
     assert np.array_equal(small.values, ROWS.swapaxes(0, 1))
     assert small.frame.origin == pytest.approx((1.5 * 4.99e-4,) * 2)
+
+
+def test_a_whole_slide_through_tiffslide(tmp_path):
+    pytest.importorskip("tiffslide")
+    check_svs(tmp_path / "s.svs", write_svs(tmp_path / "s.svs"))
+
+
+def test_a_whole_slide_through_openslide(tmp_path, monkeypatch):
+    pytest.importorskip("openslide")
+    tiffslide = pytest.importorskip("tiffslide")
+
+    def fail(*_):
+        raise ValueError("a slide that tiffslide does not know")
+
+    monkeypatch.setattr(tiffslide, "TiffSlide", fail)
+    check_svs(tmp_path / "s.svs", write_svs(tmp_path / "s.svs"))
+
+
+class FakeSlide:
+    """What OpenSlide has: sizes, properties, regions with transparency where nothing was scanned."""
+
+    level_dimensions = ((8, 6),)
+
+    def __init__(self, file):
+        self.properties = {"openslide.mpp-x": "0.5", "openslide.mpp-y": "0.25"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def read_region(self, corner, level, size):
+        part = np.zeros((*size[::-1], 4), np.uint8)
+        part[0, 0] = 7, 8, 9, 255
+        return part
+
+
+def test_mirax_goes_to_openslide_and_asks_for_it(tmp_path, monkeypatch):
+    file = tmp_path / "s.mrxs"
+    file.write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "openslide", None)
+    with pytest.raises(sb.MissingExtraError, match="openslide"):
+        open_slide(file)
+    monkeypatch.setitem(sys.modules, "openslide", SimpleNamespace(OpenSlide=FakeSlide))
+    slide = open_slide(file)
+    assert slide.frame.spacing == pytest.approx((5e-4, 2.5e-4))
+    part = slide.read(0, ((0, 2), (0, 3)))
+    assert part.shape == (2, 3, 3)
+    assert part[0, 0].tolist() == [7, 8, 9]
+    assert part[1, 2].tolist() == [255, 255, 255]  # not scanned is bright, as glass is
+
+
+@pytest.mark.parametrize(("name", "off"), [("p.jpg", 4), ("p.jpeg", 4), ("p.png", 0)])
+def test_pictures_come_x_first(tmp_path, name, off):
+    rows = np.zeros((16, 24, 3), np.uint8)
+    rows[:8, :, 0], rows[:, 16:, 1] = 200, 90  # blocks of eight: JPEG keeps them nearly
+    options = {"pil_kwargs": {"quality": 95, "subsampling": 0}} if off else {}
+    imsave(tmp_path / name, rows, **options)
+    read = read_spatial_image(tmp_path / name, pixel="2 um, 3 um")
+    assert read.frame.shape == (24, 16)
+    assert read.frame.spacing == pytest.approx((2e-3, 3e-3))
+    assert np.abs(read.values[..., :3].astype(int) - rows.swapaxes(0, 1)).max() <= off

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from registration_samples import turned_map
+from scalebridge.registration.climb import refined
 from scalebridge.registration.confidence import Confidence
 from scalebridge.registration.curvature import measure_curvature, multiply
 from scalebridge.registration.damage import without_damage
 from scalebridge.registration.descent import descend
 from scalebridge.registration.frame import Frame
-from scalebridge.registration.levels import evened, plan_levels, refined
+from scalebridge.registration.levels import evened, plan_levels
 from scalebridge.registration.matching import FoldingBarrier, Pairing, SplineCost, fit_affine
 from scalebridge.registration.pyramid import Layer, WeightedAverage, build_pyramid, carried, nearest_layer
 from scalebridge.registration.similarity import Similarity, joint_information

@@ -39,6 +39,7 @@ ROWS = [
     ("mask in another place", {"fixed_mask": ELSEWHERE}, "fixed_mask"),
     ("left and right exchanged in a header", {"moving": MIRRORED}, "directions"),
     ("start that folds everything", {"start": np.zeros((2, 3))}, "start"),
+    ("no overlap", {"start": [[1, 0, 1e4], [0, 1, 0]]}, "start"),
     ("start of another shape", {"start": np.eye(4)}, "start"),
     ("no angles", {"angles": 0}, "angles"),
     ("half an angle", {"angles": 0.5}, "angles"),

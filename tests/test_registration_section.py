@@ -21,7 +21,7 @@ from scalebridge.registration.section_pose import plane_axes, pose_of, upright
 from scalebridge.registration.section_problems import SectionTask, phantom_volume, section_task
 from scalebridge.registration.section_search import climb_pose, fit_pose
 from scalebridge.registration.spatial_image import SpatialImage
-from scalebridge.registration.spatial_map import SpatialMap
+from scalebridge.registration.spatial_map import SpatialMap, nearest_affine
 from scalebridge.registration.spline import SplineGrid
 from scalebridge.registration.start import Attempt
 
@@ -71,6 +71,54 @@ def test_the_stated_error_covers_the_true_one():
     across = np.abs((found.map_points(task.points) - task.answers) @ task.normal)
     assert np.median(across) < 2 * found.confidence.across
     assert found.landmarks.coverage > 0.8
+
+
+def start_of(task: SectionTask) -> np.ndarray:
+    """Nearly where the section is: the affine map nearest to the known one, a degree and 2 mm off."""
+    matrix, shift = nearest_affine(lambda _: task.answers, task.points)
+    off = Rotation.from_euler("xyz", [1.0, -1.0, 1.0], degrees=True).as_matrix()
+    middle = task.answers.mean(axis=0)
+    return np.column_stack([off @ matrix, off @ (shift - middle) + middle + [1.0, -1.0, 1.4]])
+
+
+def test_levels_of_a_section_are_judged_too():
+    task = small_section()
+    found = sb.register(task.section, task.volume, start=start_of(task))
+    assert len([step for step in found.steps if step.held_out is not None]) == 3
+    assert np.median(misses(found, task)) < 1.5  # the field is 1 mm along each axis, pixels 2.4 mm
+    stated = found.standard_error(task.points[::10])
+    assert np.mean(misses(found, task)[::10] < RADIUS_95 * stated) > 0.8
+
+
+@pytest.mark.slow
+def test_a_fine_section_keeps_the_levels_that_its_field_needs():
+    task = section_task(phantom_volume(), seed=1)
+    found = sb.register(task.section, task.volume, start=start_of(task))
+    judged = [step for step in found.steps if step.held_out is not None]
+    assert judged[0].accepted
+    assert judged[0].held_out.gain > judged[0].held_out.chance
+    flat = np.linalg.norm(found.linear(task.points) - task.answers, axis=1)
+    assert np.median(misses(found, task)) < 0.5 * np.median(flat)
+
+
+def test_a_section_s_plane_alone_states_its_error():
+    task = small_section()
+    found = sb.register(task.section, task.volume, start=start_of(task), deform=False)
+    assert found.map.grid is None
+    stated = found.standard_error(task.points[::10])
+    assert np.mean(misses(found, task)[::10] < RADIUS_95 * stated) > 0.8
+    assert np.median(stated) < 4 * np.median(misses(found, task))
+    assert np.isfinite(found.confidence.across)
+
+
+@pytest.mark.slow
+def test_noise_has_no_levels_in_a_volume():
+    task = small_section()
+    rng = np.random.default_rng(3)
+    noise = SpatialImage(rng.standard_normal(task.section.values.shape[:2]), task.section.frame)
+    found = sb.register(noise, task.volume, start=start_of(task))
+    assert not any(step.accepted for step in found.steps if step.grid)
+    assert not found.passed
 
 
 def test_there_and_back_with_the_distance_from_the_section():

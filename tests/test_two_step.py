@@ -16,6 +16,7 @@ from scalebridge.reactor.pin_regions import merged_pins
 from scalebridge.reactor.solve_core import solve_core
 from scalebridge.reactor.solve_transport import solve_transport
 from scalebridge.reactor.two_step import two_step_core, window_around
+from scalebridge.reactor.window_scales import matched_scales
 
 ROOT = Path(__file__).parent.parent
 SIDES = {"west": "reflective", "north": "reflective", "east": "vacuum", "south": "vacuum"}
@@ -60,10 +61,29 @@ def test_surroundings_like_those_of_the_core_halve_the_environment_error():
             )
             for surroundings in ("itself", "corners")
         )
-        assert 5e-3 < rms(alone) < 5e-2
-        assert rms(corners) < (0.5 if method == "discontinuity" else 0.6) * rms(alone)
+        if method == "discontinuity":
+            assert 5e-3 < rms(alone) < 5e-2
+            assert rms(corners) < 0.5 * rms(alone)
+        else:  # in assemblies this small its scales, matched at the water, already take half of it away
+            assert rms(corners) < 0.9 * rms(alone) < 5e-3
         assert not corners.passed  # what is not kept fails its check
         assert "environment error" in corners.notes[0]
+
+
+def test_scales_of_factors_follow_where_windows_overlap():
+    # Factors of one whole, each window's multiplied by a number of its own: the numbers are found and undone
+    rng = np.random.default_rng(4)
+    whole, given = rng.uniform(0.8, 1.2, (6, 6, 2)), rng.uniform(0.5, 2.0, (4, 2))
+    owner = np.repeat(np.repeat(np.arange(4).reshape(2, 2), 3, axis=0), 3, axis=1)
+    parts = []
+    for number in range(4):
+        part = np.full_like(whole, np.nan)
+        rows, columns = (slice(1, 6) if at else slice(0, 5) for at in divmod(number, 2))
+        part[rows, columns] = whole[rows, columns] * given[number]
+        parts.append(part)
+    found = matched_scales(owner, parts) * given
+    assert np.allclose(found, found[0], rtol=1e-12)
+    assert np.all(matched_scales(owner * 0, parts) == 1.0)  # one window: nothing to match
 
 
 def test_a_window_as_large_as_the_core_has_no_environment_error():

@@ -32,6 +32,7 @@ Surroundings = Literal["periodic", "mirrored", "uniform-gradient", "uniform-flux
 KERNELS: dict[str, type[VoxelKernels]] = {"hexahedra": HexahedraKernels, "finite-volume": VolumesKernels}
 _SINGLE_CONTRAST = 1e4  # above it, rounding in float32 would show in the poor conductor
 _SINGLE_RESIDUAL = 3e-7  # below it, a residual that is updated in float32 drifts too far
+_PLAIN = (1e-10, 1e10)  # mean conductivities whose fluxes, squared and added up, are numbers of float32
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class _Problem:
         unit: the medium of conductivity one, through which a flux loads the cell.
         reference: conductivity of the preconditioner's medium.
         inverses: preconditioners made so far.
+        scale: what the coefficients were divided by, and, under a flux, the potential is multiplied by.
         answer: mean flux of the iterate whose residual was computed last; None where the load is a flux.
     """
 
@@ -86,6 +88,7 @@ class _Problem:
     unit: VoxelTable | None
     reference: np.ndarray
     inverses: dict[Any, Inverse]
+    scale: float
     answer: np.ndarray | None = None
 
     def product(self, p: np.ndarray, out: np.ndarray) -> float:
@@ -99,7 +102,7 @@ class _Problem:
 
     def residual(self, x: np.ndarray, out: np.ndarray) -> None:
         if self.unit is None:
-            self.answer = self.kernels.product(self.table, x, self.gradient, out)[1]
+            self.answer = self.scale * self.kernels.product(self.table, x, self.gradient, out)[1]
             np.negative(out, out=out)
             return
         room = np.empty(x.shape)
@@ -174,12 +177,21 @@ class HostConduction(HostLinearModel):
         }[self.boundary]
         return KERNELS[self.scheme](self.shape, self.spacing, ends)
 
+    @property
+    def _scale(self) -> float:
+        """What coefficients are divided by for the solve, where float32 would end: one mostly, for memory."""
+        size = float(np.abs(self.medium.mean).max())
+        return 1.0 if size == 0 or _PLAIN[0] <= size <= _PLAIN[1] else size
+
     def begin(self, load: np.ndarray) -> HostCG:
         load = np.asarray(load, float)
         kernels, flux = self.kernels(load), self.boundary == "uniform-flux"
         unit = self._unit_table() if flux else None
-        problem = _Problem(kernels, self.table, load, unit, self.medium.reference, self._inverses)
-        start = 0.0 if flux else float(load @ self.medium.mean @ load) * math.prod(self.shape)
+        scale = self._scale
+        table = self.table if scale == 1.0 else self.table.cast(self.table.rows / scale)
+        reference = self.medium.reference / scale
+        problem = _Problem(kernels, table, load, unit, reference, self._inverses, scale)
+        start = 0.0 if flux else float(load @ self.medium.mean @ load) / scale * math.prod(self.shape)
         return begin(problem, kernels.nodes, start, self.medium.floor, self.dtype)
 
     def advance(self, work: HostCG, steps: int) -> HostCG:
@@ -198,10 +210,11 @@ class HostConduction(HostLinearModel):
         }
         load = np.asarray(load, float)
         known = cast("_Problem", work.operator).answer if work.verified else None
-        answer = self._answer(work.x, load) if known is None else known
+        u = work.x if self.boundary != "uniform-flux" or self._scale == 1.0 else work.x / self._scale
+        answer = self._answer(u, load) if known is None else known
         if self.boundary == "mirrored":
             answer = answer * (load != 0)  # the rest cancels over the mirror images
-        fields = (work.x, load)
+        fields = (u, load)
         return Response(jnp.asarray(answer), (), fields, jnp.asarray(work.code), stats)
 
     def energies(self, fields: list[Any]) -> np.ndarray:

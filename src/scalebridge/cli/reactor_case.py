@@ -10,8 +10,8 @@ from scalebridge.cli.case_tables import Table
 class LatticeTable(Table):
     """The lattice: pins by name, and maps of their names."""
 
-    pitch: float | str | list[float | str] = Field(
-        description="of cells: '1.26 cm', or one each along x and y"
+    pitch: float | str | list[float | str | list[float | str]] = Field(
+        description="of cells: '1.26 cm'; or along x and y one each, or a list with one a column and row"
     )
     pins: dict[str, dict[str, Any]] = Field(
         description="by name: radii, materials, subdivisions, sectors; or material and mesh of a box"
@@ -19,6 +19,9 @@ class LatticeTable(Table):
     rows: list[str] | str | None = Field(default=None, description="map of pins, the top row first")
     assemblies: dict[str, list[str] | str] | None = Field(default=None, description="a map of pins by name")
     core: list[str] | str | None = Field(default=None, description="map of assemblies")
+    gap: dict[str, float | str | int] | None = Field(
+        default=None, description="around each assembly: width (half of what is between two), material, mesh"
+    )
     boundary: str | float | dict[str, str | float] = Field(
         default="reflective", description="of all sides, or by west, east, south, north"
     )
@@ -55,6 +58,10 @@ class ConstantsTable(Table):
     regions: Literal["pins", "assemblies", "lattice"] = "assemblies"
     groups: list[int] | None = Field(default=None, description="first fine group of each coarse one, from 0")
     diffusion: Literal["inverse-transport", "in-scatter", "p1", "b1"] = "inverse-transport"
+    equivalence: list[Literal["flux weighting", "superhomogenization", "discontinuity"]] = Field(
+        default_factory=list,
+        description="pin by pin coarse cores that are held against the lattice, by method",
+    )
 
 
 class ReactorOutputTable(Table):
@@ -64,6 +71,9 @@ class ReactorOutputTable(Table):
     result: str | None = Field(default=None, alias="json", description="solution and constants as JSON")
     report: str | None = Field(default=None, description="a page with pictures and proof, .html")
     library: str | None = Field(default=None, description="constants as OpenMC multigroup library, .h5")
+    pmaxs: str | None = Field(
+        default=None, description="constants as PMAXS; of several regions a file each, name-0, name-1, ..."
+    )
 
 
 class ReactorCase(Table):
@@ -91,4 +101,6 @@ class ReactorCase(Table):
     def _some_materials(self) -> "ReactorCase":
         if self.library is None and not self.materials:
             raise ValueError("library or materials is needed")
+        if self.source is not None and self.constants.equivalence:
+            raise ValueError("constants.equivalence needs an eigenvalue problem: leave it out, or the source")
         return self

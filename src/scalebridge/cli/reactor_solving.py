@@ -15,11 +15,15 @@ from scalebridge.cli.requests import digest_of_files
 from scalebridge.cli.terminal import plain_table, show_written
 from scalebridge.core.errors import FileFormatError
 from scalebridge.reactor.data_covariance import checked_covariance
+from scalebridge.reactor.equivalence_study import EquivalenceMethod, EquivalenceStudy
+from scalebridge.reactor.equivalent_constants import equivalent_constants
 from scalebridge.reactor.homogenize_lattice import homogenize_lattice
+from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.reactor.lattice_table import lattice_from_table
 from scalebridge.reactor.materials import MultigroupMaterial, materials_from, read_materials
 from scalebridge.reactor.mgxs import read_mgxs, write_mgxs
+from scalebridge.reactor.pmaxs import write_pmaxs
 from scalebridge.reactor.sensitivity import k_sensitivity
 from scalebridge.reactor.solve_transport import solve_transport
 
@@ -43,8 +47,9 @@ def solve_reactor_case(
     places = {key: None if name is None else base / name for key, name in _named(case).items()}
     outputs = Outputs(places["result"], places["report"], title=case.title)
     outputs.check((*read, *inputs))
-    if places["library"] is not None:
-        check_place("library", places["library"], (*read, *inputs))
+    extra = {key: place for key in ("library", "pmaxs") if (place := places[key]) is not None}
+    for key, place in extra.items():
+        check_place(key, place, (*read, *inputs))
     materials = materials_of(case, folder)
     told = {key: value for key, value in case.lattice.model_dump().items() if value is not None}
     found = lattice_from_table(told)
@@ -54,24 +59,45 @@ def solve_reactor_case(
         solution = solve_transport(
             found, materials, source=case.source, progress=progress, **case.transport.model_dump()
         )
-        constants = homogenize_lattice(solution, covariance=covariance, **case.constants.model_dump())
+        asked = case.constants.model_dump(exclude={"equivalence"})
+        constants = homogenize_lattice(solution, covariance=covariance, **asked)
         spread = constants.uncertainty
         slopes = None if not case.sensitivity else spread.slopes.k if spread else k_sensitivity(solution)
-        if places["library"] is not None:
-            write_mgxs(
-                places["library"], constants.materials(), note=f"D by {constants.method} is in the JSON."
-            )
-        return LatticeStudy(solution, constants, slopes)
+        _write(extra, constants)
+        return LatticeStudy(solution, constants, slopes, _coarse(case.constants.equivalence, constants))
 
     def show(out: Console, study: LatticeStudy, written: dict[str, Path]) -> None:
-        library = {} if places["library"] is None else {"library": places["library"]}
-        show_study(out, study, written | library)
+        show_study(out, study, written | extra)
 
-    conclude_study(ask, show, outputs, request, as_json=as_json, resume=resume and places["library"] is None)
+    conclude_study(ask, show, outputs, request, as_json=as_json, resume=resume and not extra)
+
+
+def _coarse(methods: list[EquivalenceMethod], constants: HomogenizedLattice) -> tuple[EquivalenceStudy, ...]:
+    """Return pin by pin cores in the groups of the constants, made equivalent by each method."""
+    solution, starts = constants.solution, constants.groups
+    ends = (*starts[1:], solution.pins.flux.shape[-1])
+    groups = [list(range(low, high)) for low, high in zip(starts, ends, strict=True)]
+    sides = solution.lattice.boundary
+    return tuple(
+        equivalent_constants(solution.pins, method, boundary=sides, groups=groups, throw=False)
+        for method in methods
+    )
+
+
+def _write(extra: dict[str, Path], constants: HomogenizedLattice) -> None:
+    """Write the files of constants that were asked for."""
+    if "library" in extra:
+        note = f"D by {constants.method} is in the JSON."
+        write_mgxs(extra["library"], constants.materials(), note=note)
+    if "pmaxs" in extra:
+        place, count = extra["pmaxs"], len(constants.volume)
+        for region in range(count):
+            name = place if count == 1 else place.with_stem(f"{place.stem}-{region}")
+            write_pmaxs(name, constants, region)
 
 
 def _named(case: ReactorCase) -> dict[str, str | None]:
-    return {key: getattr(case.output, key) for key in ("result", "report", "library")}
+    return {key: getattr(case.output, key) for key in ("result", "report", "library", "pmaxs")}
 
 
 def materials_of(case: ReactorCase, folder: Path) -> dict[str, MultigroupMaterial]:

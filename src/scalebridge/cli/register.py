@@ -33,8 +33,12 @@ def register(
         typer.Option("--moving-mask", metavar="FILE", help="Image on MOVING's grid; 0 is left out."),
     ] = None,
     landmarks: Annotated[
-        str | None,
-        typer.Option("--landmarks", metavar="FILE.csv", help="BigWarp's pairs, mm; compared, not used."),
+        list[str] | None,
+        typer.Option(
+            "--landmarks",
+            metavar="FILE",
+            help="Compared, not used: BigWarp's pairs (.csv, mm), or QuPath's points, FIXED's and MOVING's.",
+        ),
     ] = None,
     start: Annotated[
         str | None,
@@ -58,7 +62,10 @@ def register(
         str | None,
         typer.Option("--grid", metavar="LENGTH", help="Distance of control points at the last level."),
     ] = None,
-    stiffness: Annotated[float, typer.Option("--stiffness", metavar="FACTOR", help="1 is by size.")] = 1.0,
+    stiffness: Annotated[
+        float | None,
+        typer.Option("--stiffness", metavar="FACTOR", help="1 is by size; by held-out tissue unless given."),
+    ] = None,
     similarity: Annotated[
         str,
         typer.Option(
@@ -112,7 +119,7 @@ def register(
                 "stiffness": stiffness,
                 "similarity": similarity,
             },
-            landmarks=landmarks,
+            landmarks=landmarks or [],
             maps=map_files or [],
             anchoring=anchoring,
             warped=warped,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -16,7 +17,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.registration.anchoring import write_anchoring
 from scalebridge.registration.exports import check_kind, read_map, write_map
 from scalebridge.registration.frame import Frame
-from scalebridge.registration.landmarks import read_bigwarp
+from scalebridge.registration.landmarks import read_bigwarp, read_geojson_pairs
 from scalebridge.registration.reading import open_slide
 from scalebridge.registration.register import register
 from scalebridge.registration.registration_result import Registration
@@ -30,7 +31,7 @@ def answer_registration(
     moving: str,
     settings: dict[str, Any],
     *,
-    landmarks: str | None,
+    landmarks: list[str],
     maps: list[str],
     anchoring: str | None,
     warped: str | None,
@@ -48,11 +49,11 @@ def answer_registration(
     asked = (("anchoring", anchoring), ("warped", warped), ("out", out), ("report", report))
     places |= {k: Path(p) for k, p in asked if p is not None}
     others = [settings[key] for key in ("fixed_mask", "moving_mask", "start")]
-    inputs = tuple(Path(p) for p in (fixed, moving, landmarks, *others) if p is not None)
+    inputs = tuple(Path(p) for p in (fixed, moving, *landmarks, *others) if p is not None)
     _check_places(places, inputs, maps)
     if maps or anchoring is not None:
         _check_kinds(open_slide(moving, pixel=settings["moving_pixel"], argument="moving"), maps, anchoring)
-    marks = None if landmarks is None else read_bigwarp(landmarks)
+    marks = _read_landmarks(landmarks, (fixed, moving), settings) if landmarks else None
     found = register(fixed, moving, **settings, landmarks=marks, progress=_teller(progress, as_json))
     written: dict[str, Path] = {}
     if out is not None:
@@ -75,6 +76,31 @@ def answer_registration(
     else:
         _show(console(), found, written)
     leave(found.passed, converged=True)
+
+
+def _read_landmarks(
+    files: list[str], images: tuple[str, str], settings: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs from one CSV of BigWarp's, or from two of QuPath's files."""
+    endings = [Path(name).suffix.lower() for name in files]
+    if endings == [".csv"]:
+        return read_bigwarp(files[0])
+    if len(files) != 2 or not set(endings) <= {".geojson", ".json"}:
+        raise InputError(
+            "landmarks",
+            got=", ".join(files),
+            wanted="one .csv of BigWarp's, or two .geojson of QuPath's, FIXED's first",
+            cure="repeat --landmarks for the second file",
+        )
+    frames = [
+        open_slide(image, pixel=settings[f"{name}_pixel"], argument=name).frame
+        for image, name in zip(images, ("fixed", "moving"), strict=True)
+    ]
+    if any(frame.size != 2 for frame in frames):
+        raise InputError(
+            "landmarks", got="points of a plane in a volume", wanted="two planes", cure="pass a .csv in mm"
+        )
+    return read_geojson_pairs(files[0], files[1], (frames[0], frames[1]))
 
 
 def _check_places(places: dict[str, Path], inputs: tuple[Path, ...], maps: list[str]) -> None:

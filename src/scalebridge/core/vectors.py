@@ -32,22 +32,26 @@ def _dot(start, stop, piece, a, b):
 
 @row_kernel
 def _descend_block(r, q, step):
-    part = r.dtype.type(0)
+    square, mixed, other = r.dtype.type(0), r.dtype.type(0), r.dtype.type(0)
     for i in range(r.size):
-        rest = r[i] - step * q[i]
+        along = q[i]
+        rest = r[i] - step * along
         r[i] = rest
-        part += rest * rest
-    return part
+        square += rest * rest
+        mixed += rest * along
+        other += along * along
+    return square, mixed, other
 
 
 @kernel
 def descend(r, q, alpha):
-    """Do  r -= alpha q  on flat fields in place, and return r . r."""
+    """Do  r -= alpha q  on flat fields in place, and return r . r, r . q and q . q."""
     step = r.dtype.type(alpha)
-    total = 0.0
+    square, mixed, other = 0.0, 0.0, 0.0
     for low in range(0, r.size, _BLOCK):
-        total += _descend_block(r[low : low + _BLOCK], q[low : low + _BLOCK], step)
-    return total
+        found = _descend_block(r[low : low + _BLOCK], q[low : low + _BLOCK], step)
+        square, mixed, other = square + found[0], mixed + found[1], other + found[2]
+    return square, mixed, other
 
 
 @row_kernel

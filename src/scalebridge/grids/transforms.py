@@ -15,6 +15,7 @@ import numpy as np
 from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.core.vectors import dot
+from scalebridge.grids.line_transforms import LineTransform
 
 PERIODIC, FIXED, FREE = 0, 1, 2
 """What lies beyond the ends of an axis: its other end, a value of zero, or nothing."""
@@ -64,7 +65,7 @@ class WaveInverse(Inverse):
         self._inverse, self._shape = inverse, shape
         self._inverse *= inverse.dtype.type(1.0 / math.prod(shape))
         self._waves = np.empty(inverse.shape, np.result_type(inverse.dtype, np.complex64))
-        self._flat = (1, 2) if shape[1] > 1 else (2,)  # axes within a plane
+        self._along_x, self._along_y = LineTransform(self._waves, 0), LineTransform(self._waves, 1)
         self._block = max(1, _CACHE // (shape[1] * shape[2] * inverse.dtype.itemsize))
 
     def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
@@ -84,7 +85,8 @@ class WaveInverse(Inverse):
         for low, high in blocks(start, stop, self._block):
             if update is not None:
                 update(low * self._planes, high * self._planes)
-            ducc0.fft.r2c(r[low:high], axes=self._flat, out=self._waves[low:high], nthreads=1)
+            ducc0.fft.r2c(r[low:high], axes=(2,), out=self._waves[low:high], nthreads=1)
+            self._along_y.planes(low, high, forward=True)
 
     def _across(self, start: int, stop: int, piece: int) -> float:
         """Transform along the first axis, multiply, and transform back, some columns at a time."""
@@ -96,19 +98,20 @@ class WaveInverse(Inverse):
                 (slice(None), slice(low, high)) if axis == 1 else (slice(None), slice(None), slice(low, high))
             )
             waves, factors = self._waves[cut], self._inverse[cut]
-            ducc0.fft.c2c(waves, axes=(0,), out=waves, nthreads=1)
+            self._along_x.columns(low, high, axis, forward=True)
             first = low if axis == 2 else 0
             product += _scale(waves.view(factors.dtype), factors, first, self._shape[2])
-            ducc0.fft.c2c(waves, axes=(0,), forward=False, out=waves, nthreads=1)
+            self._along_x.columns(low, high, axis, forward=False)
         return product
 
     def _backward(self, start: int, stop: int, piece: int, use: Use, dtype: np.dtype) -> None:
         room = np.empty((min(self._block, stop - start), *self._shape[1:]), dtype)
         for low, high in blocks(start, stop, self._block):
             z = room[: high - low]
+            self._along_y.planes(low, high, forward=False)
             ducc0.fft.c2r(
                 self._waves[low:high],
-                axes=self._flat,
+                axes=(2,),
                 lastsize=self._shape[2],
                 forward=False,
                 out=z,

@@ -21,9 +21,10 @@ import numpy as np
 from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.core.vectors import dot
+from scalebridge.grids.line_transforms import LineTransform
 from scalebridge.grids.transforms import Inverse, SineCosineInverse, Update, Use, blocks
 
-_CACHE = 1 << 20
+_CACHE = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,18 @@ class ElasticWaveInverse(Inverse):
         self._lames = (medium.whole[[0, 3], [1, 3]] / unit).astype(dtype)  # mu and lambda + mu, if isotropic
         self._whole = None if medium.isotropic else (medium.whole / unit).astype(dtype)
         self._constant = (medium.constant / unit).astype(dtype) if np.any(medium.constant) else None
+        # components next to z, not as in fields: rows of lines along x and y are three times as long
         self._waves = np.empty(
-            (shape[0], 3, shape[1], shape[2] // 2 + 1), np.result_type(self._dtype, np.complex64)
+            (shape[0], shape[1], 3, shape[2] // 2 + 1), np.result_type(self._dtype, np.complex64)
         )
+        self._of_components = np.moveaxis(self._waves, 2, 1)  # as in fields
+        self._along_x, self._along_y = LineTransform(self._waves, 0), LineTransform(self._waves, 1)
         self._block = max(1, _CACHE // (3 * shape[1] * shape[2] * self._dtype.itemsize))
 
     def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
         threads = threads_for(r.size)
         in_slabs(self._forward, self._shape[0], r, update, threads=threads)
-        across = self._waves.shape[2] if self._shape[1] > 1 else self._waves.shape[3]
+        across = self._shape[1] if self._shape[1] > 1 else self._waves.shape[3]
         product = sum(in_slabs(self._across, across, threads=threads))
         in_slabs(self._backward, self._shape[0], then(product), threads=threads)
         return product
@@ -114,31 +118,32 @@ class ElasticWaveInverse(Inverse):
         for low, high in blocks(start, stop, self._block):
             if update is not None:
                 update(low, high)
-            ducc0.fft.r2c(r[low:high], axes=(2, 3), out=self._waves[low:high], nthreads=1)
+            ducc0.fft.r2c(r[low:high], axes=(3,), out=self._of_components[low:high], nthreads=1)
+            self._along_y.planes(low, high, forward=True)
 
     def _across(self, start: int, stop: int, piece: int) -> float:
         """Transform along the first axis, multiply, and transform back, some columns at a time."""
         by_y, parts = self._shape[1] > 1, self._waves.view(self._dtype)
         column = 3 * self._shape[0] * self._waves.itemsize * (self._waves.shape[3] if by_y else 1)
-        product, y_range, z_range = 0.0, (0, self._waves.shape[2]), (0, self._waves.shape[3])
+        product, y_range, z_range = 0.0, (0, self._shape[1]), (0, self._waves.shape[3])
         for low, high in blocks(start, stop, max(1, _CACHE // column)):
-            waves = self._waves[:, :, low:high] if by_y else self._waves[:, :, :, low:high]
             y_range, z_range = ((low, high), z_range) if by_y else (y_range, (low, high))
-            ducc0.fft.c2c(waves, axes=(0,), out=waves, nthreads=1)
+            self._along_x.columns(low, high, 1 if by_y else 3, forward=True)
             product += _multiply(
                 *(parts, self._x, self._y, self._z, self._whole, self._constant, self._lames, self._scale),
                 *(*y_range, *z_range, self._shape[2]),
             )
-            ducc0.fft.c2c(waves, axes=(0,), forward=False, out=waves, nthreads=1)
+            self._along_x.columns(low, high, 1 if by_y else 3, forward=False)
         return product
 
     def _backward(self, start: int, stop: int, piece: int, use: Use) -> None:
         room = np.empty((min(self._block, stop - start), 3, *self._shape[1:]), self._dtype)
         for low, high in blocks(start, stop, self._block):
             z = room[: high - low]
+            self._along_y.planes(low, high, forward=False)
             ducc0.fft.c2r(
-                self._waves[low:high],
-                axes=(2, 3),
+                self._of_components[low:high],
+                axes=(3,),
                 lastsize=self._shape[2],
                 forward=False,
                 out=z,
@@ -214,7 +219,7 @@ def _invert_row(p, q, r, s, square, m, h, t, o, shear, more, final, xs, xx, xm, 
 def _take(parts, i, j, k, before):
     for c in range(3):
         for n in range(2):
-            before[c, n] = parts[i, c, j, 2 * k + n]
+            before[c, n] = parts[i, j, c, 2 * k + n]
 
 
 @kernel
@@ -222,7 +227,7 @@ def _products(parts, before, i, j, k):
     total = 0.0
     for c in range(3):
         for n in range(2):
-            total += before[c, n] * parts[i, c, j, 2 * k + n]
+            total += before[c, n] * parts[i, j, c, 2 * k + n]
     return total
 
 
@@ -252,9 +257,9 @@ def _multiply(parts, x, y, z, whole, constant, lames, final, y_low, y_high, low,
             if low <= last < high:
                 _take(parts, i, j, last, end)
             p, q, r = (
-                parts[i, 0, j, 2 * low : 2 * high],
-                parts[i, 1, j, 2 * low : 2 * high],
-                parts[i, 2, j, 2 * low : 2 * high],
+                parts[i, j, 0, 2 * low : 2 * high],
+                parts[i, j, 1, 2 * low : 2 * high],
+                parts[i, j, 2, 2 * low : 2 * high],
             )
             total += _invert_row(p, q, r, s, square, m, h, whole, constant, shear, more, final, x[0, i], x[1, i], x[2, i], x[3, i], y[0, j], y[1, j], y[2, j], y[3, j], tiny)  # fmt: skip  # noqa: E501
             if low == 0:

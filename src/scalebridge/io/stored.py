@@ -23,6 +23,7 @@ _PACKAGES = {
     "inference": "numpyro",
     "itk": "SimpleITK",
     "napari": "napari",
+    "openslide": "openslide-python",
     "registration": "nibabel (or tiffslide)",
     "sklearn": "scikit-learn",
     "tables": "pyarrow and lasio",

@@ -19,6 +19,8 @@ from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import InputError, PhaseError
 from scalebridge.upscaling.mixture import check_dim, check_positive
 
+_LEAST, _MOST = 1e-100, 1e100  # beyond them products of a few conductivities leave the range of numbers
+
 
 def conduction_flux(tensor: ArrayLike, gradient: ArrayLike) -> Float[Array, "d ..."]:
     """Flux K . g of a gradient g, at a point or over a field (components first).
@@ -55,8 +57,8 @@ def conductivity_tensor(value: Any, dim: int, argument: str = "conductivity") ->
         (d, d) symmetric tensor in the same unit.
 
     Raises:
-        PhaseError: not real, of a wrong shape, not finite, not symmetric to 1e-12, or with a negative
-            eigenvalue.
+        PhaseError: not real, of a wrong shape, not finite, not symmetric to 1e-12, with a negative
+            eigenvalue, or, if not zero, below 1e-100 or above 1e100, where products overflow.
         InputError: `dim` is neither 2 nor 3.
 
     Example:
@@ -128,6 +130,14 @@ def _real(value: Any, argument: str) -> np.ndarray:
 
 
 def _check_conductivity(value: np.ndarray, argument: str) -> None:
+    size = np.abs(value).max()
+    if np.isfinite(size) and size != 0 and not _LEAST <= size <= _MOST:
+        raise PhaseError(
+            argument,
+            got=value.tolist(),
+            wanted=f"0, or a number between {_LEAST:g} and {_MOST:g}",
+            cure="correct the exponent, write 0 for an insulator, or choose another unit for all phases",
+        )
     if value.ndim == 2:
         return check_positive(value, argument)
     if np.all(np.isfinite(value)) and np.all(value >= 0):

@@ -94,7 +94,7 @@ def coarse_mesh(
     faces = swept.vertical, swept.horizontal
     vertical, horizontal = (np.add.reduceat(current, starts, axis=-1) for current in faces)
     rates = sums.integrals(swept.flux)
-    volume = sums.lattice.pitch[0] * sums.lattice.pitch[1]
+    volume = sums.lattice.cell_volume[::-1].ravel()
     inflow = rates[:, :, None] * sums.scatter[sums.pair_material]
     made = rates * sums.nu_fission[sums.pair_material]
     born = np.einsum("pg,pgh->ph", made, sums.chi[sums.pair_material])
@@ -103,7 +103,7 @@ def coarse_mesh(
     fine = (rates, inflow, made, born, total)
     parts = [_from_bottom(sums.of_pins(np.add.reduceat(part, starts, axis=-1)), rows) for part in fine]
     integral, inflow, made, born, total = parts
-    flux = integral / volume
+    flux = integral / volume[:, None]
     total = total / integral
     removal = total - np.einsum("cgg->cg", inflow) / integral
     inflow = inflow / flux[:, :, None]
@@ -141,12 +141,9 @@ def _leakage(
     rows, columns = sums.lattice.shape
     phi, sigma = flux.reshape(rows, columns), total.reshape(rows, columns)
     number = np.arange(rows * columns).reshape(rows, columns)
-    width, height = sums.lattice.pitch
+    widths, heights = np.array(sums.lattice.widths), np.array(sums.lattice.heights[::-1])
     blocks = []
-    for current, axis, step, face in (
-        (currents[0], 1, width, height),
-        (currents[1], 0, height, width),
-    ):
+    for current, axis, step, face in ((currents[0], 1, widths, heights), (currents[1], 0, heights, widths)):
         first = [np.moveaxis(field, axis, 0) for field in (phi, sigma, number, current)]
         blocks += _faces(first[0], first[1], first[2], first[3], step, face)
     row, column, value = (np.concatenate([b[i].ravel() for b in blocks]) for i in range(3))
@@ -154,12 +151,17 @@ def _leakage(
 
 
 def _faces(
-    phi: np.ndarray, sigma: np.ndarray, number: np.ndarray, current: np.ndarray, step: float, face: float
+    phi: np.ndarray,
+    sigma: np.ndarray,
+    number: np.ndarray,
+    current: np.ndarray,
+    step: np.ndarray,
+    face: np.ndarray,
 ):
     """Entries of the matrix for the faces across one axis, which comes first in all arrays."""
-    spread = 1.0 / (3.0 * sigma) + _artificial(sigma * step) * step
-    low, high = spread[:-1], spread[1:]
-    couple = face * 2.0 * low * high / (low + high) / step
+    step = step[:, None]
+    resistance = step / (1.0 / (3.0 * sigma) + _artificial(sigma * step) * step)
+    couple = face * 2.0 / (resistance[:-1] + resistance[1:])
     inner = current[1:-1]
     correction = (inner + couple * (phi[1:] - phi[:-1])) / (phi[1:] + phi[:-1])
     a, b = number[:-1], number[1:]

@@ -1,12 +1,14 @@
 """A lattice solved forward and backward, and what any importance makes of changes of the fine data.
 
-The discrete equations are G = V K phi + M q - total V phi = 0, K = scattering + chi F / k, q = K phi / total.
-For a multiplier m of G, with the flux w that a sweep with q = m gives,
+The discrete equations are G = V O K phi + M q - total V phi = 0, K = scattering + chi F / k, q = K phi /
+total, phi and q in rows (angular moments, each a mean and slopes), O their overlaps. For a multiplier m of G,
+with the flux w that a sweep with q = m gives,
 
-    m . dG / d total   = overlap along tracks + V (m q - w q - m phi),
+    m . dG / d total   = overlap along tracks + V (O m . q - w . q - m . phi),
     m . dG / d scatter = V phi w,     and so on,
 
-whether m is the fundamental adjoint (derivatives of k) or an importance of a constant.
+whether m is the fundamental adjoint (derivatives of k) or an importance of a constant. Products of rows are
+those of the functions that they stand for; odd moments change sign, because m runs the other way.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +28,7 @@ from scalebridge.reactor.transport_iteration import Iterated, Settings, iterate
 from scalebridge.reactor.transport_result import TransportSolution
 
 Parts = dict[str, dict[str, np.ndarray]]
-KEYS = ("total", "nu_fission", "chi", "scatter")
+KEYS = ("total", "nu_fission", "chi", "scatter", "moments")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,8 @@ class AdjointPair:
         back: of the adjoint one.
         forward: the forward mode.
         adjoint: the adjoint mode.
-        slopes: (segments, circles) of lengths by circles.
+        slopes: (segments, circles) of lengths by circles; (segments, 0) with linear sources, whose
+            derivatives by radii are not known.
     """
 
     sums: PinSums
@@ -62,16 +65,52 @@ class AdjointPair:
         return self.forward.swept.flux
 
     @property
+    def rows(self) -> np.ndarray:
+        """(regions, rows, G) of the flux."""
+        return rows_with(self.ahead, self.flux)
+
+    @property
     def source(self) -> np.ndarray:
-        """(regions, G) forward sources over total."""
-        return self.sums.source(self.flux, self.multiplication) / self.ahead.region_total
+        """(regions, rows, G) forward sources over total."""
+        return sources_over_total(self.ahead, self.sums, self.flux, self.multiplication)
+
+    def paired(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows of the adjoint such that their plain product with others is that of the functions."""
+        sweeper = self.ahead
+        shape = len(rows), len(sweeper.overlaps), sweeper.shapes, -1
+        turned = rows.reshape(shape) * parities(sweeper.order_of_scattering)[:, None, None]
+        if sweeper.regions:
+            spread = np.linalg.inv(sweeper.regions.inverse)
+            turned[:, :, 1:] = np.einsum("rij,rmjg->rmig", spread, turned[:, :, 1:])
+        return turned.reshape(rows.shape)
 
     def born(self, worth: np.ndarray) -> float:
-        """Return what the neutrons of fission over k are worth."""
-        material = self.sums.lattice.region_material
-        made = self.flux * self.sums.nu_fission[material]
-        arrival = np.einsum("rgh,rh->rg", self.sums.chi[material], worth)
-        return float(np.sum(self.sums.lattice.region_volume[:, None] * made * arrival)) / self.multiplication
+        """Return what the neutrons of fission over k are worth, of rows of worth."""
+        shapes, material = self.ahead.shapes, self.sums.lattice.region_material
+        made = self.rows[:, :shapes] * self.sums.nu_fission[material][:, None]
+        arrival = np.einsum("rgh,rsh->rsg", self.sums.chi[material], self.paired(worth)[:, :shapes])
+        born = np.sum(made * arrival, axis=(1, 2))
+        return float(born @ self.sums.lattice.region_volume) / self.multiplication
+
+
+def rows_with(sweeper: Sweeper, flux: np.ndarray) -> np.ndarray:
+    """Return the scalar flux with what a sweeper keeps of it, (regions, rows, G)."""
+    return np.concatenate([flux[:, None], sweeper.higher], axis=1)
+
+
+def sources_over_total(sweeper: Sweeper, sums: PinSums, flux: np.ndarray, k: float) -> np.ndarray:
+    """Return the sources over total of a flux and what its sweeper keeps of it, (regions, rows, G)."""
+    return sweeper.rows_of(sums.source(flux, k), sums.slopes(sweeper.slopes, k))
+
+
+def parities(order: int) -> np.ndarray:
+    """Return what the angular moments are multiplied by when directions are turned round.
+
+    Example:
+        >>> parities(2).tolist()
+        [1.0, -1.0, -1.0, 1.0, 1.0, 1.0]
+    """
+    return np.concatenate([np.full(n + 1, (-1.0) ** n) for n in range(order + 1)])
 
 
 def adjoint_pair(solution: TransportSolution, rtol: float, max_steps: int) -> AdjointPair:
@@ -93,29 +132,20 @@ def adjoint_pair(solution: TransportSolution, rtol: float, max_steps: int) -> Ad
             wanted="an eigenvalue problem",
             cure="solve without a source",
         )
-    if solution.sweeper.order_of_scattering:
-        raise InputError(
-            "solution",
-            got=f"scattering of order {solution.sweeper.order_of_scattering}",
-            wanted="isotropic (or transport-corrected) scattering, whose adjoint is known here",
-            cure="solve with scattering_order=0",
-        )
-    if solution.sweeper.regions is not None:
-        raise InputError(
-            "solution",
-            got="linear sources",
-            wanted="flat sources, whose adjoint is known here",
-            cure='solve with sources="flat"',
-        )
     old, sums = solution.sweeper, solution.sums
     settings = Settings(rtol, 1e-2 * rtol, max_steps)
-    ahead = Sweeper(sums.lattice, old.tracks, solution.materials, (old.sines, old.weights))
-    back = Sweeper(sums.lattice, old.tracks, solution.materials, (old.sines, old.weights))
-    turned = PinSums(sums.lattice, {name: _turned(m) for name, m in solution.materials.items()})
+    backward = {name: _turned(m) for name, m in solution.materials.items()}
+    order, linear = old.order_of_scattering, old.regions is not None
+    ahead, back = (
+        Sweeper(sums.lattice, old.tracks, data, (old.sines, old.weights), order, linear)
+        for data in (solution.materials, backward)
+    )
+    turned = PinSums(sums.lattice, backward)
     forward, adjoint = iterate(ahead, sums, settings), iterate(back, turned, settings)
     require_converged(forward.outcome, "the forward problem")
     require_converged(adjoint.outcome, "the adjoint problem")
-    return AdjointPair(sums, turned, ahead, back, forward, adjoint, length_slopes(sums.lattice, old.tracks))
+    lengths = np.zeros((len(old.tracks.segment_length), 0)) if linear else length_slopes(old.tracks)
+    return AdjointPair(sums, turned, ahead, back, forward, adjoint, lengths)
 
 
 def _turned(material: MultigroupMaterial) -> MultigroupMaterial:
@@ -135,33 +165,58 @@ def changes(
 
     Args:
         pair: the problem; what enters the tracks of `back` belongs to the multiplier.
-        worth: (regions, G) flux of a sweep with the multiplier for sources over total.
-        multiplier: (regions, G).
+        worth: (regions, rows, G) flux of a sweep with the multiplier for sources over total.
+        multiplier: (regions, rows, G).
         extra: (regions,) what a response itself has by the volumes of regions.
     """
-    sums, k, flux, source = pair.sums, pair.multiplication, pair.flux, pair.source
+    sums, flux, source = pair.sums, pair.rows, pair.source
     volume = sums.lattice.region_volume[:, None]
+    worth_of, multiplier_of = pair.paired(worth), pair.paired(multiplier)
+    spread = _spread(pair, source)
     by_total, stretched = _overlap(pair, source, multiplier)
-    by_total += volume * (multiplier * source - worth * source - multiplier * flux)
-    by_volume = np.sum(multiplier * pair.ahead.region_total * (source - flux), axis=1)
+    by_total += volume * np.sum(multiplier_of * (spread - flux) - worth_of * source, axis=1)
+    by_volume = np.einsum("rg,rng,rng->r", pair.ahead.region_total, multiplier_of, spread - flux)
     by_volume += 0.0 if extra is None else extra
     parts: Parts = {key: {} for key in KEYS}
     for i, (name, material) in enumerate(zip(sums.lattice.materials, sums.materials, strict=True)):
         rows = sums.lattice.region_material == i
-        v, phi, up = volume[rows], flux[rows], worth[rows]
-        made = (phi * material.nu_fission).sum(axis=1, keepdims=True)
-        parts["total"][name] = by_total[rows].sum(axis=0)
-        parts["nu_fission"][name] = np.sum(v * (up @ material.chi_matrix.T) * phi, axis=0) / k
-        parts["chi"][name] = np.sum(v * up * made, axis=0) / k
-        parts["scatter"][name] = (v * phi).T @ up
-    return parts, _by_radius(sums.lattice, stretched, by_volume)
+        found = _by_material(material, pair, flux[rows], worth_of[rows] * volume[rows, :, None])
+        for key, value in (found | {"total": by_total[rows].sum(axis=0)}).items():
+            parts[key][name] = value
+    return parts, {} if pair.ahead.regions else _by_radius(sums.lattice, stretched, by_volume)
+
+
+def _spread(pair: AdjointPair, rows: np.ndarray) -> np.ndarray:
+    """Return O times rows."""
+    if not pair.ahead.order_of_scattering:
+        return rows
+    shaped = rows.reshape(len(rows), len(pair.ahead.overlaps), pair.ahead.shapes, -1)
+    return np.einsum("mn,rnsg->rmsg", pair.ahead.overlaps, shaped).reshape(rows.shape)
+
+
+def _by_material(
+    material: MultigroupMaterial, pair: AdjointPair, flux: np.ndarray, worth: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What the rows of its regions have by all data of a material but the total, volumes in the worth."""
+    k, shapes, order = pair.multiplication, pair.ahead.shapes, pair.ahead.order_of_scattering
+    phi, up = flux[:, :shapes], worth[:, :shapes]
+    made = (phi * material.nu_fission).sum(axis=2, keepdims=True)
+    passed = np.einsum("rng,rnh->ngh", flux, worth)
+    starts = shapes * np.array([n * (n + 1) // 2 for n in range(order + 1)])
+    by_order = np.add.reduceat(passed, starts, axis=0)
+    return {
+        "nu_fission": np.sum((up @ material.chi_matrix.T) * phi, axis=(0, 1)) / k,
+        "chi": np.sum(up * made, axis=(0, 1)) / k,
+        "scatter": by_order[0],
+        "moments": by_order[1:] * (2 * np.arange(1, order + 1) + 1)[:, None, None],
+    }
 
 
 def _by_radius(found: Lattice, stretched: np.ndarray, by_volume: np.ndarray) -> dict[str, np.ndarray]:
     """Sums over all cells of a name, by its interfaces: of lengths by circles, and of areas."""
     told = {}
     for name in dict.fromkeys(name for row in found.rows for name in row):
-        cell, count = found.cells[name], len(found.areas[name])
+        cell, count = found.cells[name], len(found.cells[name].region_materials)
         here = np.array([[name == other for other in row] for row in found.rows])
         firsts = found.first_region[here]
         areas = by_volume[firsts[:, None] + np.arange(count)].sum(axis=0) @ area_slopes(cell, count)
@@ -174,15 +229,16 @@ def _overlap(pair: AdjointPair, source: np.ndarray, multiplier: np.ndarray) -> t
     """Products of both fluxes along tracks: by total, (regions, G), and circles, (ny, nx, C), top first."""
     ahead, back, slopes = pair.ahead, pair.back, pair.slopes
     tracks, threads = ahead.tracks, ahead.threads
-    found = np.zeros((threads, *source.shape))
+    found = np.zeros((threads, len(source), source.shape[2]))
     stretched = np.zeros((threads, *ahead.lattice.shape, slopes.shape[1]))
-    most = int(np.max(np.diff(tracks.segment_start, axis=1))) * (sum(ahead.lattice.shape) + 2)
+    most = int(np.max(np.diff(tracks.segment_start))) * (sum(ahead.lattice.shape) + 2)
     totals = (ahead.total[:, None, :] / ahead.sines[:, None]).reshape(len(ahead.total), -1)
     entering = [s.entering_by_group().reshape(len(tracks.walk), 2, -1) for s in (ahead, back)]
+    midpoints = ahead.regions.midpoints if ahead.regions else None
     in_slabs(
         overlap_tracks, len(ahead.order), ahead.order, *route(tracks), tracks.segment_start,
         tracks.segment_region, tracks.segment_length, tracks.kind, tracks.base, ahead.lattice.region_material,
-        totals, source, multiplier, ahead.scales, ahead.weights, ahead.sines, *entering, most, slopes,
-        found, stretched, threads=threads,
+        totals, source, multiplier, ahead.harmonics, midpoints, ahead.scales, ahead.weights, ahead.sines,
+        *entering, most, slopes, found, stretched, threads=threads,
     )  # fmt: skip
     return found.sum(axis=0), stretched.sum(axis=0)[::-1]

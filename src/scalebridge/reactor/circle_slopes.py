@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 
 from scalebridge.reactor.angular_quadrature import Azimuths
-from scalebridge.reactor.lattice import Lattice
+from scalebridge.reactor.cell_tracks import CellKind, segments_of_lines, strip
 from scalebridge.reactor.lattice_cells import Cell, PinCell
-from scalebridge.reactor.tracks import Tracks, segments_of_track
+from scalebridge.reactor.tracks import Tracks
 
 _ON = 1e-9  # cm from a circle
 
@@ -73,31 +73,24 @@ def area_slopes(cell: Cell, count: int) -> np.ndarray:
     return found
 
 
-def length_slopes(found: Lattice, tracks: Tracks) -> np.ndarray:
-    """Return how the lengths of all segments move with the circles of their cell: (segments, most circles).
-
-    Args:
-        found: the lattice.
-        tracks: its tracks.
-    """
-    kinds = {found.cells[n].shape_key: (found.cells[n], found.areas[n]) for row in found.rows for n in row}
-    slopes = [_of_kind(cell, areas, found.pitch, tracks.directions) for cell, areas in kinds.values()]
+def length_slopes(tracks: Tracks) -> np.ndarray:
+    """Return how the lengths of segments move with the circles of their cell: (segments, most circles)."""
+    slopes = [_of_kind(kind, tracks.directions) for kind in tracks.kinds]
     most = max(s.shape[1] for s in slopes)
     return np.concatenate([np.pad(s, ((0, 0), (0, most - s.shape[1]))) for s in slopes])
 
 
-def _of_kind(cell: Cell, areas: np.ndarray, size: tuple[float, float], directions: Azimuths) -> np.ndarray:
+def _of_kind(kind: CellKind, directions: Azimuths) -> np.ndarray:
+    cell, areas = kind.cell, kind.areas
     radii = np.array(cell.radii) if isinstance(cell, PinCell) else np.zeros(0)
     regions, lengths, slopes, shares = [], [], [], []
     for a in range(len(directions.angle)):
-        share = 2.0 * directions.weight[a] * directions.spacing[a]
         for turn in (0, 1):
-            for entry in range(directions.across[a] + directions.along[a]):
-                where, low, high, ray = segments_of_track(cell, size, directions, (a, turn, entry))
-                regions.append(where)
-                lengths.append(high - low)
-                slopes.append(_meeting(high, ray, radii) - _meeting(low, ray, radii))
-                shares.append(np.full(len(where), share))
+            found = segments_of_lines(kind, directions, a, turn)
+            regions.append(found.region)
+            lengths.append(found.high - found.low)
+            slopes.append(_meeting(found.high, found.ray, radii) - _meeting(found.low, found.ray, radii))
+            shares.append(np.full(len(found.region), strip(directions, a)))
     region, far, slope, weight = map(np.concatenate, (regions, lengths, slopes, shares))
     seen = np.bincount(region, far * weight, len(areas))
     moved = np.zeros((len(areas), len(radii)))
@@ -109,7 +102,7 @@ def _of_kind(cell: Cell, areas: np.ndarray, size: tuple[float, float], direction
 
 def _meeting(distance: np.ndarray, ray: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """How the places at which segments end move with the circles, if they end on one: (n, circles)."""
-    x, y = ray[0] + distance * ray[2], ray[1] + distance * ray[3]
-    along = x * ray[2] + y * ray[3]
+    x, y = ray[:, 0] + distance * ray[:, 2], ray[:, 1] + distance * ray[:, 3]
+    along = x * ray[:, 2] + y * ray[:, 3]
     on = np.abs(np.hypot(x, y)[:, None] - radii) < _ON
     return np.where(on, radii / np.where(on, along[:, None], 1.0), 0.0)

@@ -41,7 +41,7 @@ def constants_sensitivity(
         InputError: constants weighted with another spectrum, of a given source, or more than two thousand.
         SolverError: the forward or the adjoint problem did not converge.
 
-    Limits: first order; D by inverse transport only; its part through moments of scattering is left out.
+    Limits: first order; D by inverse transport only.
     Cost: some tens to hundreds of sweeps a constant, and the memory of sixty fields of what enters
         the tracks.
 
@@ -120,7 +120,7 @@ def _slopes(
     slope = (above - value * below) * here[:, None] / size
     own = (slope * pair.flux).sum(axis=1)
     if float(np.abs(slope * rates).sum()) <= _ZERO * abs(value):  # one material, one group: nothing to weight
-        zero = np.zeros_like(pair.flux)
+        zero = np.zeros_like(pair.rows)
         pair.back.entering[:] = 0.0
         parts, radius = changes(pair, zero, zero, own)
         residual = 0.0
@@ -142,5 +142,8 @@ def _with_own(parts: Parts, ratio: Ratio, pair: AdjointPair, here: np.ndarray, s
             if name not in of:
                 continue
             weighted = of[name] * (flux[:, None] if of[name].ndim == 2 else flux)
-            parts[key][name] = parts[key][name] + (weighted.sum(axis=0) if key == "chi" else weighted)
+            if key == "moments":  # the first of those that were taken
+                parts[key][name][:1] += weighted
+            else:
+                parts[key][name] = parts[key][name] + (weighted.sum(axis=0) if key == "chi" else weighted)
     return parts

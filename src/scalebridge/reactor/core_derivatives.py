@@ -45,7 +45,7 @@ def k_derivatives(problem: CoreProblem, solution: CoreSolution, adjoint: np.ndar
         "scatter": weight[:, :, None] * flux[:, :, None] * passing,
     }
     count = len(problem.constants.names)
-    return {name: _by_region(problem.regions, value, count) for name, value in by_cell.items()}
+    return {name: by_region(problem.regions, value, count) for name, value in by_cell.items()}
 
 
 def factor_slopes(problem: CoreProblem, solution: CoreSolution, adjoint: np.ndarray) -> FactorSlopes:
@@ -95,7 +95,8 @@ def _by_diffusion(problem: CoreProblem, solution: CoreSolution, adjoint: np.ndar
     return _scale(problem, solution, adjoint) * found
 
 
-def _by_region(regions: np.ndarray, value: np.ndarray, count: int) -> np.ndarray:
+def by_region(regions: np.ndarray, value: np.ndarray, count: int) -> np.ndarray:
+    """Sum what volumes have, (cells, ...), over each region."""
     found = np.zeros((count, *value.shape[1:]))
     np.add.at(found, regions, value)
     return found

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
 
-from scalebridge.reactor.adjoint_pair import AdjointPair
+from scalebridge.reactor.adjoint_pair import AdjointPair, rows_with, sources_over_total
 
 _KEPT = 60  # vectors until GMRES starts again
 
@@ -30,8 +30,8 @@ class Importance:
     """The solution for one ratio; `back` of the pair holds what enters its tracks.
 
     Args:
-        worth: (regions, G) w.
-        multiplier: (regions, G) m.
+        worth: (regions, rows, G) w.
+        multiplier: (regions, rows, G) m.
         residual: of the linear equations, relative to their right side.
         sweeps: that it took.
     """
@@ -55,9 +55,9 @@ class ImportanceSolver:
         self.pair, self.rtol, self.max_steps = pair, rtol, max_steps
         self._shape = pair.flux.shape
         self._fundamental = np.concatenate(
-            [pair.adjoint.swept.flux.ravel(), pair.back.entering.ravel()]
+            [pair.adjoint.swept.flux.ravel(), pair.back.kept()]
         )  # both of the last sweep: what entered it has changed by less than the tolerance
-        self._born = pair.born(pair.adjoint.swept.flux)
+        self._born = pair.born(rows_with(pair.back, pair.adjoint.swept.flux))
         self.sweeps = 0
 
     def solve(self, slope: np.ndarray) -> Importance:
@@ -73,26 +73,32 @@ class ImportanceSolver:
         found, _ = gmres(
             operator, start, rtol=self.rtol, atol=0.0, restart=_KEPT, maxiter=max(1, self.max_steps // _KEPT)
         )
-        worth = self._split(found)[0]
+        worth = self._rows(found)
         found = found - self._fundamental * (self.pair.born(worth) / self._born)
         last = self._swept(found, slope)
         residual = float(np.linalg.norm(last - found) / np.linalg.norm(start))
-        worth = self._split(last)[0]
-        multiplier = self._source(worth, slope) / self.pair.back.region_total
-        return Importance(worth, multiplier, residual, self.sweeps - before)
+        worth = self._rows(last)
+        return Importance(worth, self._source(worth[:, 0], slope), residual, self.sweeps - before)
 
     def _swept(self, state: np.ndarray, slope: np.ndarray | None) -> np.ndarray:
-        """One sweep from worths and what enters the tracks to the next."""
-        worth, entering = self._split(state)
-        self.pair.back.entering[:] = entering
-        swept = self.pair.back.sweep(self._source(worth, slope))
+        """One sweep from worths and what is kept from sweep to sweep to the next."""
+        back = self.pair.back
+        worth = self._rows(state)[:, 0]
+        sources = self._source(worth, slope) * back.region_total[:, None]
+        swept = back.sweep(sources[:, 0], sources[:, 1 : back.shapes] if back.regions else None)
         self.sweeps += 1
-        return np.concatenate([swept.flux.ravel(), self.pair.back.entering.ravel()])
+        return np.concatenate([swept.flux.ravel(), back.kept()])
 
     def _source(self, worth: np.ndarray, slope: np.ndarray | None) -> np.ndarray:
-        source = self.pair.turned.source(worth, self.pair.multiplication)
-        return source if slope is None else source + slope
+        """Sources over total in rows, of a worth whose other rows the sweeper has."""
+        pair = self.pair
+        found = sources_over_total(pair.back, pair.turned, worth, pair.multiplication)
+        if slope is not None:
+            found[:, 0] += slope / pair.back.region_total
+        return found
 
-    def _split(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self, state: np.ndarray) -> np.ndarray:
+        """Put a state into the sweeper; return its worths in rows."""
         count = self._shape[0] * self._shape[1]
-        return state[:count].reshape(self._shape), state[count:].reshape(self.pair.back.entering.shape)
+        self.pair.back.keep(state[count:])
+        return rows_with(self.pair.back, state[:count].reshape(self._shape))

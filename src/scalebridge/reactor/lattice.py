@@ -1,15 +1,15 @@
-"""Lattices: cells of one pitch in rows and columns, assemblies of them, a core of assemblies, boundaries."""
+"""Lattices: cells in rows and columns, assemblies of them with gaps, a core of assemblies, boundaries."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from scalebridge.core.errors import InputError
-from scalebridge.reactor.lattice_cells import Cell, PinCell, length, region_areas
+from scalebridge.reactor.lattice_cells import Cell, PinCell, box_cell, length, region_areas, whole
 
 SIDES = ("west", "east", "south", "north")
 KINDS = ("reflective", "vacuum", "periodic")
@@ -17,22 +17,25 @@ KINDS = ("reflective", "vacuum", "periodic")
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """Cells of one pitch in rows and columns. Made by `lattice`.
+    """Cells in rows and columns. Made by `lattice`.
 
     Args:
         cells: by name.
         rows: names, the top (north) row first.
-        pitch: cm, along x and y.
+        widths: cm, of each column from the west.
+        heights: cm, of each row from the top.
         boundary: by side: "reflective", "vacuum", "periodic", or an albedo in [0, 1].
-        assembly: pins along each side of an assembly; the whole lattice where there is one.
+        assembly: rows and columns of an assembly; the whole lattice where there is one.
+        areas: of the regions, by name, width and height of their cell.
     """
 
     cells: dict[str, Cell]
     rows: tuple[tuple[str, ...], ...]
-    pitch: tuple[float, float]
+    widths: tuple[float, ...]
+    heights: tuple[float, ...]
     boundary: dict[str, str | float]
     assembly: tuple[int, int]
-    areas: dict[str, np.ndarray] = field(default_factory=dict)
+    areas: dict[tuple[str, float, float], np.ndarray] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -42,7 +45,26 @@ class Lattice:
     @property
     def size(self) -> tuple[float, float]:
         """Width and height, cm."""
-        return self.pitch[0] * self.shape[1], self.pitch[1] * self.shape[0]
+        return math.fsum(self.widths), math.fsum(self.heights)
+
+    @property
+    def regular(self) -> bool:
+        """Whether all cells have one size."""
+        return len(set(self.widths)) == 1 and len(set(self.heights)) == 1
+
+    @property
+    def cell_volume(self) -> np.ndarray:
+        """Area of every cell, (ny, nx), cm^2."""
+        return np.outer(self.heights, self.widths)
+
+    def sized(self, row: int, column: int) -> tuple[str, float, float]:
+        """Return name, width and height of a cell."""
+        return self.rows[row][column], self.widths[column], self.heights[row]
+
+    @property
+    def _areas(self) -> list[np.ndarray]:
+        """Areas of the regions of every cell, along rows from the top left."""
+        return [self.areas[self.sized(*place)] for place in np.ndindex(self.shape)]
 
     @property
     def materials(self) -> tuple[str, ...]:
@@ -53,20 +75,19 @@ class Lattice:
     @cached_property
     def first_region(self) -> np.ndarray:
         """First region of each cell, (ny, nx), row 0 at the top."""
-        counts = np.array([[len(self.areas[name]) for name in row] for row in self.rows])
-        ends = np.cumsum(counts.ravel())
+        ends = np.cumsum([len(areas) for areas in self._areas])
         return np.concatenate([[0], ends[:-1]]).reshape(self.shape)
 
     @cached_property
     def region_volume(self) -> np.ndarray:
         """Area of every region, cm^2."""
-        return np.concatenate([self.areas[name] for row in self.rows for name in row])
+        return np.concatenate(self._areas)
 
     @cached_property
     def region_pin(self) -> np.ndarray:
         """Cell of every region, counted along rows from the top left."""
-        names = [name for row in self.rows for name in row]
-        return np.repeat(np.arange(len(names)), [len(self.areas[name]) for name in names])
+        counts = [len(areas) for areas in self._areas]
+        return np.repeat(np.arange(len(counts)), counts)
 
     @cached_property
     def region_material(self) -> np.ndarray:
@@ -92,6 +113,7 @@ def lattice(
     pitch: Any,
     boundary: Any = "reflective",
     core: Any = None,
+    gap: Any = None,
 ) -> Lattice:
     """Make a lattice from maps of names.
 
@@ -99,10 +121,14 @@ def lattice(
         cells: pins and boxes by name.
         rows: the map, the top row first: texts with names between blanks, or lists of names. With `core`, a
             map for each assembly by its name.
-        pitch: cm, or text; one, or one each along x and y.
+        pitch: cm, or text; one, or along x and y one each, or a list with one for each column and row (of the
+            lattice, or of every assembly, without its gap).
         boundary: of all sides, or by side (west, east, south, north): "reflective", "vacuum", "periodic", or
             an albedo in [0, 1].
         core: a map of names of assemblies.
+        gap: of what is around each assembly (the lattice where there is no core): {"width": "0.04 cm",
+            "material": "water"}, half of what is between two, and "mesh", regions along each pin, 2
+            unless given.
 
     Raises:
         InputError: rows differ in length, a name is unknown, pins overlap, or sides contradict each other.
@@ -112,13 +138,19 @@ def lattice(
         >>> cells = {"F": pin_cell([0.5], ["fuel", "water"]), "W": box_cell("water")}
         >>> lattice(cells, ["F F", "F W"], pitch="1.26 cm").shape
         (2, 2)
+        >>> lattice(cells, ["F F"], pitch=1.26, gap={"width": 0.04, "material": "water"}).widths
+        (0.04, 1.26, 1.26, 0.04)
     """
     names, assembly = _assembled(rows, core)
-    size = _pitch(pitch)
     _known("rows", names, cells)
-    used = {name for row in names for name in row}
-    areas = {name: region_areas(cells[name], *size) for name in sorted(used)}
-    return Lattice(dict(cells), names, size, _boundary(boundary), assembly, areas)
+    heights, widths = _sizes(pitch, (len(names), len(names[0])), assembly)
+    known = dict(cells)
+    if gap is not None:
+        known, names, widths, heights = _with_gaps(known, names, (widths, heights), assembly, gap)
+        assembly = assembly[0] + 2, assembly[1] + 2
+    found = Lattice(known, names, widths, heights, _boundary(boundary), assembly)
+    sized = sorted({found.sized(*place) for place in np.ndindex(found.shape)})
+    return replace(found, areas={key: region_areas(known[key[0]], *key[1:]) for key in sized})
 
 
 def named_rows(argument: str, given: Any) -> tuple[tuple[str, ...], ...]:
@@ -182,13 +214,67 @@ def _assembled(rows: Any, core: Any) -> tuple[tuple[tuple[str, ...], ...], tuple
     return tuple(joined), next(iter(sizes.values()))
 
 
-def _pitch(given: Any) -> tuple[float, float]:
+def _sizes(
+    given: Any, shape: tuple[int, int], assembly: tuple[int, int]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the heights of rows and the widths of columns."""
     pair = list(given) if isinstance(given, list | tuple | np.ndarray) else [given, given]
     if len(pair) != 2:
         raise InputError(
             "pitch", got=repr(given), wanted="one, or one each along x and y", cure="pass '1.26 cm'"
         )
-    return length("pitch", pair[0]), length("pitch", pair[1])
+    return _along("rows", pair[1], shape[0], assembly[0]), _along("columns", pair[0], shape[1], assembly[1])
+
+
+def _along(axis: str, given: Any, count: int, part: int) -> tuple[float, ...]:
+    if not isinstance(given, list | tuple | np.ndarray):
+        return (length("pitch", given),) * count
+    found = tuple(length("pitch", one) for one in given)
+    if len(found) not in (count, part):
+        raise InputError(
+            "pitch",
+            got=f"{len(found)} lengths for {count} {axis}",
+            wanted=f"one for all {axis}, or one each" + (f", or {part} of an assembly" * (part != count)),
+            cure="pass as many lengths as the map has names",
+        )
+    return found * (count // len(found))
+
+
+def _with_gaps(
+    cells: dict[str, Cell],
+    names: tuple[tuple[str, ...], ...],
+    sizes: tuple[tuple[float, ...], tuple[float, ...]],
+    assembly: tuple[int, int],
+    gap: Any,
+) -> tuple[dict[str, Cell], tuple[tuple[str, ...], ...], tuple[float, ...], tuple[float, ...]]:
+    """Put a frame of boxes around every assembly: cells, names, widths and heights."""
+    keys = set(gap) if isinstance(gap, Mapping) else set()
+    if not {"width", "material"} <= keys <= {"width", "material", "mesh"}:
+        raise InputError(
+            "gap",
+            got=repr(gap)[:80],
+            wanted="a table with width and material, and mesh if wanted",
+            cure="pass {'width': '0.04 cm', 'material': 'water'}",
+        )
+    wide, mesh = length("gap.width", gap["width"]), whole("gap.mesh", gap.get("mesh", 2))
+    upright, flat, corner = "gap-upright", "gap-flat", "gap-corner"
+    taken = {upright, flat, corner} & set(cells)
+    if taken:
+        raise InputError("cells", got=repr(taken), wanted="other names beside a gap", cure="rename the cells")
+    boxes = ((upright, (1, mesh)), (flat, (mesh, 1)), (corner, (1, 1)))
+    made = {name: box_cell(gap["material"], mesh=cuts) for name, cuts in boxes}
+    rows = [_framed(row, assembly[1], upright) for row in names]
+    line = _framed((flat,) * len(names[0]), assembly[1], corner)
+    parts = [rows[i : i + assembly[0]] for i in range(0, len(rows), assembly[0])]
+    framed = tuple(row for part in parts for row in (line, *part, line))
+    widths, heights = (_framed(size, n, wide) for size, n in zip(sizes, assembly[::-1], strict=True))
+    return {**cells, **made}, framed, widths, heights
+
+
+def _framed(row: tuple[Any, ...], count: int, edge: Any) -> tuple[Any, ...]:
+    """Return a row with an edge before and after each `count` of its entries."""
+    parts = [row[i : i + count] for i in range(0, len(row), count)]
+    return tuple(one for part in parts for one in (edge, *part, edge))
 
 
 def _boundary(given: Any) -> dict[str, str | float]:

@@ -48,31 +48,23 @@ class PinCell:
         slices = np.array([_slice(width, height, a, b) for a, b in pairwise(angles)])
         return np.concatenate([*rings, slices - discs[-1]])
 
-    def cuts(self, x: float, y: float, cosine: float, sine: float) -> list[float]:
-        """Return distances at which a ray from (x, y) from the centre crosses circles and sectors."""
-        found = []
+    def cuts(self, x: np.ndarray, y: np.ndarray, cosine: float, sine: float) -> np.ndarray:
+        """Return distances at which rays from (x, y) from the centre cross circles and sectors, (n, cuts).
+
+        What a ray does not cross is at zero.
+        """
         along, across = x * cosine + y * sine, x * sine - y * cosine
+        found = [np.zeros_like(x)]
         for radius in self.radii:
             inside = radius**2 - across**2
-            if inside > 0:
-                found += [-along - math.sqrt(inside), -along + math.sqrt(inside)]
-        if self.sectors > 1:
-            for angle in np.unique(np.arange(self.sectors) * 2 % self.sectors) * (math.pi / self.sectors):
-                slope = sine * math.cos(angle) - cosine * math.sin(angle)
-                if abs(slope) > _TINY:
-                    found.append((x * math.sin(angle) - y * math.cos(angle)) / slope)
-            found += self._odd_cuts(x, y, cosine, sine)
-        return found
-
-    def _odd_cuts(self, x: float, y: float, cosine: float, sine: float) -> list[float]:
-        """With an odd number of sectors a ray has no opposite, and lies on its own line."""
-        if self.sectors % 2 == 0:
-            return []
-        angles = math.pi + 2.0 * math.pi * np.arange(self.sectors) / self.sectors
-        slopes = sine * np.cos(angles) - cosine * np.sin(angles)
-        return [
-            float((x * math.sin(a) - y * math.cos(a)) / s) for a, s in zip(angles, slopes, strict=True) if s
-        ]
+            root = np.sqrt(np.maximum(inside, 0.0))
+            found += [np.where(inside > 0, way * root - along, 0.0) for way in (-1.0, 1.0)]
+        lines = np.unique(np.arange(self.sectors) * 2 % self.sectors) * (math.pi / self.sectors)
+        for angle in lines if self.sectors > 1 else ():
+            slope = sine * math.cos(angle) - cosine * math.sin(angle)
+            if abs(slope) > _TINY:
+                found.append((x * math.sin(angle) - y * math.cos(angle)) / slope)
+        return np.stack(found, axis=1)
 
     def regions_at(self, x: np.ndarray, y: np.ndarray, _width: float, _height: float) -> np.ndarray:
         """Return the region of points given from the centre."""
@@ -112,10 +104,6 @@ class BoxCell:
         """Return the area of every region, cm^2."""
         count = self.mesh[0] * self.mesh[1]
         return np.full(count, width * height / count)
-
-    def cuts(self, x: float, y: float, cosine: float, sine: float) -> list[float]:
-        """Return nothing: lines of the grid are added by `box_cuts`, which knows the size."""
-        return []
 
     def regions_at(self, x: np.ndarray, y: np.ndarray, width: float, height: float) -> np.ndarray:
         """Return the region of points given from the centre."""
@@ -235,15 +223,13 @@ def region_areas(cell: Cell, width: float, height: float) -> np.ndarray:
 
 
 def cell_cuts(
-    cell: Cell, start: tuple[float, float], way: tuple[float, float], size: tuple[float, float]
-) -> list[float]:
-    """Return distances from a point (from the centre) at which a ray changes regions."""
-    found = cell.cuts(*start, *way)
-    if isinstance(cell, BoxCell):
-        for axis in (0, 1):
-            lines = (np.arange(1, cell.mesh[axis]) / cell.mesh[axis] - 0.5) * size[axis]
-            found += ((lines - start[axis]) / way[axis]).tolist()
-    return found
+    cell: Cell, start: tuple[np.ndarray, np.ndarray], way: tuple[float, float], size: tuple[float, float]
+) -> np.ndarray:
+    """Return distances from points (from the centre) at which rays change regions, (n, cuts)."""
+    if isinstance(cell, PinCell):
+        return cell.cuts(*start, *way)
+    lines = [(np.arange(1, cell.mesh[axis]) / cell.mesh[axis] - 0.5) * size[axis] for axis in (0, 1)]
+    return np.concatenate([(lines[i] - start[i][:, None]) / way[i] for i in (0, 1)], axis=1)
 
 
 def _listed(argument: str, given: Any) -> list[Any]:

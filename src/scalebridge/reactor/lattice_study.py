@@ -1,6 +1,6 @@
 """A lattice solved and handed up: transport, constants and derivatives as one result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from scalebridge.core.results import Outcome
 from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
 from scalebridge.reactor.adjoint_pair import KEYS
+from scalebridge.reactor.equivalence_study import EquivalenceStudy
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.sensitivity import Sensitivity
 from scalebridge.reactor.transport_result import TransportSolution
@@ -26,16 +27,22 @@ class LatticeStudy(Saved):
         solution: the transport solution.
         constants: of its regions.
         slopes: derivatives of k, if they were asked for.
+        coarse: coarse cores of the same pins that are held against the solution. What flux weighting alone
+            does not keep is told, and is no failure.
     """
 
     solution: TransportSolution
     constants: HomogenizedLattice
     slopes: Sensitivity | None = None
+    coarse: tuple[EquivalenceStudy, ...] = ()
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """Rates of the constants first, then the solution's, then the adjoint's."""
+        """Rates of the constants first, then the solution's, those of coarse cores, then the adjoint's."""
         found = (*self.constants.checks, *self.solution.checks)
+        for study in self.coarse:
+            if study.method != "flux weighting":
+                found += tuple(replace(c, name=f"{study.method}: {c.name}") for c in study.checks)
         if self.slopes is None or self.constants.uncertainty is not None:  # which has the adjoint's checks
             return found
         return (*found, *self.slopes.checks)
@@ -81,6 +88,12 @@ class LatticeStudy(Saved):
         spread = self.constants.uncertainty
         if spread is not None:
             found.append(f"The covariance of the data gives k a standard deviation of {spread.k_std:.2g}.")
+        for study in self.coarse:
+            errors = 100 * study.power_errors[np.isfinite(study.power_errors)]
+            found.append(
+                f"By {study.method} a coarse core of the pins has their powers within "
+                f"{np.abs(errors).max():.2g} % and k within {abs(study.k_error):.2g} pcm."
+            )
         if self.slopes is not None:
             density = self.slopes.density(solution)
             worst = max(density, key=lambda name: abs(density[name]))
@@ -105,6 +118,7 @@ class LatticeStudy(Saved):
                 "constants": self.constants.to_dict(),
                 "transport": self.solution.to_dict(),
                 "derivatives of k": slopes,
+                "coarse cores": [study.to_dict() for study in self.coarse],
                 "checks": [check.to_dict() for check in self.checks],
                 "passed": self.passed,
                 "notes": self.notes,

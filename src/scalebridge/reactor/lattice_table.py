@@ -9,7 +9,7 @@ from scalebridge.reactor.lattice_cells import Cell, box_cell, pin_cell
 
 _PIN = ("radii", "materials", "subdivisions", "sectors")
 _BOX = ("material", "mesh")
-_LATTICE = ("pitch", "pins", "rows", "assemblies", "core", "boundary")
+_LATTICE = ("pitch", "pins", "rows", "assemblies", "core", "boundary", "gap")
 
 
 def lattice_from_table(table: Mapping[str, Any]) -> Lattice:
@@ -17,7 +17,7 @@ def lattice_from_table(table: Mapping[str, Any]) -> Lattice:
 
     Args:
         table: pitch; pins, by name: {radii, materials, subdivisions, sectors}, or {material, mesh} for a box;
-            rows, or assemblies by name with a core of their names; boundary.
+            rows, or assemblies by name with a core of their names; boundary; gap.
 
     Raises:
         InputError: a key is unknown or missing, or a value cannot be.
@@ -44,6 +44,7 @@ def lattice_from_table(table: Mapping[str, Any]) -> Lattice:
         pitch=table["pitch"],
         boundary=table.get("boundary", "reflective"),
         core=table.get("core"),
+        gap=table.get("gap"),
     )
 
 

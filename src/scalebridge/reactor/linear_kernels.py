@@ -54,3 +54,50 @@ def cross_linear(flux, sources, drops, flow, regions, cell, lost, bends, midpoin
             )
             store(lost, across, plus(load(lost, across, lanes), gone_x))
             store(lost, up, plus(load(lost, up, lanes), gone_y))
+
+
+@row_kernel
+def cross_linear_moments(
+    flux, sources, drops, flow, regions, cell, lost, bends, midpoints, harmonics, groups, polars, lanes
+):
+    """The same where sources have angular moments too: three rows for each of them in turn.
+
+    Arguments, beside those of `cross_linear`: harmonics (P, M) of the direction.
+    """
+    low, high, back, origin, table = cell
+    count = len(polars) or flow.size
+    moments = harmonics.shape[1]
+    for i in range(high - low):
+        s = high - 1 - i if back else low + i
+        at, drop = (origin + regions[s]) * 3 * moments * groups, (table + s) * count * groups
+        x, y = spread(midpoints[s, 0], lanes), spread(midpoints[s, 1], lanes)
+        length = -midpoints[s, 2] if back else midpoints[s, 2]
+        run, climb = spread(length * midpoints[s, 3], lanes), spread(length * midpoints[s, 4], lanes)
+        for b in range(0, groups, len(lanes)):
+            for p in range(count):
+                k = p * groups + b
+                middle, rise = spread(0.0, lanes), spread(0.0, lanes)
+                for m in range(moments):
+                    here, factor = at + 3 * m * groups + b, spread(harmonics[p, m], lanes)
+                    slope_x = times(factor, load(sources, here + groups, lanes))
+                    slope_y = times(factor, load(sources, here + 2 * groups, lanes))
+                    mean = plus(times(factor, load(sources, here, lanes)), times(x, slope_x))
+                    middle = plus(middle, plus(mean, times(y, slope_y)))
+                    rise = plus(rise, plus(times(run, slope_x), times(climb, slope_y)))
+                inside, bend = load(flux, k, lanes), load(bends, 2 * (drop + k), lanes)
+                excess = minus(inside, middle)
+                change = minus(times(excess, load(drops, drop + k, lanes)), times(rise, bend))
+                store(flux, k, minus(inside, change))
+                twist = load(bends, 2 * (drop + k) + len(lanes), lanes)
+                moved = plus(times(excess, bend), times(rise, twist))
+                gone_x, gone_y = (
+                    minus(times(x, change), times(run, moved)),
+                    minus(times(y, change), times(climb, moved)),
+                )
+                for m in range(moments):
+                    here, factor = at + 3 * m * groups + b, spread(flow[p] * harmonics[p, m], lanes)
+                    up = here + 2 * groups
+                    store(lost, here, plus(load(lost, here, lanes), times(factor, change)))
+                    across = plus(load(lost, here + groups, lanes), times(factor, gone_x))
+                    store(lost, here + groups, across)
+                    store(lost, up, plus(load(lost, up, lanes), times(factor, gone_y)))

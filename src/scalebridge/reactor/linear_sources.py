@@ -30,10 +30,6 @@ class LinearRegions:
     midpoints: np.ndarray
     inverse: np.ndarray
 
-    def slopes(self, moments: np.ndarray) -> np.ndarray:
-        """Return slopes along x and y, (regions, 2, G), of moments in x and y, the same."""
-        return np.einsum("rij,rjg->rig", self.inverse, moments)
-
 
 def linear_regions(found: Lattice, tracks: Tracks) -> LinearRegions:
     """Return midpoints and second moments of a lattice.
@@ -45,17 +41,19 @@ def linear_regions(found: Lattice, tracks: Tracks) -> LinearRegions:
     Raises:
         InputError: tracks see a region as a line.
     """
-    ways = tracks.directions
-    share = np.repeat(2.0 * ways.weight * ways.spacing, 2 * (ways.across + ways.along))
     midpoints = np.empty((len(tracks.segment_region), 5))
     inverse = {}
-    for kind in range(len(tracks.segment_start)):
-        starts = tracks.segment_start[kind]
-        part = slice(starts[0], starts[-1])
-        weight = np.repeat(share, np.diff(starts)) * tracks.segment_length[part]
-        of = tracks.segment_region[part], weight, tracks.segment_length[part], tracks.segment_middle[part]
+    weight = tracks.segment_share * tracks.segment_length
+    for kind in range(len(tracks.kinds)):
+        part = slice(tracks.kind_start[kind], tracks.kind_start[kind + 1])
+        of = (
+            tracks.segment_region[part],
+            weight[part],
+            tracks.segment_length[part],
+            tracks.segment_middle[part],
+        )
         midpoints[part], inverse[kind] = _moments(*of)
-    names = np.asarray(tracks.kind)[::-1]
+    names = tracks.kind[::-1]
     return LinearRegions(midpoints, np.concatenate([inverse[k] for k in names.ravel()]))
 
 
@@ -78,6 +76,6 @@ def _moments(
             "spacing",
             got="tracks that see a region as a line",
             wanted="tracks of several directions through every region",
-            cure="pass a smaller spacing or more azimuths, or source='flat'",
+            cure="pass a smaller spacing or more azimuths, or sources='flat'",
         )
     return np.column_stack([place, far, way]), np.linalg.inv(spread)

@@ -68,12 +68,12 @@ def nodal_couplings(
         buckling: of the direction that the mesh does not have.
     """
     inner, outer = currents(mesh, old, flux)
-    leaking = _leakage_by_axis(mesh, inner, outer)
-    matrix = _node_matrix(constants, k, buckling)
+    leaking = leakage_by_axis(mesh, inner, outer)
+    matrix = node_matrix(constants, k, buckling)
     new_inner, new_outer = np.zeros_like(inner), np.zeros_like(outer)
     for axis in range(mesh.dim):
         across = leaking.sum(axis=0) - leaking[axis]
-        surface = _surface_flux(mesh, constants, matrix, flux, across, axis, gamma)
+        surface = surface_flux(mesh, constants, matrix, flux, across, axis, gamma)
         at, rim = mesh.axis == axis, mesh.side // 2 == axis
         new_inner[at] = _inner_currents(mesh, surface, factor, at)
         new_outer[rim] = _outer_currents(mesh, surface, factor, gamma, rim)
@@ -109,13 +109,13 @@ def nodal_shape(problem: CoreProblem, solution: CoreSolution) -> NodalShape:
     """
     mesh, local = problem.mesh, problem.local
     inner, outer = solution.current
-    leaking = _leakage_by_axis(mesh, inner, outer)
-    matrix = _node_matrix(local, solution.k, problem.buckling)
+    leaking = leakage_by_axis(mesh, inner, outer)
+    matrix = node_matrix(local, solution.k, problem.buckling)
     face = np.zeros((mesh.cells, 2 * mesh.dim, local.groups))
     third, fourth = np.zeros((2, mesh.cells, mesh.dim, local.groups))
     for axis in range(mesh.dim):
         across = leaking.sum(axis=0) - leaking[axis]
-        surface = _surface_flux(mesh, local, matrix, solution.flux, across, axis, problem.gamma)
+        surface = surface_flux(mesh, local, matrix, solution.flux, across, axis, problem.gamma)
         at, edge = mesh.axis == axis, mesh.side // 2 == axis
         outward = np.zeros((2, mesh.cells, local.groups))  # at the lower, and at the upper end
         outward[1, mesh.lower[at]], outward[0, mesh.upper[at]] = inner[at], -inner[at]
@@ -129,19 +129,15 @@ def nodal_shape(problem: CoreProblem, solution: CoreSolution) -> NodalShape:
     return NodalShape(face, third, fourth)
 
 
-def _node_matrix(constants: CoreConstants, k: float, buckling: float) -> np.ndarray:
+def node_matrix(constants: CoreConstants, k: complex, buckling: float) -> np.ndarray:
     """Return (cells, G, G) removal less scattering in and fission, [to, from]."""
-    groups = np.arange(constants.groups)
-    found = -np.swapaxes(constants.scatter, 1, 2) - (
-        constants.chi[:, :, None] * constants.nu_fission[:, None, :] / k
-    )
-    found[:, groups, groups] += (
-        constants.removal + buckling * constants.diffusion + np.diagonal(constants.scatter, axis1=1, axis2=2)
-    )
-    return found
+    within = np.diagonal(constants.scatter, axis1=1, axis2=2)
+    lost = constants.removal + buckling * constants.diffusion + within
+    made = constants.chi[:, :, None] * constants.nu_fission[:, None, :] / k
+    return lost[:, :, None] * np.eye(constants.groups) - np.swapaxes(constants.scatter, 1, 2) - made
 
 
-def _leakage_by_axis(mesh: CoreMesh, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
+def leakage_by_axis(mesh: CoreMesh, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """Return (dim, cells, G) what leaves along each axis, by volume."""
     found = np.zeros((mesh.dim, mesh.cells, inner.shape[1]))
     np.add.at(found, (mesh.axis, mesh.lower), inner / mesh.edges[mesh.lower, mesh.axis, None])
@@ -150,7 +146,7 @@ def _leakage_by_axis(mesh: CoreMesh, inner: np.ndarray, outer: np.ndarray) -> np
     return found
 
 
-def _surface_flux(
+def surface_flux(
     mesh: CoreMesh,
     constants: CoreConstants,
     matrix: np.ndarray,
@@ -160,10 +156,31 @@ def _surface_flux(
     gamma: np.ndarray,
 ) -> SurfaceFlux:
     """Return the flux at the ends of each node along an axis."""
+    first, second = _parabola(mesh, across, axis, images(mesh, constants, gamma))
     edge = mesh.edges[:, axis, None]
-    spread = constants.diffusion / edge**2
-    first, second = _parabola(mesh, across, axis, _images(mesh, constants, gamma))
-    diagonal = np.eye(constants.groups)
+    return node_surface(constants.diffusion, edge, matrix, flux, (across, first, second))
+
+
+def node_surface(
+    diffusion: np.ndarray,
+    edge: np.ndarray,
+    matrix: np.ndarray,
+    flux: np.ndarray,
+    leaking: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> SurfaceFlux:
+    """Return the flux at the ends of nodes, each by itself; it is linear in the flux and in what leaks.
+
+    Args:
+        diffusion: (cells, G).
+        edge: (cells, 1) along the axis.
+        matrix: (cells, G, G) of `node_matrix`.
+        flux: (cells, G) means.
+        leaking: (cells, G) what leaves across the axis, and its first and second coefficient along it.
+    """
+    spread = diffusion / edge**2
+    across, first, second = leaking
+    groups = matrix.shape[-1]
+    diagonal = np.eye(groups)
     source = _times(matrix, flux) + across
     a4 = _solved(
         0.2 * spread[:, :, None] * diagonal + matrix / 210,
@@ -178,7 +195,7 @@ def _surface_flux(
     return SurfaceFlux(
         mean - _times(inverse, even + slant) / 2,
         mean - _times(inverse, even - slant) / 2,
-        inverse / 2 / (constants.diffusion / edge)[:, None, :],
+        inverse / 2 / (diffusion / edge)[:, None, :],
         from_first,
         rest,
         a4,
@@ -213,24 +230,30 @@ def _parabola(
     is held at zero, and between the two else.
     """
     at = mesh.axis == axis
-    edge = mesh.edges[:, axis]
     values = np.stack([across, across])  # lower, upper neighbour
-    widths = np.stack([edge, edge])
     values[0, mesh.upper[at]], values[1, mesh.lower[at]] = across[mesh.lower[at]], across[mesh.upper[at]]
-    widths[0, mesh.upper[at]], widths[1, mesh.lower[at]] = edge[mesh.lower[at]], edge[mesh.upper[at]]
+    values = values.astype(np.result_type(values, image), copy=False)
     for end, side in enumerate((LOWER_SIDE[axis], UPPER_SIDE[axis])):
         rim = mesh.side == side
         values[end, mesh.rim[rim]] = image[rim] * across[mesh.rim[rim]]
-    s, r = (widths / edge)[:, :, None]
     below, above = values - across
+    first, second = parabola_weights(mesh, axis)
+    return first[0] * below + first[1] * above, second[0] * below + second[1] * above
+
+
+def parabola_weights(mesh: CoreMesh, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the first and second coefficient are by the neighbours' differences: (2, cells, 1) each."""
+    at = mesh.axis == axis
+    edge = mesh.edges[:, axis]
+    widths = np.stack([edge, edge])
+    widths[0, mesh.upper[at]], widths[1, mesh.lower[at]] = edge[mesh.lower[at]], edge[mesh.upper[at]]
+    s, r = (widths / edge)[:, :, None]
     low, high = 0.5 + 1.5 * s + s**2, 0.5 + 1.5 * r + r**2
     determinant = -(1 + s) / 2 * high - (1 + r) / 2 * low
-    first = (below * high - above * low) / determinant
-    second = (-(1 + s) / 2 * above - (1 + r) / 2 * below) / determinant
-    return first, second
+    return np.stack([high, -low]) / determinant, np.stack([-(1 + r) / 2, -(1 + s) / 2]) / determinant
 
 
-def _images(mesh: CoreMesh, constants: CoreConstants, gamma: np.ndarray) -> np.ndarray:
+def images(mesh: CoreMesh, constants: CoreConstants, gamma: np.ndarray) -> np.ndarray:
     """Return (rims, G) what the flux of a node's image beyond an outer face is by the node's own."""
     ratio = np.where(np.isfinite(gamma), gamma, 0.0) / conductances(mesh, constants.diffusion).rim
     return np.where(np.isfinite(gamma), (1 - ratio) / (1 + ratio), -1.0)

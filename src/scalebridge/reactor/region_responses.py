@@ -3,7 +3,8 @@
     C = sum of a phi V / sum of b phi V     over regions and groups,
 
 a and b of the materials' data: for a total a = total and b = 1 in the groups of the constant, for chi
-a = nu-fission chi and b = nu-fission in all groups, for D a = 1 / (3 total).
+a = nu-fission chi and b = nu-fission in all groups, for D a = 1 / (3 transport), transport being the total
+less what scatters forward.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from scalebridge.reactor.adjoint_pair import KEYS, Parts
 from scalebridge.reactor.materials import MultigroupMaterial
+from scalebridge.reactor.transport_result import transport_total
 
 KINDS = ("absorption", "nu_fission", "fission", "diffusion", "scatter", "chi")
 DATA = (*KEYS, "fission")
@@ -39,8 +41,9 @@ class Ratio:
         place: which.
         above: (materials, G) a.
         below: (materials, G) b.
-        own: derivative of a - C b by data, by material: (G,), or (G, G) for scatter and, of chi, by chi of
-            the group that arrives; to be multiplied by phi V of the group that collides.
+        own: derivative of a - C b by data, by material: (G,), or (G, G) for scatter, the first of its moments
+            and, of chi, by chi of the group that arrives; to be multiplied by phi V of the group that
+            collides.
     """
 
     place: Place
@@ -101,7 +104,10 @@ def _nu_fission(m: MultigroupMaterial, inside: np.ndarray, _arrives: np.ndarray,
 
 
 def _diffusion(m: MultigroupMaterial, inside: np.ndarray, _arrives: np.ndarray, _value: float):
-    return inside / (3.0 * m.total), inside, {"total": -inside / (3.0 * m.total**2)}
+    transport = transport_total(m)
+    slope = inside / (3.0 * transport**2)
+    forward = {} if m.transport_corrected else {"moments": np.tile(slope[:, None], (1, m.groups))}
+    return inside / (3.0 * transport), inside, {"total": -slope, **forward}
 
 
 def _scatter(m: MultigroupMaterial, inside: np.ndarray, arrives: np.ndarray, _value: float):

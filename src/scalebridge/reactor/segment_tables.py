@@ -46,12 +46,12 @@ def segment_tables(
     """
     index = {name: i for i, name in enumerate(found.materials)}
     drops, bends, starts, at = [], [], {}, 0
-    kinds = np.asarray(tracks.kind)[::-1]
+    kinds = tracks.kind[::-1]
     rows = np.zeros(found.shape, np.int64)
     for (row, column), kind in np.ndenumerate(kinds):
         name = found.rows[row][column]
-        low, high = tracks.segment_start[kind, 0], tracks.segment_start[kind, -1]
-        if name not in starts:
+        low, high = tracks.kind_start[kind], tracks.kind_start[kind + 1]
+        if (name, kind) not in starts:
             owners = np.array([index[m] for m in found.cells[name].region_materials])
             depth = np.zeros((high - low, len(sines), wide))
             matter = total[owners[tracks.segment_region[low:high]]] * tracks.segment_length[low:high, None]
@@ -59,9 +59,9 @@ def segment_tables(
             drops.append(-np.expm1(-depth).ravel())
             if linear:
                 bends.append(_in_turn(*bends_of(depth), wide))
-            starts[name] = at - low
+            starts[name, kind] = at - low
             at += high - low
-        rows[row, column] = starts[name]
+        rows[row, column] = starts[name, kind]
     both = np.concatenate(bends) if linear else np.zeros(2)
     return SegmentTables(np.concatenate(drops), both, np.ascontiguousarray(rows[::-1]))
 

@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.checks import Check
-from scalebridge.reactor.adjoint_pair import AdjointPair, adjoint_pair, changes
+from scalebridge.reactor.adjoint_pair import (
+    AdjointPair,
+    adjoint_pair,
+    changes,
+    rows_with,
+    sources_over_total,
+)
 from scalebridge.reactor.data_covariance import checked_covariance
 from scalebridge.reactor.materials import MultigroupMaterial
 from scalebridge.reactor.transport_result import TransportSolution
@@ -34,7 +40,9 @@ class Sensitivity:
         nu_fission: by material, (G,).
         chi: by material, (G,).
         scatter: by material, (G, G) as [from, to], total kept.
-        radius: by cell, one for each radius at which its material changes, of all cells of the name together.
+        moments: by material, (order, G, G), of scattering above order 0, as far as it was taken.
+        radius: by cell, one for each radius at which its material changes, of all cells of the name together;
+            empty with linear sources.
         checks: whether the adjoint problem has the same k, and its balance.
         materials: by name.
     """
@@ -45,6 +53,7 @@ class Sensitivity:
     nu_fission: dict[str, np.ndarray]
     chi: dict[str, np.ndarray]
     scatter: dict[str, np.ndarray]
+    moments: dict[str, np.ndarray]
     radius: dict[str, np.ndarray]
     checks: tuple[Check, ...]
     materials: dict[str, MultigroupMaterial]
@@ -65,6 +74,7 @@ class Sensitivity:
                 np.sum(self.total[name] * m.total)
                 + np.sum(self.nu_fission[name] * m.nu_fission)
                 + np.sum(self.scatter[name] * m.scatter[0])
+                + sum(np.sum(a * b) for a, b in zip(self.moments[name], m.scatter[1:], strict=False))
             )
             for name, m in solution.materials.items()
         }
@@ -106,7 +116,7 @@ def k_sensitivity(solution: TransportSolution, *, rtol: float = 1e-9, max_steps:
 
     Limits: pitches are kept; derivatives by the total are of k with scattering kept. Derivatives by radii are
         of the computed k with the tracks where they are, which jumps where a circle meets another track: they
-        are as good as the tracks are close.
+        are as good as the tracks are close. With linear sources there are none by radii.
     Cost: a forward and an adjoint solution, and one more sweep; nothing an input.
 
     Example:
@@ -124,14 +134,14 @@ def k_sensitivity(solution: TransportSolution, *, rtol: float = 1e-9, max_steps:
 
 def sensitivity_of(pair: AdjointPair) -> Sensitivity:
     """Return the derivatives of k of a problem that is solved both ways."""
-    k, worth = pair.multiplication, pair.adjoint.swept.flux
-    multiplier = pair.turned.source(worth, k) / pair.back.region_total
+    k, worth = pair.multiplication, rows_with(pair.back, pair.adjoint.swept.flux)
+    multiplier = sources_over_total(pair.back, pair.turned, worth[:, 0], k)
     norm = pair.born(worth) / k
     known = dict(zip(pair.sums.lattice.materials, pair.sums.materials, strict=True))
     parts, radius = changes(pair, worth, multiplier)
     told = {key: {name: found / norm for name, found in of.items()} for key, of in parts.items()}
     by_radius = {name: found / norm for name, found in radius.items()}
-    return Sensitivity(k, worth, **told, radius=by_radius, checks=_checks(pair), materials=known)
+    return Sensitivity(k, worth[:, 0], **told, radius=by_radius, checks=_checks(pair), materials=known)
 
 
 def _checks(pair: AdjointPair) -> tuple[Check, ...]:

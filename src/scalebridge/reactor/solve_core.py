@@ -18,10 +18,10 @@ from scalebridge.reactor.core_inputs import CoreInput, on_mesh, read_core
 from scalebridge.reactor.core_methods import METHODS, adjoint_flux
 from scalebridge.reactor.core_problem import CoreMethod, CoreProblem, CoreSolution
 from scalebridge.reactor.core_study import CoreStudy, node_means
+from scalebridge.reactor.nodal_adjoint import nodal_adjoint, nodal_derivatives
 
-_NO_SLOPES = (
-    "The nodal expansion and SP3 have no derivatives here: those of method='volumes' are exact for its mesh."
-)
+_NO_SLOPES = "SP3 has no derivatives here: those of method='nodal' and 'volumes' are exact for their mesh."
+
 _FINER, _COARSER = 4 / 3, 1.0  # of the difference to volumes half, or twice as large
 
 
@@ -64,7 +64,7 @@ def solve_core(
         factors: discontinuity factors on the sides of nodes: by region name (G,) or (2 dim, G), or an array
             (map..., 2 dim, G); sides west, east, south, north, bottom, top.
         mesh_error: whether to solve on a second mesh for the error of k by the mesh.
-        derivatives: whether to give dk by every constant ("volumes"), with the adjoint flux.
+        derivatives: whether to give dk by every constant ("nodal" and "volumes"), with the adjoint flux.
         rtol: wanted relative residual, and of "nodal" how far currents still move.
         max_steps: outer iterations of "nodal".
         throw: whether to raise when the method does not converge.
@@ -143,9 +143,8 @@ def _study(
     reverse, adjoint, slopes = None, None, {}
     converged = solution.outcome is Outcome.converged
     if derivatives and converged and method != "sp3":
-        reverse, adjoint = adjoint_flux(solution, rtol)
+        reverse, adjoint, slopes = _reversed(problem, solution, method, rtol)
         adjoint = adjoint / np.abs(adjoint).max()
-        slopes = k_derivatives(problem, solution, adjoint) if method == "volumes" else {}
     notes = [] if slopes or not derivatives else [_NO_SLOPES]
     return CoreStudy(
         k=solution.k,
@@ -169,6 +168,17 @@ def _study(
         },
         notes=tuple(notes),
     )
+
+
+def _reversed(
+    problem: CoreProblem, solution: CoreSolution, method: CoreMethod, rtol: float
+) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
+    """Return k and flux of the adjoint problem, and dk by every constant."""
+    if method == "nodal":
+        found = nodal_adjoint(problem, solution)
+        return found.k, found.flux(problem), nodal_derivatives(problem, solution, found)
+    k, adjoint = adjoint_flux(solution, rtol)
+    return k, adjoint, k_derivatives(problem, solution, adjoint)
 
 
 def _mesh_error(given: CoreInput, method: CoreMethod, k: float, rtol: float, max_steps: int) -> float | None:

@@ -60,7 +60,7 @@ def solve_transport(
         spacing: between tracks, at most: text, or cm.
         polar: "tabuchi-yamamoto" or "gauss".
         polar_count: polar directions of a hemisphere.
-        sources: "flat" in each region, or "linear", which needs fewer regions; isotropic scattering then.
+        sources: "flat" in each region, or "linear", which needs fewer regions.
         scattering_order: highest order of scattering that is taken with its angle, 0 to 3; moments of the
             data above it are noted and left out. Above 0 take polar="gauss", which integrates the moments.
         source: neutrons a second and cm^3 by material, (G,) each: then the flux of this source is found in
@@ -82,11 +82,12 @@ def solve_transport(
         InputError: something in the input cannot be right; nothing long has run yet.
         SolverError: it did not converge, and `throw` is true.
 
-    Limits: two dimensions; all cells of one pitch; rings concentric with their cell; scattering isotropic
+    Limits: two dimensions; cells in rows and columns; rings concentric with their cell; scattering isotropic
         unless its order is given (so take transport-corrected data); regions have to be small where the
         flux is steep, less so with linear sources.
     Cost: segments times groups times polar directions a sweep, some 500 million a second and core; some
-        15 to 30 sweeps with, some hundreds without acceleration.
+        15 to 30 sweeps with, some hundreds without acceleration. Where cells have several sizes all segments
+        are stored, some 0.2 kB each in seven groups; else those of one cell of each kind.
     Source: J. R. Askew (1972), AEEW-M 1108; A. Yamamoto et al. (2007), J. Nucl. Sci. Technol. 44, 129.
 
     Example:
@@ -104,7 +105,7 @@ def solve_transport(
         settings = replace(settings, coarse_groups=starts)
     gap, count = length("spacing", spacing), whole("azimuths", azimuths)
     order = _order(scattering_order, used)
-    linear = _linear(sources, order)
+    linear = _linear(sources)
     polar_pair = polar_set(polar, whole("polar_count", polar_count))
     fixed = fixed_source(found, used, source)
     refuse_too_large(_bytes(found, used, count, gap, polar_count), "transport of this lattice", memory_limit)
@@ -136,18 +137,15 @@ def _order(given: Any, used: Mapping[str, MultigroupMaterial]) -> int:
     return given
 
 
-def _linear(sources: Any, order: int) -> bool:
+def _linear(sources: Any) -> bool:
     """Whether sources are linear in each region.
 
     Raises:
-        InputError: an unknown kind, or one that scattering cannot have.
+        InputError: an unknown kind.
     """
-    if sources not in ("flat", "linear") or (sources == "linear" and order):
+    if sources not in ("flat", "linear"):
         raise InputError(
-            "sources",
-            got=repr(sources) + (f" with scattering_order={order}" if order else ""),
-            wanted="'flat', or 'linear' with scattering_order=0",
-            cure="pass sources='flat'",
+            "sources", got=repr(sources), wanted="'flat' or 'linear'", cure="pass sources='flat'"
         )
     return sources == "linear"
 
@@ -249,6 +247,10 @@ def _bytes(
 ) -> float:
     groups = same_groups(dict(used))  # below: what enters tracks, and the earlier states that are mixed
     tracks = count * sum(found.size) / gap
+    if (
+        not found.regular
+    ):  # lines enter every cell otherwise: none is stored once for all, some 3 segments a cm
+        tracks += 3.0 * count * found.size[0] * found.size[1] / gap / 5.0
     return 100.0 * tracks * polars * groups + 200.0 * len(found.region_volume) * groups + 2e8
 
 
@@ -260,7 +262,7 @@ def _origin(found: Lattice, used: dict[str, MultigroupMaterial], asked: dict[str
     inputs = {
         "cells": found.shape,
         "regions": len(found.region_volume),
-        "pitch, cm": found.pitch,
+        "size, cm": found.size,
         "boundary": found.boundary,
         "materials": sorted(used),
         "groups": same_groups(used),

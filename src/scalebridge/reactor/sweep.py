@@ -13,7 +13,7 @@ from scalebridge.reactor.linear_sources import linear_regions
 from scalebridge.reactor.materials import MultigroupMaterial
 from scalebridge.reactor.segment_tables import segment_tables
 from scalebridge.reactor.sweep_kernels import polars_of, sweep_tracks
-from scalebridge.reactor.tracks import Tracks, track_ends
+from scalebridge.reactor.tracks import Tracks
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +40,16 @@ class Swept:
 class Sweeper:
     """A lattice ready to be swept; keeps the fluxes that enter its tracks from sweep to sweep.
 
+    Fluxes and sources have rows in each region: those of the first angular moment, then of the others; each
+    a mean and, if sources are linear, slopes along x and y. All but the scalar flux are kept as `higher`.
+
     Args:
         found: the lattice.
         tracks: its tracks.
         materials: by name.
         polar: sines and weights.
-        order: of scattering that is taken with its angle; its moments are kept from sweep to sweep.
-        linear: whether sources are linear in each region; the flux's slopes are kept from sweep to sweep.
+        order: of scattering that is taken with its angle.
+        linear: whether sources are linear in each region.
     """
 
     def __init__(
@@ -70,23 +73,25 @@ class Sweeper:
         self._next = np.zeros_like(self.entering)
         self.order_of_scattering = order
         self.harmonics = harmonics_of(tracks.directions.angle, self.sines, order)
-        self._overlaps = _overlaps(self.harmonics, tracks.directions.weight, self.weights)
-        self._higher = np.stack([_higher(materials[name], order) for name in found.materials])
-        self.moments = np.zeros((len(self.region_total), self._higher.shape[1], self.groups))
-        self.slopes = np.zeros((len(self.region_total), 2 if linear else 0, self.groups))
+        self.overlaps = _overlaps(self.harmonics, tracks.directions.weight, self.weights)
+        self._scatter = np.stack([_higher(materials[name], order) for name in found.materials])
+        self.shapes = 3 if linear else 1
+        rows = len(self.overlaps) * self.shapes
+        self.higher = np.zeros((len(self.region_total), rows - 1, self.groups))
         self.threads = thread_count()
         self.order = np.concatenate(
             [np.arange(i, len(tracks.walk), self.threads) for i in range(self.threads)]
         )
         ways = tracks.directions
         self.scales = ways.weight * ways.spacing
-        lengths = found.pitch[1], found.pitch[0]
-        self.areas = np.stack(
-            [self.scales / np.cos(ways.angle) / lengths[0], self.scales / np.sin(ways.angle) / lengths[1]],
-            axis=1,
-        )
+        self.areas = self.scales[:, None] / np.stack([np.cos(ways.angle), np.sin(ways.angle)], axis=1)
         rows, columns = found.shape
         self._faces = rows * (columns + 1), (rows + 1) * columns
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """(regions, 2, G) of the scalar flux along x and y; (regions, 0, G) where sources are flat."""
+        return self.higher[:, : self.shapes - 1]
 
     def sweep(self, source: np.ndarray, slopes: np.ndarray | None = None) -> Swept:
         """Sweep once; what left enters next time.
@@ -95,7 +100,8 @@ class Sweeper:
             source: (regions, G) of all regions per cm^3; with linear sources, the mean.
             slopes: (regions, 2, G) of linear sources along x and y, per cm^4.
         """
-        scaled = self._scaled(source, slopes)
+        scaled = np.zeros((len(source), 1 + self.higher.shape[1], self.wide))
+        scaled[..., : self.groups] = self.rows_of(source, slopes)
         lost = np.zeros((self.threads, scaled.size))
         currents = np.zeros((self.threads, sum(self._faces) * self.wide))
         surfaces = np.zeros_like(currents)
@@ -113,48 +119,57 @@ class Sweeper:
         self.entering, self._next = self._next, self.entering
         gains = lost.sum(axis=0).reshape(scaled.shape)[..., : self.groups]
         flux = self._fluxes(scaled[..., : self.groups], gains)
-        faces = (self._split(tally.sum(axis=0)) for tally in (currents, surfaces))
-        return Swept(flux, gains[:, 0], *(side for pair in faces for side in pair))
+        net, scalar = (self._split(tally.sum(axis=0)) for tally in (currents, surfaces))
+        seen = (side / length[..., None] for side, length in zip(scalar, tracks.seen_faces, strict=True))
+        return Swept(flux, gains[:, 0], *net, *seen)
 
     def _fluxes(self, born: np.ndarray, gains: np.ndarray) -> np.ndarray:
-        """Return mean fluxes of sources over totals and what tracks lost; keep their moments and slopes."""
+        """Return fluxes of sources over totals and what tracks lost, both in rows; keep the higher rows."""
         mean = gains / (self.region_total * self.lattice.region_volume[:, None])[:, None]
+        shape = len(mean), len(self.overlaps), self.shapes, self.groups
+        mean, born = mean.reshape(shape), born.reshape(shape)
         if self.regions:
-            self.slopes = born[:, 1:] + self.regions.slopes(mean[:, 1:])
-        else:
-            self.moments = np.einsum("mn,rng->rmg", self._overlaps, born) + mean[:, 1:]
-        return born[:, 0] + mean[:, 0]
-
-    def _scaled(self, source: np.ndarray, slopes: np.ndarray | None) -> np.ndarray:
-        """Sources over totals, (regions, M, padded G): mean, then slopes or moments of the last sweep."""
-        rows = 1 + self.moments.shape[1] + self.slopes.shape[1]
-        scaled = np.zeros((len(source), rows, self.wide))
-        scaled[:, 0, : self.groups] = source / self.region_total
+            mean[:, :, 1:] = np.einsum("rij,rmjg->rmig", self.regions.inverse, mean[:, :, 1:])
         if self.order_of_scattering:
-            higher = self._higher[self.lattice.region_material]
-            scattered = np.einsum("rmg,rmgh->rmh", self.moments, higher)
-            scaled[:, 1:, : self.groups] = scattered / self.region_total[:, None]
+            born = np.einsum("mn,rnsg->rmsg", self.overlaps, born)
+        rows = (born + mean).reshape(len(mean), -1, self.groups)
+        self.higher = rows[:, 1:].copy()
+        return rows[:, 0]
+
+    def rows_of(self, source: np.ndarray, slopes: np.ndarray | None = None) -> np.ndarray:
+        """Return sources over totals in rows, (regions, rows, G), with the scattering of the higher moments.
+
+        Args:
+            source: (regions, G) per cm^3.
+            slopes: (regions, 2, G) per cm^4, of linear sources.
+        """
+        rows = np.zeros((len(source), 1 + self.higher.shape[1], self.groups))
+        rows[:, 0] = source
         if slopes is not None:
-            scaled[:, 1:, : self.groups] = slopes / self.region_total[:, None]
-        return scaled
+            rows[:, 1 : self.shapes] = slopes
+        if self.order_of_scattering:
+            moments = self.higher[:, self.shapes - 1 :].reshape(len(source), -1, self.shapes, self.groups)
+            scatter = self._scatter[self.lattice.region_material]
+            rows[:, self.shapes :] = np.einsum("rmsg,rmgh->rmsh", moments, scatter).reshape(
+                len(source), -1, self.groups
+            )
+        return rows / self.region_total[:, None]
 
     def kept(self) -> np.ndarray:
         """Return all that is kept from sweep to sweep, as a copy: (n,)."""
-        return np.concatenate([part.ravel() for part in (self.entering, self.moments, self.slopes)])
+        return np.concatenate([part.ravel() for part in (self.entering, self.higher)])
 
     def keep(self, state: np.ndarray) -> None:
-        """Go on from what `kept` gave, or a combination of such; what enters tracks is never negative."""
+        """Go on from what `kept` gave, or a combination of such."""
         at = 0
-        for part in (self.entering, self.moments, self.slopes):
+        for part in (self.entering, self.higher):
             part[:] = state[at : at + part.size].reshape(part.shape)
             at += part.size
-        np.maximum(self.entering, 0.0, out=self.entering)
 
     def scale(self, factor: float) -> None:
         """Scale all that is kept from sweep to sweep."""
         self.entering *= factor
-        self.moments *= factor
-        self.slopes *= factor
+        self.higher *= factor
 
     def entering_by_group(self) -> np.ndarray:
         """Return what will enter each track, (tracks, 2, P, G)."""
@@ -164,30 +179,12 @@ class Sweeper:
     def scale_entering(self, ratio: np.ndarray) -> None:
         """Scale what will enter each track with the ratio of its first pin, (ny, nx, G) from the bottom."""
         shaped = ratio[::-1].reshape(-1, self.groups)[self.lattice.region_pin]
-        self.moments *= shaped[:, None]
-        self.slopes *= shaped[:, None]
-        starts = self.track_pins()
-        for way in (0, 1):
+        self.higher *= shaped[:, None]
+        walk, last = self.tracks.walk, self.tracks.last
+        for way, (row, column) in enumerate(((walk[:, 3], walk[:, 2]), (last[:, 0], last[:, 1]))):
             factor = np.ones((len(self.entering), self.wide))
-            factor[:, : self.groups] = ratio[starts[way][0], starts[way][1]]
+            factor[:, : self.groups] = ratio[row, column]
             self.entering[:, way] *= np.tile(factor, (1, len(self.sines)))
-
-    def track_pins(self) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """Return row and column of the pin at the start, and at the end, of each track."""
-        walk, rows, columns = self.tracks.walk, *self.lattice.shape
-        rows_of, columns_of = walk[:, 3].astype(int), walk[:, 2].astype(int)
-        ends = [np.zeros(0, int), np.zeros(0, int)]
-        for across, along in zip(self.tracks.directions.across, self.tracks.directions.along, strict=True):
-            wide, high = columns * int(across), rows * int(along)
-            end = track_ends(wide, high)
-            top = end < wide
-            column = np.where(top, np.where(top, end, 0) // across, columns - 1)
-            row = np.where(top, rows - 1, np.where(top, 0, end - wide) // along)
-            ends = [
-                np.concatenate([ends[0], row, row]),
-                np.concatenate([ends[1], column, columns - 1 - column]),
-            ]
-        return (rows_of, columns_of), (ends[0], ends[1])
 
     def _split(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = self.lattice.shape
@@ -236,9 +233,16 @@ def harmonics_of(angles: np.ndarray, sines: np.ndarray, order: int) -> np.ndarra
 
 
 def _overlaps(harmonics: np.ndarray, azimuthal: np.ndarray, polar: np.ndarray) -> np.ndarray:
-    """Mean products of the harmonics above the first with all, by the quadrature: (M - 1, M)."""
+    """Mean products of the harmonics by the quadrature, (M, M).
+
+    Those of the first with the others are zero but for the quadrature, and taken so: neutrons are then in
+    balance, and the matrix of a sweep is its own adjoint.
+    """
     weight = azimuthal[:, None, None, None] * polar
-    return np.einsum("atwpm,atwpn,atwp->mn", harmonics[..., 1:], harmonics, weight + 0.0 * harmonics[..., 0])
+    found = np.einsum("atwpm,atwpn,atwp->mn", harmonics, harmonics, weight + 0.0 * harmonics[..., 0])
+    found[0, :] = found[:, 0] = 0.0
+    found[0, 0] = 1.0
+    return found
 
 
 def _higher(material: MultigroupMaterial, order: int) -> np.ndarray:
@@ -252,8 +256,5 @@ def _higher(material: MultigroupMaterial, order: int) -> np.ndarray:
 
 
 def route(tracks: Tracks) -> tuple[Any, ...]:
-    """Return what kernels walk along: tracks of the lattice, and how those of a cell lead to the next."""
-    ways = tracks.directions
-    pairs = zip(ways.across, ways.along, strict=True)
-    ends = np.concatenate([np.tile(track_ends(int(wide), int(high)), 2) for wide, high in pairs])
-    return tracks.walk, tracks.first, ends, ways.across
+    """Return what kernels walk along: tracks of the lattice, corners they pass, and segments of lines."""
+    return tracks.walk, tracks.corner, tracks.first

@@ -13,7 +13,7 @@ import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.core.lanes import load, minus, plus, spread, store, times
-from scalebridge.reactor.linear_kernels import cross_linear
+from scalebridge.reactor.linear_kernels import cross_linear, cross_linear_moments
 
 _USUAL = 3  # polar directions by default
 
@@ -84,45 +84,45 @@ def cross_moments(flux, sources, drops, flow, regions, cell, lost, harmonics, gr
 
 
 @kernel
-def walk_cells(track, walk, first, ends, across, shape, cells):
-    """Write the cells along a track of the lattice: column, row, entry; return how many.
+def walk_cells(track, walk, corner, cells):
+    """Write the cells along a track of the lattice and how it enters them; return how many.
 
-    Arguments: track; walk, first, as of Tracks; ends: where each track of a cell ends, by first + entry;
-    across; shape: rows and columns; cells (n, 3), written.
+    Arguments: track; walk, corner, as of Tracks; cells (n + 1, 4), written: column, row, the line's number in
+    the cell, 1 if it enters through the bottom; after the last cell 1 if it leaves through the top.
     """
-    a, turn = walk[track, 0], walk[track, 1]
-    column, row, entry = walk[track, 2], walk[track, 3], walk[track, 4]
-    ahead = -1 if turn else 1
-    count = 0
-    while 0 <= column < shape[1] and row < shape[0]:
-        cells[count, 0], cells[count, 1], cells[count, 2] = column, row, entry
+    column, row, line = walk[track, 2], walk[track, 3], walk[track, 4]
+    turn = walk[track, 1]
+    lines = corner[walk[track, 0], turn]
+    rows, columns = lines.shape[0] - 1, lines.shape[1] - 1
+    place = columns - 1 - column if turn else column
+    count, flat = 0, 1 if line >= 0 else 0
+    while place < columns and row < rows:
+        cells[count, 0], cells[count, 1] = columns - 1 - place if turn else place, row
+        cells[count, 2], cells[count, 3] = line - lines[row + 1, place], flat
+        flat = 1 if line < lines[row + 1, place + 1] else 0
+        row, place = row + flat, place + 1 - flat
         count += 1
-        entry = ends[first[a, turn] + entry]
-        if entry < across[a]:
-            row += 1
-        else:
-            column += ahead
+    cells[count, 3] = flat
     return count
 
 
 @kernel
-def walk_faces(cells, count, turn, line, ends, across, shape, faces):
+def walk_faces(cells, count, turn, shape, faces):
     """Write the faces before each cell along a track and after the last, (n, 2): number, and 1 if it is flat.
 
-    Arguments: cells, count, of `walk_cells`; turn, of the track; line: where its azimuth's tracks of a cell
-    begin; ends, across of the azimuth, shape; faces, written: those across x first, then those across y.
+    Arguments: cells, count, of `walk_cells`; turn, of the track; shape: rows and columns; faces, written:
+    those across x first, then those across y.
     """
     for place in range(count + 1):
         last = min(place, count - 1)
-        column, row, entry = cells[last, 0], cells[last, 1], cells[last, 2]
-        flat = (entry if place < count else ends[line + entry]) < across
+        column, row, flat = cells[last, 0], cells[last, 1], cells[place, 3]
         if flat:
             row += 1 if place == count else 0
             faces[place, 0] = shape[0] * (shape[1] + 1) + row * shape[1] + column
         else:
             column += 1 if (place == count) != (turn == 1) else 0
             faces[place, 0] = row * (shape[1] + 1) + column
-        faces[place, 1] = 1 if flat else 0
+        faces[place, 1] = flat
 
 
 @row_kernel
@@ -145,31 +145,31 @@ def tally_face(flux, flow, area, weights, current, surface, at, groups, polars, 
 
 @kernel
 def sweep_tracks(
-    start, stop, piece, order, walk, first, ends, across, segment_start, segment_region, kind, base, rows,
+    start, stop, piece, order, walk, corner, first, segment_start, segment_region, kind, base, rows,
     drops, sources, harmonics, bends, midpoints, scales, areas, weights, sines, entering,
     leaving, links, ways, albedos, groups, lost, currents, surfaces, polars, lanes,
 ):  # fmt: skip
     """Sweep the tracks order[start:stop] both ways.
 
     Arguments, beside those of Tracks: rows (ny, nx) first row of each cell less its kind's first segment;
-    drops (n P G,); sources (regions M G,) angular moments of Q / total, or its mean and slopes;
+    drops (n P G,); sources (regions M G,) rows of Q / total: angular moments, each a mean and slopes;
     harmonics (A, 2, 2, P, M) of azimuth, turn and way, None where there is one moment; bends (2 n P G,) and
     midpoints (segments, 5) of linear sources, None where they are flat; scales (A,) weight times spacing;
-    areas (A, 2) the same over the length of a face across x and across y that a track stands for; weights,
-    sines (P,); entering (tracks, 2, P G); leaving, the same, written where it will enter next; groups of a
-    row; lost (pieces, regions M G), currents, surfaces (pieces, faces G), written; polars, lanes of `cross`.
+    areas (A, 2) the length of a face across x and across y that a track stands for; weights, sines (P,);
+    entering (tracks, 2, P G); leaving, the same, written where it will enter next; groups of a row; lost
+    (pieces, regions M G), currents, surfaces (pieces, faces G), written; polars, lanes of `cross`.
     """
     polar_count, shape = len(polars) or weights.size, kind.shape
     wide = polar_count * groups
     flux, flow, signed = np.empty(wide), np.empty(polar_count), np.empty(polar_count)
-    cells = np.empty((shape[0] + shape[1] + 2, 3), np.int64)
+    cells = np.empty((shape[0] + shape[1] + 2, 4), np.int64)
     faces = np.empty((shape[0] + shape[1] + 3, 2), np.int64)
     mine, current, surface = lost[piece], currents[piece], surfaces[piece]
     for spot in range(start, stop):
         track = order[spot]
-        a, turn, line = walk[track, 0], walk[track, 1], first[walk[track, 0], walk[track, 1]]
-        count = walk_cells(track, walk, first, ends, across, shape, cells)
-        walk_faces(cells, count, turn, line, ends, across[a], shape, faces)
+        a, turn = walk[track, 0], walk[track, 1]
+        count = walk_cells(track, walk, corner, cells)
+        walk_faces(cells, count, turn, shape, faces)
         for p in range(polar_count):
             flow[p] = weights[p] * sines[p] * scales[a]
         for way in range(2):
@@ -186,8 +186,8 @@ def sweep_tracks(
                 if step < count:
                     at = place - way
                     column, row, entry = cells[at, 0], cells[at, 1], cells[at, 2]
-                    low = segment_start[kind[row, column], line + entry]
-                    high = segment_start[kind[row, column], line + entry + 1]
+                    line = first[kind[row, column], a, turn] + entry
+                    low, high = segment_start[line], segment_start[line + 1]
                     cell = low, high, way, base[row, column], rows[row, column]
                     cross_cell(
                         flux, sources, drops, flow, segment_region, cell, mine, harmonics,
@@ -202,7 +202,11 @@ def cross_cell(
     flux, sources, drops, flow, regions, cell, lost, harmonics, way, bends, midpoints, groups, polars, lanes
 ):
     """Cross a cell with the sources of its kind; what is None is not compiled."""
-    if midpoints is not None:
+    if midpoints is not None and harmonics is not None:
+        along = harmonics[way[0], way[1], way[2]]
+        of = flux, sources, drops, flow, regions, cell, lost, bends, midpoints
+        cross_linear_moments(*of, along, groups, polars, lanes)
+    elif midpoints is not None:
         cross_linear(flux, sources, drops, flow, regions, cell, lost, bends, midpoints, groups, polars, lanes)
     elif harmonics is not None:
         along = harmonics[way[0], way[1], way[2]]

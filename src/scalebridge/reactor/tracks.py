@@ -1,38 +1,45 @@
 """Tracks through a lattice: laid once in each kind of cell, linked from cell to cell and at the boundary.
 
-All cells have one pitch, and azimuths are such that tracks leave a cell where those of the next begin. A
-track of the lattice is then a walk over cells, and only the kinds of cells are stored. For an azimuth a and
-a turn o (0: to the upper right; 1: mirrored, to the upper left) the tracks of a cell are counted by entry
-e: first those through the bottom, from the left (mirrored: from the right), then those through the side.
+The tracks of an azimuth are parallel lines at equal distances through the whole lattice, such that each is
+met by its mirror image at the boundary. A line crosses y = 0 at (m + 1/2) dx, and keeps its number m from
+cell to cell: it passes left of a corner of cells if m is less than the corner's number. Where all cells have
+one size lines enter each of them alike, and only kinds of cells are stored. A turn is 0 to the upper right,
+or 1 mirrored, to the upper left; columns are then counted from the right.
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.reactor.angular_quadrature import Azimuths, azimuths
+from scalebridge.reactor.cell_tracks import CellKind, refuse_missed, trace_cell
 from scalebridge.reactor.lattice import Lattice
-from scalebridge.reactor.lattice_cells import Cell, cell_cuts
 
-_SHORT = 1e-9
+_TIE = 1e-9  # between two lines: a line this close to a corner passes right of it
+_DIGITS = 8  # of phases that are told apart
 
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """What a sweep walks along. Columns and rows of cells are counted from the bottom left.
+    """What a sweep walks along. Rows and columns of cells are counted from the bottom left.
 
     Args:
-        directions: the azimuths.
-        first: (A, 2) index of the first track of an azimuth and turn within a kind of cell.
-        segment_start: (kinds, tracks + 1) first segment of each track of a cell.
+        directions: the azimuths, with how many tracks enter the lattice through its bottom and its side.
+        kinds: of cells.
+        corner: (A, 2, ny + 1, nx + 1) first line right of each corner of cells, by azimuth and turn.
+        first: (kinds, A, 2) index into `segment_start` of the first line of a kind of cell.
+        segment_start: first segment of each line of each kind of cell, and the end.
+        kind_start: (kinds + 1) first segment of each kind.
         segment_region: region within the cell.
         segment_length: cm in the plane, scaled so that areas are exact.
+        segment_share: cm, the width that each segment's line stands for.
         segment_middle: (segments, 4) x and y of its middle, cm from the cell's centre, and cos and sin.
         kind: (ny, nx) of each cell.
         base: (ny, nx) first region of each cell.
-        walk: (tracks, 5) of the whole lattice: azimuth, turn, column and row of the first cell, entry.
+        walk: (tracks, 5) of the whole lattice: azimuth, turn, column and row of the first cell, line.
+        last: (tracks, 2) row and column of the last cell.
         link_track: (tracks, 2) where what leaves at the end (0) and at the start (1) goes on.
         link_way: (tracks, 2) whether forward (0) or backward (1) along it.
         link_albedo: (tracks, 2) the part that does.
@@ -40,18 +47,38 @@ class Tracks:
     """
 
     directions: Azimuths
+    kinds: tuple[CellKind, ...]
+    corner: np.ndarray
     first: np.ndarray
     segment_start: np.ndarray
+    kind_start: np.ndarray
     segment_region: np.ndarray
     segment_length: np.ndarray
+    segment_share: np.ndarray
     segment_middle: np.ndarray
     kind: np.ndarray
     base: np.ndarray
     walk: np.ndarray
+    last: np.ndarray
     link_track: np.ndarray
     link_way: np.ndarray
     link_albedo: np.ndarray
     volume_error: float
+
+    @cached_property
+    def seen_faces(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lengths of upright and flat faces as the tracks have them, cm: (ny, nx + 1) and (ny + 1, nx).
+
+        They are the lengths themselves where all cells have one size.
+        """
+        upright, flat = self.corner[..., :-1, :] - self.corner[..., 1:, :], np.diff(self.corner, axis=3)
+        ways = self.directions
+        strips = 2.0 * ways.weight * ways.spacing
+        seen = []
+        for count, projection in ((upright, np.cos(ways.angle)), (flat, np.sin(ways.angle))):
+            both = count[:, 0] + count[:, 1, :, ::-1]
+            seen.append(np.einsum("a,ayx->yx", strips / projection, both))
+        return seen[0], seen[1]
 
 
 def lay_tracks(found: Lattice, count: int, spacing: float) -> Tracks:
@@ -63,151 +90,126 @@ def lay_tracks(found: Lattice, count: int, spacing: float) -> Tracks:
         spacing: cm between tracks, at most.
 
     Raises:
-        InputError: count or spacing cannot be, or no track crosses some region.
+        InputError: count or spacing cannot be, or no track crosses some region or face.
     """
-    directions = azimuths(count, spacing, *found.pitch)
-    per_turn = directions.across + directions.along
-    first = np.concatenate([[0], np.cumsum(np.repeat(per_turn, 2))])[:-1].reshape(-1, 2)
-    kinds = {found.cells[n].shape_key: (found.cells[n], found.areas[n]) for row in found.rows for n in row}
-    traced = [_trace(cell, areas, found.pitch, directions) for cell, areas in kinds.values()]
-    for (cell, _), part in zip(kinds.values(), traced, strict=True):
-        _refuse_missed(found, cell, part.seen, spacing)
-    offsets = np.cumsum([0, *(len(t.region) for t in traced)])
-    keys = list(kinds)
-    kind = np.array([[keys.index(found.cells[n].shape_key) for n in row] for row in found.rows])
-    walk = _walks(directions, found.shape)
+    directions = _directions(found, count, spacing)
+    place, corner = _corners(found, directions)
+    kinds, kind = _kinds(found, place, corner)
+    traced = [trace_cell(one, directions) for one in kinds]
+    for one, part in zip(kinds, traced, strict=True):
+        refuse_missed(one, part.seen, spacing)
+    lines = np.array([one.lines.ravel() for one in kinds])
+    walk, last = _walks(directions, corner)
     links = _links(directions, found, walk)
-    return Tracks(
+    tracks = Tracks(
         directions=directions,
-        first=first,
-        segment_start=np.stack([t.start + o for t, o in zip(traced, offsets[:-1], strict=True)]),
+        kinds=kinds,
+        corner=corner,
+        first=np.concatenate([[0], np.cumsum(lines)])[:-1].reshape(len(kinds), -1, 2),
+        segment_start=np.concatenate([[0], np.cumsum(np.concatenate([t.counts for t in traced]))]),
+        kind_start=np.concatenate([[0], np.cumsum([len(t.region) for t in traced])]),
         segment_region=np.concatenate([t.region for t in traced]).astype(np.int32),
         segment_length=np.concatenate([t.length for t in traced]),
+        segment_share=np.concatenate([t.share for t in traced]),
         segment_middle=np.concatenate([t.middle for t in traced]),
-        kind=np.ascontiguousarray(kind[::-1]).astype(np.int32),
+        kind=kind.astype(np.int32),
         base=np.ascontiguousarray(found.first_region[::-1]).astype(np.int32),
         walk=walk,
+        last=last,
         link_track=links[0],
         link_way=links[1],
         link_albedo=links[2],
         volume_error=max(float(np.max(np.abs(t.seen - 1.0))) for t in traced),
     )
+    if min(float(seen.min()) for seen in tracks.seen_faces) <= 0:
+        raise InputError(
+            "spacing",
+            got=f"{spacing:.6g} cm, whose tracks miss a side of a cell",
+            wanted="tracks through every side",
+            cure=f"pass a spacing of {0.5 * spacing:.3g} cm or less, or more azimuths",
+        )
+    return tracks
 
 
-@dataclass(frozen=True, eq=False)
-class _Traced:
-    """Segments of all tracks of one kind of cell.
-
-    Args:
-        start: (tracks + 1) first segment of each track.
-        region: of each segment.
-        length: cm, scaled so that areas are exact.
-        middle: (segments, 4) as of Tracks.
-        seen: (regions,) part of each area that tracks have before lengths are scaled.
-    """
-
-    start: np.ndarray
-    region: np.ndarray
-    length: np.ndarray
-    middle: np.ndarray
-    seen: np.ndarray
+def _directions(found: Lattice, count: int, spacing: float) -> Azimuths:
+    """Azimuths whose tracks close on a cell, if all have one size, else on the lattice."""
+    if found.regular:
+        cell = azimuths(count, spacing, found.widths[0], found.heights[0])
+        return replace(cell, across=cell.across * found.shape[1], along=cell.along * found.shape[0])
+    largest = min(max(found.widths), max(found.heights))
+    if spacing > 0.5 * largest:
+        azimuths(count, spacing, largest, largest)  # refuses
+    return azimuths(count, spacing, *found.size)
 
 
-def _trace(cell: Cell, areas: np.ndarray, size: tuple[float, float], directions: Azimuths) -> _Traced:
-    starts, regions, lengths, shares, middles = [0], [], [], [], []
-    for a in range(len(directions.angle)):
-        share = 2.0 * directions.weight[a] * directions.spacing[a]  # this way and back
-        for turn in (0, 1):
-            for entry in range(directions.across[a] + directions.along[a]):
-                where, low, high, ray = segments_of_track(cell, size, directions, (a, turn, entry))
-                far, half = high - low, 0.5 * (low + high)[:, None]
-                regions.append(where)
-                lengths.append(far)
-                shares.append(np.full(len(far), share))
-                middles.append(np.hstack([ray[:2] + half * ray[2:], np.broadcast_to(ray[2:], (len(far), 2))]))
-                starts.append(starts[-1] + len(far))
-    region, far = np.concatenate(regions), np.concatenate(lengths)
-    seen = np.bincount(region, far * np.concatenate(shares), len(areas)) / areas
-    scale = 1.0 / np.where(seen > 0, seen, 1.0)
-    return _Traced(np.array(starts), region, far * scale[region], np.concatenate(middles), seen)
+def _corners(found: Lattice, directions: Azimuths) -> tuple[np.ndarray, np.ndarray]:
+    """Where corners of cells lie between lines, and the first line right of each: (A, 2, ny + 1, nx + 1)."""
+    up = np.concatenate([[0.0], np.cumsum(found.heights[::-1])]) / found.size[1]
+    right = np.concatenate([[0.0], np.cumsum(found.widths)]) / found.size[0]
+    both = np.stack([right, (1.0 - right)[::-1]])
+    place = directions.across[:, None, None, None] * both[:, None, :]
+    place = place - directions.along[:, None, None, None] * up[:, None] - 0.5
+    return place, np.ceil(place - _TIE).astype(np.int64)
 
 
-def _refuse_missed(found: Lattice, cell: Cell, seen: np.ndarray, spacing: float) -> None:
-    """Refuse tracks that miss a region: nothing would flow into it or out of it."""
-    if np.all(seen > 0):
-        return
-    name = next(n for row in found.rows for n in row if found.cells[n].shape_key == cell.shape_key)
-    missed = np.flatnonzero(seen <= 0)
-    raise InputError(
-        "spacing",
-        got=f"{spacing:.6g} cm, whose tracks miss {len(missed)} of {len(seen)} regions of cell {name!r}, "
-        f"such as region {missed[0]} of {found.cells[name].region_materials[missed[0]]!r}",
-        wanted="tracks through every region",
-        cure=f"pass a spacing of {0.5 * spacing:.3g} cm or less, more azimuths, or fewer subdivisions",
-    )
+def _kinds(found: Lattice, place: np.ndarray, corner: np.ndarray) -> tuple[tuple[CellKind, ...], np.ndarray]:
+    """Kinds of cells, and that of each, (ny, nx) from the bottom left."""
+    rows, columns = found.shape
+    turned = [np.arange(columns), np.arange(columns)[::-1]]
 
+    def of_cells(values: np.ndarray, up: int, right: int) -> np.ndarray:
+        """What cells have of one of their corners: (A, 2, ny, nx), columns from the left."""
+        return np.stack([values[:, o, up : up + rows][..., turned[o] + right] for o in (0, 1)], axis=1)
 
-def segments_of_track(
-    cell: Cell, size: tuple[float, float], directions: Azimuths, which: tuple[int, int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return what a track of a cell runs through.
-
-    Args:
-        cell: the cell.
-        size: cm, width and height.
-        directions: the azimuths.
-        which: azimuth, turn and entry.
-
-    Returns:
-        regions; where each segment begins and ends, cm along the track; and x, y, cos, sin of the track.
-    """
-    a, turn, entry = which
-    across, along = int(directions.across[a]), int(directions.along[a])
-    sine, cosine = math.sin(directions.angle[a]), math.cos(directions.angle[a])
-    if entry < across:
-        x, y = ((entry + 0.5) / across - 0.5) * size[0], -0.5 * size[1]
-    else:
-        x, y = -0.5 * size[0], ((entry - across + 0.5) / along - 0.5) * size[1]
-    reach = min((0.5 * size[0] - x) / cosine, (0.5 * size[1] - y) / sine)
-    mirror = -1.0 if turn else 1.0
-    cuts = cell_cuts(cell, (mirror * x, y), (mirror * cosine, sine), size)
-    ends = np.unique(np.clip([0.0, *cuts, reach], 0.0, reach))
-    middle = 0.5 * (ends[1:] + ends[:-1])
-    where = cell.regions_at(mirror * (x + middle * cosine), y + middle * sine, *size)
-    keep = np.diff(ends) > _SHORT
-    ray = np.array([mirror * x, y, mirror * cosine, sine])
-    return where[keep], ends[:-1][keep], ends[1:][keep], ray
-
-
-def _walks(directions: Azimuths, shape: tuple[int, int]) -> np.ndarray:
-    """All tracks of the lattice, in an order that spreads azimuths evenly over threads."""
-    rows, columns = shape
-    found = []
-    for a in range(len(directions.angle)):
-        across, along = int(directions.across[a]), int(directions.along[a])
-        for turn in (0, 1):
-            column, entry = np.divmod(np.arange(columns * across), across)
-            column = columns - 1 - column if turn else column
-            bottom = np.stack(
-                [np.full_like(column, a), np.full_like(column, turn), column, 0 * column, entry], 1
+    phase = of_cells(corner, 0, 0) - of_cells(place, 0, 0)
+    sides = of_cells(corner, 0, 0) - of_cells(corner, 1, 0)
+    lines = of_cells(corner, 0, 1) - of_cells(corner, 1, 0)
+    kinds: dict[tuple, CellKind] = {}
+    number = np.zeros((rows, columns), int)
+    order: dict[tuple, int] = {}
+    for row, column in np.ndindex(rows, columns):
+        name, *size = found.sized(rows - 1 - row, column)
+        at = (slice(None), slice(None), row, column)
+        told = (np.round(phase[at], _DIGITS), sides[at], lines[at])
+        key = (found.cells[name].shape_key, *size, *(values.tobytes() for values in told))
+        if key not in order:
+            order[key] = len(order)
+            areas = found.areas[name, size[0], size[1]]
+            kinds[key] = CellKind(
+                name, found.cells[name], areas, (size[0], size[1]), phase[at], sides[at], lines[at]
             )
-            row, entry = np.divmod(np.arange(rows * along), along)
-            edge = np.full_like(row, columns - 1 if turn else 0)
-            side = np.stack([np.full_like(row, a), np.full_like(row, turn), edge, row, entry + across], 1)
-            found += [bottom, side]
-    return np.concatenate(found).astype(np.int32)
+        number[row, column] = order[key]
+    return tuple(kinds.values()), number
+
+
+def _walks(directions: Azimuths, corner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All tracks of the lattice, in an order that spreads azimuths over threads, and where they end."""
+    found, last = [], []
+    rows, columns = corner.shape[2] - 1, corner.shape[3] - 1
+    for a in range(len(directions.angle)):
+        line = np.concatenate([np.arange(directions.across[a]), -1 - np.arange(directions.along[a])])
+        for turn in (0, 1):
+            lines = corner[a, turn]
+            below, top = line >= 0, line < lines[-1, -1]
+            place = np.where(below, np.searchsorted(lines[0, 1:], line, "right"), 0)
+            row = np.where(below, 0, np.sum(lines[1:, 0][:, None] > line, axis=0))
+            end = np.where(top, np.searchsorted(lines[-1, 1:], line, "right"), columns - 1)
+            high = np.where(top, rows - 1, np.sum(lines[1:, -1][:, None] > line, axis=0))
+            place, end = ((columns - 1 - at if turn else at) for at in (place, end))
+            found.append(np.stack([np.full_like(line, a), np.full_like(line, turn), place, row, line], 1))
+            last.append(np.stack([high, end], 1))
+    return np.concatenate(found).astype(np.int32), np.concatenate(last).astype(np.int32)
 
 
 def _links(
     directions: Azimuths, found: Lattice, walk: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where tracks go on at the boundary, at their end and at their start."""
-    rows, columns = found.shape
     track, way = np.zeros((len(walk), 2), np.int32), np.zeros((len(walk), 2), np.int8)
     albedo = np.zeros((len(walk), 2))
     offset = 0
     for across, along in zip(directions.across, directions.along, strict=True):
-        wide, high = columns * int(across), rows * int(along)
+        wide, high = int(across), int(along)
         for turn in (0, 1):
             mine, other = offset + turn * (wide + high), offset + (1 - turn) * (wide + high)
             part = slice(mine, mine + wide + high)
@@ -222,7 +224,7 @@ def track_ends(wide: int, high: int) -> np.ndarray:
     """Return where each track ends: a position at the top, or `wide` + one at the far side.
 
     Positions at bottom and top are counted from the side at which a turn enters, those of sides from the
-    bottom. With the entry of the next cell counted alike, this is also how tracks go from cell to cell.
+    bottom.
 
     Args:
         wide: tracks through the bottom.

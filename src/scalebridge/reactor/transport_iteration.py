@@ -120,6 +120,7 @@ def _state(sweeper: Sweeper, flux: np.ndarray) -> np.ndarray:
 def _mixed(sweeper: Sweeper, state: np.ndarray, flux: np.ndarray) -> np.ndarray:
     """Go on from a mixed state; return its fluxes, with the old one where a mixed one is not positive."""
     sweeper.keep(state[flux.size :])
+    np.maximum(sweeper.entering, 0.0, out=sweeper.entering)
     mixed = state[: flux.size].reshape(flux.shape)
     return np.where(mixed > 0, mixed, flux)
 

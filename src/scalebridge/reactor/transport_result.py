@@ -184,12 +184,13 @@ def pin_tally(
     given = np.zeros_like(integral)
     if fixed is not None:
         given = sums.region_sums(fixed * found.region_volume[:, None])
-    width, height = found.pitch
+    volume = found.cell_volume
+    wide, high = (np.broadcast_to(one, shape) for one in (found.widths, np.array(found.heights)[:, None]))
     return PinTally(
         multiplication=multiplication,
-        volume=np.full(shape, width * height),
-        face_length=np.broadcast_to([height, height, width, width], (*shape, 4)),
-        flux=shaped(integral) / (width * height),
+        volume=volume,
+        face_length=np.stack([high, high, wide, wide], axis=2),
+        flux=shaped(integral) / volume[..., None],
         scatter=shaped(sums.of_pins(rates[:, :, None] * sums.scatter[of]) / integral[:, :, None]),
         chi=shaped(born / np.where(births > 0, births, 1.0)),
         current=_faces(swept.vertical, swept.horizontal, -1.0) * scale,

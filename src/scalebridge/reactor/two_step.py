@@ -15,7 +15,7 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
-from scalebridge.reactor.core_constants import merge_constants
+from scalebridge.reactor.core_constants import CoreConstants, merge_constants
 from scalebridge.reactor.core_inputs import read_boundary
 from scalebridge.reactor.core_mesh import SIDES
 from scalebridge.reactor.core_methods import solve_volumes
@@ -25,6 +25,7 @@ from scalebridge.reactor.equivalence_study import EquivalenceMethod, Equivalence
 from scalebridge.reactor.equivalent_constants import Passage, equivalent_constants, study_of
 from scalebridge.reactor.pin_regions import PinDiffusion, tally_mesh
 from scalebridge.reactor.pin_tally import PinTally
+from scalebridge.reactor.window_scales import matched_scales
 
 Surroundings = Literal["itself", "corners"]
 Solve = Callable[[list[list[str]], dict[str, Any]], PinTally]
@@ -206,6 +207,8 @@ def _pasted(
     first = np.concatenate([[0], np.cumsum(sizes)])
     groups = reference.flux.shape[-1]
     label = np.zeros(reference.volume.shape, dtype=int)
+    windows = {window: number for number, window in enumerate(dict.fromkeys(parts.values()))}
+    owner = np.zeros_like(label)
     factors, outer = np.ones((2, *label.shape, 4, groups))
     for (i, j, down, right), window in parts.items():
         study = studies[window.question]
@@ -214,19 +217,50 @@ def _pasted(
         inside = np.ix_((i - window.rows[0]) * height + rows, (j - window.columns[0]) * width + columns)
         label[there] = first[order[window.question]] + study.regions[inside]
         outer[there] = study.gamma[inside]
+        owner[there] = windows[window]
         if study.factors is not None:
             factors[there] = study.factors[inside]
     mesh = tally_mesh(reference)
     conditions = read_boundary(dict(boundary), 2, groups)
     gamma = np.array([conditions[SIDES[side]][1] for side in mesh.side]).reshape(-1, groups)
     own = outer.reshape(mesh.cells, 4, groups)[mesh.rim, mesh.side]
-    gamma = np.where(np.isfinite(own) & (gamma > 0), own, gamma)
-    constants = merge_constants([study.constants for study in studies.values()])
-    used, regions = np.unique(label, return_inverse=True)
+    scale = _scales(windows, studies, owner, (height, width)).reshape(mesh.cells, groups)
+    gamma = np.where(np.isfinite(own) & (gamma > 0), own * scale[mesh.rim], gamma)
+    constants = merge_constants([study.constants for study in studies.values()]).of(label.ravel())
     factor = face_factors(mesh, factors.reshape(mesh.cells, 4, groups), groups)
-    problem = CoreProblem(mesh, regions.ravel(), constants.of(used), gamma, factor)
+    problem = CoreProblem(mesh, np.arange(mesh.cells), _scaled(constants, scale), gamma, factor)
     jumped = any(study.factors is not None for study in studies.values())
     return problem, factors if jumped else None
+
+
+def _scales(
+    windows: Mapping[Window, int],
+    studies: Mapping[tuple[Any, ...], EquivalenceStudy],
+    owner: np.ndarray,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Return by what superhomogenization factors of each pin's window are multiplied, (ny, nx, G)."""
+    found = []
+    for window in windows:
+        study = studies[window.question]
+        if study.superhomogenization is None:
+            return np.ones((*owner.shape, study.constants.groups))
+        there = np.full((*owner.shape, study.constants.groups), np.nan)
+        rows, columns = (
+            slice(*(n * at for at in ends))
+            for n, ends in zip(size, (window.rows, window.columns), strict=True)
+        )
+        there[rows, columns] = study.superhomogenization[study.regions]
+        found.append(there)
+    return matched_scales(owner, found)[owner]
+
+
+def _scaled(constants: CoreConstants, scale: np.ndarray) -> CoreConstants:
+    """Return constants multiplied as by superhomogenization factors, (R, G)."""
+    named = ("diffusion", "absorption", "nu_fission", "fission", "total")
+    values: dict[str, Any] = {name: getattr(constants, name) for name in named}
+    known = {name: value * scale for name, value in values.items() if value is not None}
+    return replace(constants, **known, scatter=constants.scatter * scale[:, :, None])
 
 
 def _half(count: int, second: int) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 
 from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.io.stored import need, reading
+from scalebridge.registration.dense_field import DenseField
 from scalebridge.registration.frame import Frame
-from scalebridge.registration.registration_result import Registration
 from scalebridge.registration.spatial_map import SpatialMap, lifted, nearest_affine, spread_over
 
 _PURPOSE = "composing with ITK's transforms"
@@ -48,6 +48,35 @@ class ItkLink:
 
 
 @dataclass(frozen=True)
+class Inverse:
+    """A map from moving points back to fixed ones; NaN where no fixed point goes.
+
+    Args:
+        forward: the map.
+        frame: grid of the moving image.
+    """
+
+    forward: SpatialMap | DenseField
+    frame: Frame
+
+    @property
+    def axes(self) -> int:
+        """Number of axes."""
+        return self.forward.axes
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Map points, (n, axes), mm."""
+        return self.forward.inverse(points)
+
+    def inverse(self, points: np.ndarray) -> np.ndarray:
+        """Points of the moving image that correspond to points of the fixed one."""
+        return self.forward(points)
+
+
+Link = SpatialMap | ItkLink | DenseField | Inverse
+
+
+@dataclass(frozen=True)
 class Chain:
     """Maps applied in order, always from the first one's fixed points onwards.
 
@@ -56,7 +85,7 @@ class Chain:
         frame: of the fixed image.
     """
 
-    links: tuple[SpatialMap | ItkLink, ...]
+    links: tuple[Link, ...]
     frame: Frame
 
     @property
@@ -67,7 +96,12 @@ class Chain:
     @property
     def matrix(self) -> np.ndarray:
         """Derivative of the nearest affine map over the fixed image, (axes, axes of the fixed image)."""
-        return nearest_affine(self, spread_over(self.frame, 8))[0]
+        return nearest_affine(self, self._known(spread_over(self.frame, 8)))[0]
+
+    def _known(self, points: np.ndarray) -> np.ndarray:
+        """Those points that have an image; all of them if these are too few for an affine map."""
+        known = np.all(np.isfinite(self(points)), axis=1)
+        return points[known] if known.sum() > points.shape[1] else points
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Map points, (n, axes of the fixed image), mm."""
@@ -98,8 +132,8 @@ def compose(first: Any, *others: Any, frame: Frame | None = None) -> SpatialMap 
     `map_points` of its own call and `write_map` (.tfm, .h5, .nii.gz) take as well.
 
     Args:
-        first: a `Registration`, a `SpatialMap`, a matrix (axes, axes + 1) in mm, one of SimpleITK's
-            transforms, or a file of one.
+        first: a `Registration`, a `SpatialMap`, a chain, an inverse, a matrix (axes, axes + 1) in mm, one of
+            SimpleITK's transforms, or a file of one.
         others: likewise; each takes the points that the one before gives.
         frame: grid of the fixed image, where the first one has none.
 
@@ -118,9 +152,8 @@ def compose(first: Any, *others: Any, frame: Frame | None = None) -> SpatialMap 
         raise InputError(
             "frame", got="no grid", wanted="the fixed image's grid", cure="pass frame=image.frame"
         )
-    links: list[SpatialMap | ItkLink] = []
-    for given in (first, *others):
-        link = _link(given, grid)
+    links: list[Link] = []
+    for link in (link for given in (first, *others) for link in _links(given, grid)):
         last = links[-1] if links else None
         if last is not None and last.axes != link.axes:
             raise InputError(
@@ -136,10 +169,14 @@ def compose(first: Any, *others: Any, frame: Frame | None = None) -> SpatialMap 
     return only if len(links) == 1 and isinstance(only, SpatialMap) else Chain(tuple(links), grid)
 
 
-def _link(given: Any, frame: Frame) -> SpatialMap | ItkLink:
-    if isinstance(given, Registration):
+def _links(given: Any, frame: Frame) -> tuple[Link, ...]:
+    return given.links if isinstance(given, Chain) else (_link(given, frame),)
+
+
+def _link(given: Any, frame: Frame) -> Link:
+    if isinstance(getattr(given, "map", None), SpatialMap):  # of a registration, whose file imports this one
         return given.map
-    if isinstance(given, SpatialMap):
+    if isinstance(given, SpatialMap | DenseField | Inverse):
         return given
     if isinstance(given, str | os.PathLike):
         return _from_file(Path(given), frame)
@@ -159,7 +196,7 @@ def _link(given: Any, frame: Frame) -> SpatialMap | ItkLink:
     )  # fmt: skip
 
 
-def _from_file(file: Path, frame: Frame) -> SpatialMap | ItkLink:
+def _from_file(file: Path, frame: Frame) -> Link:
     sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
     if not file.is_file():
         raise FileFormatError(
@@ -167,8 +204,7 @@ def _from_file(file: Path, frame: Frame) -> SpatialMap | ItkLink:
         )
     with reading(file, "transform"):
         if file.name.endswith((".nii", ".nii.gz")):
-            field = sitk.ReadImage(str(file), sitk.sitkVectorFloat64)
-            return ItkLink(sitk.DisplacementFieldTransform(field))
+            return DenseField.read(file)
         return _from_itk(sitk.ReadTransform(str(file)), frame)
 
 

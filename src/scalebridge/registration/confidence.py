@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scalebridge.registration.climb import Fitted, Level
 from scalebridge.registration.curvature import Curvature, squared_slopes
 from scalebridge.registration.difference import DescriptorPairing
-from scalebridge.registration.levels import Fitted
 from scalebridge.registration.matching import Pairing
 from scalebridge.registration.spatial_map import SpatialMap
 
@@ -34,7 +34,7 @@ class Confidence:
     """Standard errors of a map.
 
     Args:
-        curvature: of the cost, Fisher's part already scaled; None for a linear map.
+        curvature: of the cost, Fisher's part already scaled; of a linear map, by a displacement of zero.
         factor: Cholesky's factor of it.
         samples: how many samples count.
         known: how many coefficients the data decide.
@@ -55,8 +55,9 @@ class Confidence:
 
     def at(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         """Root mean square error of mapped points, mm, (n,)."""
-        if self.curvature is None or self.factor is None or found.grid is None:
+        if self.curvature is None or self.factor is None:
             return np.full(len(points), np.nan)
+        found = on_grid_of(self.curvature, found)
         pieces = [self._covariance(found, points[k : k + _AT_ONCE]) for k in range(0, len(points), _AT_ONCE)]
         covariance = np.concatenate(pieces) if pieces else np.zeros((0, 2, 2))
         moved = np.einsum("ij,njk,ik->n", found.matrix[:2, :2], covariance, found.matrix[:2, :2])
@@ -65,7 +66,7 @@ class Confidence:
     def _covariance(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         grid, curvature, factor = found.grid, self.curvature, self.factor
         if grid is None or curvature is None or factor is None:
-            raise ValueError("a linear map has no covariance here")
+            raise ValueError("a map without control points has no covariance here")
         s = found.along(points)
         first, second = (grid.basis(k, s[:, k]).toarray() for k in range(2))
         weights = (first[:, :, None] * second[:, None, :]).reshape(len(points), -1).T
@@ -75,29 +76,39 @@ class Confidence:
         return np.einsum("inc,ind->ncd", right, solved) / self.samples
 
 
-def measure_confidence(fitted: Fitted, stiffness: float) -> Confidence:
+def on_grid_of(curvature: Curvature, found: SpatialMap) -> SpatialMap:
+    """A linear map with a displacement of zero on the curvature's control points; others as they are."""
+    if found.grid is not None:
+        return found
+    grid = curvature.grid
+    return replace(found, grid=grid, coefficients=np.zeros((*grid.count, found.axes)))
+
+
+def measure_confidence(fitted: Fitted) -> Confidence:
     """Measure what counts as a sample and as a slope at the answer."""
-    found, curvature = fitted.map, fitted.curvature
-    if curvature is None or found.coefficients is None:
-        return Confidence(None, None, fitted.points, 0.0, 1.0)
-    share = shared_slope(fitted.judged, found)
-    scaled = replace(curvature, information=curvature.information * share)
+    level, stiffness = fitted.level, fitted.stiffness
+    if level.curvature is None:
+        return Confidence(None, None, level.points, 0.0, 1.0)
+    found = on_grid_of(level.curvature, level.map)
+    assert found.coefficients is not None  # noqa: S101
+    share = shared_slope(level.judged, found)
+    scaled = replace(level.curvature, information=level.curvature.information * share)
     factor = scaled.factor(stiffness)
     known = scaled.known(factor)
     bent = float(np.sum(scaled.bending.apply(found.coefficients) * found.coefficients))
-    samples = min(fitted.points, known / max(2.0 * stiffness * bent, 1e-300))
+    samples = min(level.points, known / max(2.0 * stiffness * bent, 1e-300))
     stopped = fitted.spread > 0  # levels that were left out say what finer ones would move
-    local = 0.0 if stopped else local_steps(fitted.sharp, found, shared_slope(fitted.sharp, found))
+    local = 0.0 if stopped else local_steps(level.sharp, found, shared_slope(level.sharp, found))
     confidence = Confidence(scaled, factor, samples, known, share, local=local, spread=fitted.spread)
-    some = some_tissue(fitted)
+    some = some_tissue(level)
     typical = float(np.median(confidence.at(found, some))) if len(some) else float("nan")
     return replace(confidence, typical=typical)
 
 
-def some_tissue(fitted: Fitted) -> np.ndarray:
-    """Some two hundred points of the tissue that the last level compared, (n, 2), mm."""
-    weights = fitted.pairing.fixed.weights.ravel()[fitted.pairing.kept]
-    chosen = fitted.pairing.points[weights > 0.5]
+def some_tissue(level: Level) -> np.ndarray:
+    """Some two hundred points of the tissue that the level compared, (n, 2), mm."""
+    weights = level.pairing.fixed.weights.ravel()[level.pairing.kept]
+    chosen = level.pairing.points[weights > 0.5]
     return chosen[:: max(1, len(chosen) // 200)]
 
 

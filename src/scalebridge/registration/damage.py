@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from scalebridge.registration.difference import DescriptorPairing
 from scalebridge.registration.matching import Pairing
 from scalebridge.registration.pyramid import Layer, carried
 from scalebridge.registration.spatial_map import SpatialMap
@@ -15,18 +16,19 @@ _MOST = 0.35  # share of samples; beyond that the map is wrong, not the tissue
 
 
 def without_damage(
-    pairing: Pairing, found: SpatialMap, fixed: list[Layer], size: float
+    pairing: Pairing | DescriptorPairing, found: SpatialMap, fixed: list[Layer], size: float
 ) -> tuple[list[Layer], float]:
     """Lower the weights of fixed samples that, with their neighbours, do not fit where they are mapped.
 
-    Each sample's own information log p(f, v) / p(f) p(v) is averaged over its surroundings; where the average
-    is negative the pair of values is rarer than by chance.
+    Each sample's own part of the similarity that is maximised, log p(f, v) / p(f) p(v) or that of its
+    descriptors' difference, is averaged over its surroundings; where the average is negative what meets there
+    is rarer than by chance.
 
     Returns:
         the layers with new weights, and the share left out.
     """
     frame = pairing.fixed.frame
-    own, weights = pairing.similarity.own_information(pairing.places(found(pairing.points)))
+    own, weights = pairing.evidence(found(pairing.points))
     width = [_RADIUS * size / h for h in frame.spacing]
     dense = np.zeros((2, int(np.prod(frame.shape))))
     dense[0, pairing.kept], dense[1, pairing.kept] = own * weights, weights

@@ -17,7 +17,8 @@ import numpy as np
 from scalebridge.core.errors import FileFormatError, InputError
 from scalebridge.core.files import atomic_path, write_text
 from scalebridge.io.stored import need, reading
-from scalebridge.registration.composition import Chain, linear_part
+from scalebridge.registration.composition import Chain, Inverse, linear_part
+from scalebridge.registration.dense_field import DenseField
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.registration_result import map_as_dict
 from scalebridge.registration.section_pose import upright
@@ -54,12 +55,17 @@ def write_map(found: SpatialMap | Chain, path: str | os.PathLike[str]) -> list[P
     if kind in (".tfm", ".h5"):
         return [_write_transform(sitk, itk_transform(found, sitk), file)]
     if kind == ".mat":
-        warp = file.with_name(re.sub(r"(0GenericAffine)?\.mat$", "1Warp.nii.gz", file.name))
+        warp = _warp_beside(file)
         straight = SpatialMap(
             np.eye(found.axes), np.zeros(found.axes), found.frame, found.grid, found.coefficients
         )
         return [_write_transform(sitk, _affine(found, sitk), file), _write_field(sitk, straight, warp)]
     return [_write_field(sitk, found, file)]
+
+
+def _warp_beside(file: Path) -> Path:
+    """ANTs' warp of an affine file: X0GenericAffine.mat has X1Warp.nii.gz."""
+    return file.with_name(re.sub(r"(0GenericAffine)?\.mat$", "1Warp.nii.gz", file.name))
 
 
 def _write_chain(found: Chain, file: Path) -> Path:
@@ -70,7 +76,15 @@ def _write_chain(found: Chain, file: Path) -> Path:
     sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
     if file.name.endswith(".nii.gz"):
         return _write_field(sitk, found, file)
-    parts = [itk_transform(p, sitk) if isinstance(p, SpatialMap) else p.transform for p in found.links]
+    if any(isinstance(part, Inverse) for part in found.links):
+        raise InputError(
+            "map", got=f"an inverse as {file.name}", wanted=".nii.gz", cure="write a dense field"
+        )
+    parts = [
+        itk_transform(p, sitk) if isinstance(p, SpatialMap) else p.transform
+        for p in found.links
+        if not isinstance(p, Inverse)
+    ]
     whole = sitk.CompositeTransform(parts[::-1])  # the last one is applied first
     whole.FlattenTransform()
     return _write_transform(sitk, whole, file)
@@ -146,7 +160,7 @@ def _write_field(sitk: Any, found: SpatialMap | Chain, file: Path) -> Path:
     if frame.size > found.frame.size:
         beside = mapped + upright(found.matrix[:, :2])[:, 2] * frame.spacing[2]
         mapped = np.stack([mapped, beside], axis=2)
-    field = mapped - frame.grid().reshape(*frame.shape, -1)
+    field = np.nan_to_num(mapped - frame.grid().reshape(*frame.shape, -1))  # where nothing is, nothing moves
     order = (*range(frame.size - 1, -1, -1), frame.size)
     image = sitk.GetImageFromArray(np.ascontiguousarray(np.transpose(field, order)), isVector=True)
     image.SetOrigin(frame.origin)
@@ -221,11 +235,14 @@ def _elastix_value(value: Any) -> str:
     return " ".join(f"{v:.17g}" if isinstance(v, float) else str(v) for v in np.atleast_1d(value).tolist())
 
 
-def read_map(path: str | os.PathLike[str], frame: Frame) -> SpatialMap:
-    """Read a map that `write_map` or ITK wrote: an affine one, or an affine after a cubic B-spline.
+def read_map(path: str | os.PathLike[str], frame: Frame) -> SpatialMap | Chain:
+    """Read a map that `write_map`, ITK, ANTs or elastix wrote.
+
+    An affine one, or an affine after a cubic B-spline, comes back as it was; a dense field, and ANTs' affine
+    with the warp beside it (X0GenericAffine.mat, X1Warp.nii.gz), come back as a chain.
 
     Args:
-        path: .tfm, .h5, .mat, .txt (elastix) or .json.
+        path: .tfm, .h5, .mat, .nii.gz, .nii, .txt (elastix) or .json.
         frame: grid of the fixed image, a plane; .json has its own.
 
     Raises:
@@ -241,8 +258,14 @@ def read_map(path: str | os.PathLike[str], frame: Frame) -> SpatialMap:
             return _from_json(json.loads(file.read_text(encoding="utf-8")))
         if file.suffix == ".txt":
             return _read_elastix(file, frame)
+        if file.name.endswith((".nii", ".nii.gz")):
+            return Chain((DenseField.read(file),), frame)
         sitk = need("SimpleITK", extra="itk", purpose=_PURPOSE)
-        return _from_itk(sitk.ReadTransform(str(file)), frame, sitk)
+        found = _from_itk(sitk.ReadTransform(str(file)), frame, sitk)
+        warp = _warp_beside(file)
+        if file.suffix != ".mat" or not warp.is_file():
+            return found
+        return Chain((DenseField.read(warp), found), frame)
 
 
 def _from_json(told: dict[str, Any]) -> SpatialMap:

@@ -11,7 +11,7 @@ l the log-likelihood of a sample: of its pair of values, or of the difference of
 (M. Stone 1974, cross-validation; blocks because neighbours depend on each other, D. Roberts et al. 2017.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from scalebridge.registration.difference import DescriptorPairing
 from scalebridge.registration.matching import HeldOut, Pairing
 from scalebridge.registration.spatial_map import SpatialMap
 
-_SURE = 1.64  # standard errors: 95 % from one side
+Mapping = Callable[[np.ndarray], np.ndarray]
+
+SURE = 1.64  # standard errors: 95 % from one side
 _FEWEST = 8  # white squares below which nothing can be said
 
 
@@ -48,7 +50,7 @@ def black_squares(found: SpatialMap, points: np.ndarray, width: float) -> tuple[
 
 
 def held_out_gain(
-    white: Pairing | DescriptorPairing, squares: np.ndarray, before: SpatialMap, after: SpatialMap
+    white: Pairing | DescriptorPairing, squares: np.ndarray, before: Mapping, after: Mapping
 ) -> HeldOut:
     """Compare two maps on samples that neither was fitted to at this level.
 
@@ -66,7 +68,7 @@ def held_out_gain(
     if len(sums) < _FEWEST:
         return HeldOut(0.0, 0.0)
     spread = np.sqrt(len(sums) * np.var(sums, ddof=1))
-    return HeldOut(float(sums.sum()), float(_SURE * spread))
+    return HeldOut(float(sums.sum()), float(SURE * spread))
 
 
 def deepest(held: Sequence[HeldOut | None]) -> int:

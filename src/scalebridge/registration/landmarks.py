@@ -10,6 +10,7 @@ import numpy as np
 from scalebridge.core.errors import FileFormatError
 from scalebridge.core.files import write_text
 from scalebridge.io.stored import reading
+from scalebridge.registration.frame import Frame
 
 
 def write_bigwarp(path: str | os.PathLike[str], moving: np.ndarray, fixed: np.ndarray) -> Path:
@@ -61,13 +62,50 @@ def write_geojson(path: str | os.PathLike[str], pixels: np.ndarray, names: list[
 
 
 def read_geojson(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read the points of a QuPath file, in pixels, (n, 2); other shapes are refused."""
-    file = Path(path)
+    """Read the points of a QuPath file, pixels from the image's corner, (n, 2); other shapes are refused."""
+    return _points_and_names(Path(path))[0]
+
+
+def read_geojson_pairs(
+    fixed: str | os.PathLike[str], moving: str | os.PathLike[str], frames: tuple[Frame, Frame]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read pairs from two QuPath files, one an image: (fixed, moving), (n, 2) each, mm.
+
+    Points with names that both files have once belong together; without names they do in order.
+
+    Args:
+        fixed: points of the fixed image, in its full-resolution pixels from its corner.
+        moving: of the moving one.
+        frames: the grids of the two images at full resolution.
+
+    Raises:
+        FileFormatError: not such a file, shapes that are no points, or files whose points do not pair.
+    """
+    (one, names), (other, others) = (_points_and_names(Path(path)) for path in (fixed, moving))
+    if any(names) or any(others):
+        both = [name for name in names if name and names.count(name) == 1 and others.count(name) == 1]
+        one, other = (
+            np.array([points[own.index(name)] for name in both]).reshape(-1, 2)
+            for points, own in ((one, names), (other, others))
+        )
+    if not len(one) or len(one) != len(other):
+        raise FileFormatError(
+            "landmarks",
+            got=f"{len(names)} points and {len(others)}, of which {min(len(one), len(other))} pair",
+            wanted="points with the same names in both files, or as many without names",
+            cure="name the points in QuPath alike in both images",
+        )
+    return frames[0].points(one - 0.5), frames[1].points(other - 0.5)
+
+
+def _points_and_names(file: Path) -> tuple[np.ndarray, list[str]]:
     with reading(file, "GeoJSON"):
         told = json.loads(file.read_text(encoding="utf-8"))
-    features = told["features"] if isinstance(told, dict) else told
-    shapes = [feature["geometry"] for feature in features]
-    wrong = [shape["type"] for shape in shapes if shape["type"] != "Point"]
+        features = told["features"] if isinstance(told, dict) else told
+        shapes = [feature["geometry"] for feature in features]
+        wrong = [shape["type"] for shape in shapes if shape["type"] != "Point"]
+        names = [str((feature.get("properties") or {}).get("name") or "") for feature in features]
     if wrong:
         raise FileFormatError("path", got=f"a {wrong[0]}", wanted="points", cure="export the points alone")
-    return np.array([shape["coordinates"][:2] for shape in shapes], dtype=float)
+    with reading(file, "GeoJSON"):
+        return np.array([shape["coordinates"][:2] for shape in shapes], dtype=float).reshape(-1, 2), names

@@ -2,21 +2,20 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
 
+from scalebridge.registration.climb import Fitted, Level, Plan, Rule, climb
 from scalebridge.registration.curvature import Curvature, measure_curvature
 from scalebridge.registration.damage import without_damage
 from scalebridge.registration.descent import descend
 from scalebridge.registration.difference import DescriptorPairing
 from scalebridge.registration.frame import Frame
-from scalebridge.registration.held_out import black_squares, deepest, held_out_gain
 from scalebridge.registration.matching import Pairing, SplineCost, Step, fit_affine
 from scalebridge.registration.pyramid import Layer, blurred, nearest_layer
 from scalebridge.registration.spatial_map import SpatialMap
-from scalebridge.registration.spline import SplineGrid, subdivide
 
 _MOST_POINTS = 220_000  # of tissue that the finest level compares
 _STEPS = 40
@@ -26,49 +25,6 @@ _BLUR = (
     0.5,
     0.6,
 )  # samples, of fixed and moving at the last level: noise by sample has most of its slope there
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One spline level to be done: spacing of samples and of control points, mm."""
-
-    spacing: float
-    step: float
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What the levels found.
-
-    Args:
-        map: the map.
-        linear: the map before its displacement.
-        steps: what each level did.
-        curvature: of the last level; None for a linear map.
-        factor: Cholesky's factor of it.
-        points: number of samples' worth of weight at the last level.
-        pairing: of the last level.
-        judged: the same, or with descriptors, where their difference was what counted.
-        sharp: as `pairing`, without the last level's blur.
-        moving: pyramid of the moving image, as the last level saw it.
-        damaged: share of the fixed samples that were left out as damage.
-        before: the map of the level before the last, to compare with.
-        spread: where levels were left out, what these and half of the tissue would move, mm.
-    """
-
-    map: SpatialMap
-    linear: SpatialMap
-    steps: tuple[Step, ...]
-    curvature: Curvature | None
-    factor: np.ndarray | None
-    points: float
-    pairing: Pairing
-    judged: Pairing | DescriptorPairing
-    sharp: Pairing
-    moving: list[Layer]
-    damaged: float
-    before: SpatialMap
-    spread: float = 0.0
 
 
 def plan_levels(fixed: list[Layer], size: float, finest: float | None, step: float | None) -> list[Plan]:
@@ -100,12 +56,11 @@ def fit_levels(
     size: float,
     plans: list[Plan],
     *,
-    stiffness: float,
+    rule: Rule,
     bins: int = 32,
     even: bool = True,
     detect: bool = True,
     similarity: str = "information",
-    stop: bool = True,
     say: Callable[[Step], None] = lambda _: None,
 ) -> Fitted:
     """Refine a linear map: affine on a finer layer, then every spline level.
@@ -116,115 +71,35 @@ def fit_levels(
         start: an affine map.
         size: square root of the area of tissue, mm.
         plans: the spline levels.
-        stiffness: of the mean bending energy, mm^2.
+        rule: how levels are judged, and how stiff they are.
         bins: of the histogram.
         even: whether slow changes of the moving image's brightness are taken out on the way.
         detect: whether samples that fit nothing are left out from the second spline level on.
         similarity: what the spline levels maximise: "information" or a key of `DESCRIPTORS`.
-        stop: whether levels that gain nothing where they were not fitted are left out.
         say: told of every level.
     """
     clock = time.thread_time()
     pairing = pair_at(fixed, moving, start, size / 70.0, bins)
     found, step = fit_affine(pairing, start)
-    steps = [replace(step, seconds=time.thread_time() - clock)]
-    say(steps[-1])
-    linear = found
-    reached = [Level(found, found, None, None, float(len(pairing.points)), pairing, pairing, pairing, moving)]
-    for plan in plans:
-        clock, last = time.thread_time(), reached[-1]
-        begun, half = refined(last.map), refined(last.half)
-        if last.map.grid is None:
-            begun = half = flat_map(last.map, plan.step)
-        elif detect:
-            fixed, damaged = without_damage(last.pairing, begun, fixed, size)
-            last = replace(last, damaged=damaged)
+    step = replace(step, seconds=time.thread_time() - clock)
+    say(step)
+    first = Level(found, found, None, float(len(pairing.points)), pairing, pairing, pairing, fixed, moving)
+
+    def prepare(last: Level, begun: SpatialMap, plan: Plan) -> Level:
+        level, final = last, plan is plans[-1]
+        if detect and last.map.grid is not None:
+            kept, damaged = without_damage(last.judged, begun, last.fixed, size)
+            level = replace(level, fixed=kept, damaged=damaged)
         if even:
-            last = replace(last, moving=evened(last.pairing, begun, last.moving, 0.2 * size))
-        final = plan is plans[-1]
-        bins = round(_FINER_BINS * bins) if final else bins
-        pairing = pair_at(fixed, last.moving, begun, plan.spacing, bins, _BLUR if final else (0.0, 0.0))
+            level = replace(level, moving=evened(last.pairing, begun, last.moving, 0.2 * size))
+        fine = round(_FINER_BINS * bins) if final else bins
+        given = (level.fixed, level.moving, begun, plan.spacing, fine)
+        pairing = pair_at(*given, _BLUR) if final else pair_at(*given)
         judged = pairing if similarity == "information" else _described(pairing, begun, similarity)
-        sharp = pair_at(fixed, last.moving, begun, plan.spacing, bins) if final else pairing
-        next_level, step = _reach(
-            replace(last, pairing=pairing, judged=judged, sharp=sharp), begun, stiffness
-        )
-        if stop:
-            next_level, step = _try_half(next_level, step, half, plans[-1].step, stiffness)
-        reached.append(next_level)
-        steps.append(replace(step, seconds=time.thread_time() - clock))
-        say(steps[-1])
-    kept = len(plans) if not stop else deepest([step.held_out for step in steps[1:]])
-    steps = [replace(step, accepted=k <= kept) for k, step in enumerate(steps)]
-    chosen = _still(reached[1], linear, stiffness) if plans and kept == 0 else reached[kept]
-    spread = _spread(chosen, reached[-1]) if kept < len(plans) else 0.0
-    return Fitted(
-        chosen.map, linear, tuple(steps), chosen.curvature, chosen.factor, chosen.points, chosen.pairing,
-        chosen.judged, chosen.sharp, chosen.moving, chosen.damaged, reached[max(kept - 1, 0)].map, spread,
-    )  # fmt: skip
+        sharp = pair_at(*given) if final else pairing
+        return replace(level, pairing=pairing, judged=judged, sharp=sharp)
 
-
-@dataclass(frozen=True)
-class Level:
-    """Where a level ended: the map, the one fitted to half of the tissue, and what both compared."""
-
-    map: SpatialMap
-    half: SpatialMap
-    curvature: Curvature | None
-    factor: np.ndarray | None
-    points: float
-    pairing: Pairing
-    judged: Pairing | DescriptorPairing
-    sharp: Pairing
-    moving: list[Layer]
-    damaged: float = 0.0
-
-
-def flat_map(found: SpatialMap, step: float) -> SpatialMap:
-    """The same map with control points that do not move anything yet."""
-    grid = covering(found, step)
-    return replace(found, grid=grid, coefficients=np.zeros((*grid.count, found.axes)))
-
-
-def _reach(level: Level, begun: SpatialMap, stiffness: float) -> tuple[Level, Step]:
-    found, step, curvature, factor, points = fit_spline(level.judged, begun, stiffness)
-    return replace(level, map=found, half=found, curvature=curvature, factor=factor, points=points), step
-
-
-def _try_half(
-    level: Level, step: Step, half: SpatialMap, square: float, stiffness: float
-) -> tuple[Level, Step]:
-    """Fit the level to the black squares from what the black ones said before, and judge it on the white."""
-    black, number = black_squares(half, level.judged.points, square)
-    found, told, *_ = fit_spline(level.judged.only(black), half, stiffness, rounds=1)
-    held = held_out_gain(level.judged.only(~black), number[~black], half, found)
-    evaluations = step.evaluations + told.evaluations
-    return replace(level, half=found), replace(step, held_out=held, evaluations=evaluations)
-
-
-def _still(level: Level, linear: SpatialMap, stiffness: float) -> Level:
-    """The first level with a displacement of zero: no level gained more than chance."""
-    found = replace(level.map, matrix=linear.matrix, shift=linear.shift)
-    found = replace(found, coefficients=np.zeros_like(found.coefficients))
-    cost = SplineCost(level.judged, found, stiffness)
-    cost(np.zeros_like(found.coefficients))
-    curvature = measure_curvature(cost)
-    assert cost.matched is not None  # noqa: S101
-    return replace(
-        level, map=found, curvature=curvature, factor=curvature.factor(stiffness), points=cost.matched.weight
-    )
-
-
-def _spread(chosen: Level, last: Level) -> float:
-    """Root mean square distance of the map from that of half of the tissue, and from that of left-out levels.
-
-    These are what the map does not follow, and what it does by chance. By medians, which are 0.83 of the root
-    mean square of round errors: edges that one half does not see at all shall not count.
-    """
-    points = chosen.pairing.points[:: max(1, len(chosen.pairing.points) // 2000)]
-    others = (chosen.half, last.map)
-    apart = [np.linalg.norm(other(points) - chosen.map(points), axis=1) for other in others]
-    return float(np.linalg.norm([np.median(part) / 0.833 for part in apart]))
+    return climb(first, step, plans, prepare=prepare, fit=fit_spline, rule=rule, say=say)
 
 
 def pair_at(
@@ -246,26 +121,13 @@ def _described(pairing: Pairing, found: SpatialMap, kind: str) -> DescriptorPair
     return DescriptorPairing(pairing.fixed, pairing.moving, found, kind)
 
 
-def covering(found: SpatialMap, step: float) -> SplineGrid:
-    """The grid of control points over the fixed image."""
-    lengths = tuple(float(v) for v in found.frame.extent[:2])
-    return SplineGrid.covering(lengths, step, tuple(-h / 2 for h in found.frame.spacing[:2]))
-
-
-def refined(found: SpatialMap) -> SpatialMap:
-    """The same map with twice as many control points, by exact subdivision."""
-    if found.grid is None or found.coefficients is None:
-        return found
-    return replace(found, grid=found.grid.refined(), coefficients=subdivide(found.coefficients))
-
-
 def fit_spline(
     pairing: Pairing | DescriptorPairing, start: SpatialMap, stiffness: float, rounds: int = 2
-) -> tuple[SpatialMap, Step, Curvature, np.ndarray, float]:
+) -> tuple[SpatialMap, Step, Curvature, float]:
     """Minimise the cost of a level, twice with the metric of where it stands.
 
     Returns:
-        the map, what was done, the curvature at the end with its factor, and the weight that took part.
+        the map, what was done, the curvature at the end, and the weight that took part.
     """
     cost = SplineCost(pairing, start, stiffness)
     if start.coefficients is None or start.grid is None:
@@ -301,7 +163,7 @@ def fit_spline(
         tuple(costs),
     )
     found = replace(start, coefficients=coefficients)
-    return found, step, curvature, curvature.factor(stiffness), matched.weight
+    return found, step, curvature, matched.weight
 
 
 def descend_in_rounds(

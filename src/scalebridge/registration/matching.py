@@ -86,7 +86,7 @@ class Step:
     """What a level did.
 
     Args:
-        kind: "affine" or "spline".
+        kind: "affine" or "spline"; "stiffer": the last level again.
         spacing: distance of the samples compared, mm.
         grid: distance of control points, mm; 0 for a linear map.
         unknowns: how many numbers were sought.

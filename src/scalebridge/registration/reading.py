@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scalebridge.registration.slide import Slide
 from scalebridge.registration.spatial_image import SpatialImage, pixel_lengths
 
 _WHOLE_SLIDES = (".svs", ".ndpi", ".scn", ".mrxs", ".vms", ".vmu", ".bif")
+_OPENSLIDE_ALONE = (".mrxs", ".vms", ".vmu")  # several files a slide, which tiffslide does not read
 _ITK = (".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
 _TIFF = (".tif", ".tiff", ".btf")
 _SMALL = 4_000_000  # numbers of a level that is read whole
@@ -250,11 +252,13 @@ def _zarr_place(
 
 
 def _open_whole_slide(file: Path, pixel: Any, argument: str) -> Slide:
-    """Whole-slide formats through tiffslide, or OpenSlide where it is installed and tiffslide fails."""
-    library = need("tiffslide", extra="registration", purpose=f"reading a {file.suffix} slide")
-    with reading(file, f"{file.suffix} slide"), library.TiffSlide(file) as slide:
-        shapes = tuple(tuple(int(n) for n in size) for size in slide.level_dimensions)
-        sizes = [slide.properties.get(f"tiffslide.mpp-{axis}") for axis in "xy"]
+    """Whole-slide formats through tiffslide, or OpenSlide where tiffslide does not read the file."""
+    kind = f"{file.suffix} slide"
+    with reading(file, kind):
+        opener, prefix = _whole_slide_opener(file, kind)
+        with opener(file) as slide:
+            shapes = tuple(tuple(int(n) for n in size) for size in slide.level_dimensions)
+            sizes = [slide.properties.get(f"{prefix}.mpp-{axis}") for axis in "xy"]
     if pixel is not None:
         lengths = pixel_lengths(pixel, 2, argument)
     elif None in sizes:
@@ -269,11 +273,27 @@ def _open_whole_slide(file: Path, pixel: Any, argument: str) -> Slide:
         (x0, x1), (y0, y1) = box
         ratio = np.array(shapes[0]) / np.array(shapes[level])
         corner = (round(x0 * ratio[0]), round(y0 * ratio[1]))
-        with reading(file, f"{file.suffix} slide"), library.TiffSlide(file) as slide:
-            part = slide.read_region(corner, level, (x1 - x0, y1 - y0), as_array=True)
-        return np.swapaxes(np.asarray(part)[..., :3], 0, 1)
+        with reading(file, kind), opener(file) as slide:
+            part = np.asarray(slide.read_region(corner, level, (x1 - x0, y1 - y0)))
+        if part.shape[-1] == 4:  # tiles that were not scanned are transparent
+            part = np.where(part[..., 3:] > 0, part[..., :3], np.uint8(255))
+        return np.swapaxes(part[..., :3], 0, 1)
 
     return Slide(file.name, Frame(shapes[0], (0.0, 0.0), lengths), shapes, 3, np.dtype(np.uint8), read)
+
+
+def _whole_slide_opener(file: Path, kind: str) -> tuple[Any, str]:
+    """The class that opens a slide, and how it begins the names of properties."""
+    if file.suffix.lower() not in _OPENSLIDE_ALONE:
+        tiffslide = need("tiffslide", extra="registration", purpose=f"reading a {kind}")
+        try:
+            with tiffslide.TiffSlide(file):
+                return tiffslide.TiffSlide, "tiffslide"
+        except Exception:
+            if find_spec("openslide") is None:
+                raise
+    openslide = need("openslide", extra="openslide", purpose=f"reading a {kind}")
+    return openslide.OpenSlide, "openslide"
 
 
 _OPENERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, Any, str], Slide]], ...] = (

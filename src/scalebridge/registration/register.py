@@ -10,8 +10,9 @@ import numpy as np
 
 from scalebridge.core.errors import ImageError, InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
-from scalebridge.registration.levels import Fitted, fit_levels, plan_levels
-from scalebridge.registration.matching import Step
+from scalebridge.registration.climb import Fitted, Rule
+from scalebridge.registration.levels import fit_levels, plan_levels
+from scalebridge.registration.matching import Pairing, Step
 from scalebridge.registration.pyramid import Layer, build_pyramid
 from scalebridge.registration.registration_checks import check_registration
 from scalebridge.registration.registration_inputs import (
@@ -33,6 +34,7 @@ from scalebridge.registration.tissue import around, find_tissue, grey_of, stretc
 _COARSEST = 36.0  # samples along an edge of tissue at the coarsest level, about
 _STIFFNESS = 0.085  # of the size of tissue: the length within which the displacement is nearly linear
 _STIFFER = {"information": 1.0, "gradients": 7.0, "mind": 33.0}  # channels say the same thing more than once
+_LEAST_OVERLAP = 0.05  # of a given start, below which there is nothing to begin with
 _MARGIN = 0.05  # of the size of tissue: surroundings that are compared too
 
 
@@ -51,7 +53,7 @@ def register(
     deform: bool = True,
     finest: Any = None,
     grid: Any = None,
-    stiffness: float = 1.0,
+    stiffness: float | None = None,
     bins: int = 32,
     similarity: Literal["information", "gradients", "mind"] = "information",
     even: bool = True,
@@ -84,8 +86,9 @@ def register(
         deform: whether a displacement is sought beyond the affine map.
         finest: distance of samples at the last level, "0.4 mm"; chosen by the number of samples unless given.
         grid: distance of control points at the last level, "10 mm". Unless given, a fourteenth of the tissue,
-            and levels that better held-out tissue by no more than chance are left out (between planes).
-        stiffness: factor on the stiffness that is chosen by the size of the tissue.
+            and levels that better held-out tissue by no more than chance are left out.
+        stiffness: factor on the stiffness that the size of the tissue suggests; unless given, 1, or 4 or 16
+            where held-out tissue asks for it.
         bins: of the histogram along each axis; a quarter more at the last level.
         similarity: what the displacement maximises: "information", mutual; "gradients" compares directions
             of slopes, "mind" how alike neighbours are: for stain to stain, and stains that change from place
@@ -101,7 +104,7 @@ def register(
     Raises:
         ImageError: an image or a mask that cannot be right; nothing long has run yet.
         FileFormatError: a file that cannot be read.
-        InputError: an option that cannot be right.
+        InputError: an option that cannot be right, or a start at which the images do not meet.
 
     Limits: the fixed image is a plane. The displacement is smooth: a tear
         that gapes is not closed by it. Symmetric tissue looks alike on its
@@ -143,12 +146,14 @@ def register(
     watch.lap("start")
     fitted = _fit(ready, begun.map, options, lambda step: say(_told(step)))
     watch.lap("levels")
-    confidence = measure_section_confidence(fitted, _stiffness(options, ready.size))
+    confidence = measure_section_confidence(fitted)
     watch.lap("uncertainty")
-    overlap = fitted.pairing(fitted.map(fitted.pairing.points), slope=False)
+    level = fitted.level
+    overlap = level.pairing(level.map(level.pairing.points), slope=False)
     found = Registration(
-        fitted.map, fitted.linear, pair[0].frame, pair[1].frame, fitted.steps, begun.attempts, begun.margin,
+        level.map, fitted.linear, pair[0].frame, pair[1].frame, fitted.steps, begun.attempts, begun.margin,
         overlap.overlap, overlap.value, confidence, _shown(fitted), (), (),
+        options.stiffness or fitted.factor, fitted.tried,
     )  # fmt: skip
     found = replace(found, landmarks=None if marks is None else _met(found, *marks))
     checks, notes = check_registration(found, fitted, searched=first is None)
@@ -253,6 +258,8 @@ def _prepare(pair: tuple[SpatialImage, SpatialImage], masks: tuple[np.ndarray, n
 
 def _begin(ready: _Ready, first: SpatialMap | None, options: Options) -> Start:
     flips = (False, True) if options.flip else (False,)
+    if first is not None:
+        _refuse_apart(ready, first)
     if ready.in_volume:
         found = search_pose(
             ready.fixed, ready.moving, ready.tissue, ready.size, planes=options.planes, angles=options.angles,
@@ -268,30 +275,45 @@ def _begin(ready: _Ready, first: SpatialMap | None, options: Options) -> Start:
     return replace(found, map=replace(found.map, frame=ready.fixed[0].frame))  # not the coarse layer's
 
 
+def _refuse_apart(ready: _Ready, first: SpatialMap) -> None:
+    pairing = Pairing(ready.fixed[-1], ready.moving[-1], bins=16)
+    overlap = pairing(first(pairing.points), slope=False).overlap
+    if overlap < _LEAST_OVERLAP:
+        raise InputError(
+            "start",
+            got=f"a map that puts {overlap:.1%} of the fixed tissue onto the moving image",
+            wanted=f"an overlap of {_LEAST_OVERLAP:.0%} or more",
+            cure="give it in mm, fixed point to moving point, or leave it out to search",
+        )
+
+
 def _fit(ready: _Ready, start: SpatialMap, options: Options, say: Callable[[Step], None]) -> Fitted:
-    plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid) if options.deform else []
-    chosen = partial(fit_levels, similarity=options.similarity, stop=options.grid is None)
-    fit = fit_section if ready.in_volume else chosen
-    return fit(
+    plans = plan_levels(ready.fixed, ready.size, options.finest, options.grid)
+    keep = None if options.grid is None else len(plans)
+    if not options.deform:  # the first level says what a linear map does not follow
+        plans, keep = plans[:1], 0
+    fit = fit_section if ready.in_volume else partial(fit_levels, similarity=options.similarity)
+    suggested = _STIFFER[options.similarity] * (_STIFFNESS * ready.size) ** 2
+    fitted = fit(
         ready.fixed,
         ready.moving,
         start,
         ready.size,
         plans,
-        stiffness=_stiffness(options, ready.size),
+        rule=Rule(suggested * (options.stiffness or 1.0), options.stiffness is None, keep),
         bins=options.bins,
         even=options.even,
         detect=options.damage == "detect",
-        say=say,
+        say=lambda step: say(step) if options.deform or not step.grid else None,
     )
-
-
-def _stiffness(options: Options, size: float) -> float:
-    return options.stiffness * _STIFFER[options.similarity] * (_STIFFNESS * size) ** 2
+    if options.deform:
+        return fitted
+    level = replace(fitted.level, map=fitted.level.map.linear)
+    return replace(fitted, level=level, steps=fitted.steps[:1])
 
 
 def _shown(fitted: Fitted) -> Shown:
-    fixed, moving = fitted.pairing.fixed, fitted.pairing.moving
+    fixed, moving = fitted.level.pairing.fixed, fitted.level.pairing.moving
     return Shown(fixed.values, moving.values, fixed.frame, moving.frame, fixed.weights, moving.weights)
 
 

@@ -25,7 +25,7 @@ class Options:
     angles: int
     flip: bool
     deform: bool
-    stiffness: float
+    stiffness: float | None
     bins: int
     even: bool
     damage: str
@@ -57,7 +57,12 @@ def check_options(
     rows = (
         ("angles", angles, _whole(angles, 1, 720), "a whole number from 1 to 720"),
         ("bins", bins, _whole(bins, 8, 128), "a whole number from 8 to 128"),
-        ("stiffness", stiffness, _positive(stiffness), "a positive number, 1 for what the size suggests"),
+        (
+            "stiffness",
+            stiffness,
+            stiffness is None or _positive(stiffness),
+            "a positive number, 1 for what the size suggests",
+        ),
         ("damage", damage, damage in ("detect", "given"), "'detect' or 'given'"),
         (
             "similarity",
@@ -77,7 +82,7 @@ def check_options(
         angles,
         flip,
         deform,
-        float(stiffness),
+        None if stiffness is None else float(stiffness),
         bins,
         even,
         damage,

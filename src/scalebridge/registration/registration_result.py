@@ -10,13 +10,17 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance
 from scalebridge.core.saved import Saved
 from scalebridge.core.upscaled import plain
+from scalebridge.registration.climb import Tried
+from scalebridge.registration.composition import Chain, Inverse
 from scalebridge.registration.confidence import Confidence
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.matching import Step
 from scalebridge.registration.section_confidence import SectionConfidence
 from scalebridge.registration.section_pose import Pose, pose_of
+from scalebridge.registration.spatial_image import SpatialImage
 from scalebridge.registration.spatial_map import SpatialMap
 from scalebridge.registration.start import Attempt
+from scalebridge.registration.warp import warp
 
 SCHEMA = "scalebridge/registration/1"
 
@@ -89,6 +93,8 @@ class Registration(Saved):
         shown: the images as the last level saw them.
         checks: what has to hold, measured.
         notes: what a reader has to know.
+        stiffness: factor on the stiffness that the size of the tissue suggests, as given or chosen.
+        tried: stiffnesses that were tried on half of the tissue.
         landmarks: how landmarks are met, where given.
         provenance: where it all came from.
     """
@@ -106,6 +112,8 @@ class Registration(Saved):
     shown: Shown
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
+    stiffness: float = 1.0
+    tried: tuple[Tried, ...] = ()
     landmarks: Landmarks | None = None
     provenance: Provenance = field(default_factory=lambda: Provenance({}, {}))
 
@@ -149,6 +157,30 @@ class Registration(Saved):
         the section.
         """
         return self.map.inverse(_points(points, self.moving_frame.size))
+
+    def map_image(self, image: Any, **options: Any) -> Any:
+        """Carry an image of the moving frame onto the fixed grid; options and answer are those of `warp`."""
+        return warp(self, image, **options)
+
+    def inverse(self) -> Any:
+        """The map from moving points to fixed ones, NaN where there is none, between planes.
+
+        `warp` carries the fixed image onto the moving grid by it, `compose` takes it, `write_map` writes it
+        as a dense field. That there and back returns is the check "round trip".
+
+        Raises:
+            InputError: of a section in a volume; see `inverse_points`.
+        """
+        if self.in_volume:
+            raise InputError(
+                "inverse", got="a section in a volume", wanted="two planes", cure="use inverse_points"
+            )
+        return Chain((Inverse(self.map, self.moving_frame),), self.moving_frame)
+
+    def jacobian_map(self) -> SpatialImage:
+        """`jacobian` on the samples that the last level compared, as an image."""
+        frame = self.shown.fixed_frame
+        return SpatialImage(self.map.jacobian(frame.grid()).reshape(frame.shape), frame, "ratio of areas")
 
     def jacobian(self, points: Any) -> np.ndarray:
         """Ratio of areas, moving over fixed, relative to the linear part's, (n,); 0 or less is a fold."""
@@ -290,6 +322,10 @@ def _as_dict(found: Registration) -> dict[str, Any]:
                 }
                 for a in found.attempts
             ],
+            "stiffness": {
+                "factor": found.stiffness,
+                "tried": [{"factor": t.factor, **vars(t.held_out)} for t in found.tried],
+            },
             "landmarks": None
             if marks is None
             else {"errors": marks.errors, "stated": marks.stated, "coverage": marks.coverage},

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scalebridge.registration.confidence import Confidence, measure_confidence, some_tissue
-from scalebridge.registration.levels import Fitted
+from scalebridge.registration.climb import Fitted
+from scalebridge.registration.confidence import Confidence, measure_confidence, on_grid_of, some_tissue
 from scalebridge.registration.matching import SplineCost
 from scalebridge.registration.section_levels import TERMS, Bow, bow_information, bow_stiffness, weighed_slopes
 from scalebridge.registration.spatial_map import SpatialMap, gathered
@@ -79,6 +79,8 @@ class SectionConfidence:
 
     def _moved(self, found: SpatialMap, points: np.ndarray) -> np.ndarray:
         """How mapped points move with the bow's numbers, (n, 3, 6)."""
+        if self.inside.curvature is not None:
+            found = on_grid_of(self.inside.curvature, found)
         terms = self.bow.at(found.along(points))
         slid = [
             replace(found, coefficients=_lifted(self.follow[..., j])).displacement(points)
@@ -93,25 +95,25 @@ def _lifted(plane: np.ndarray) -> np.ndarray:
     return np.concatenate([plane, np.zeros((*plane.shape[:2], 1))], axis=2)
 
 
-def measure_section_confidence(fitted: Fitted, stiffness: float) -> Confidence | SectionConfidence:
+def measure_section_confidence(fitted: Fitted) -> Confidence | SectionConfidence:
     """Measure what counts as a sample and as a slope at the answer, and of a section out of its plane."""
-    found = fitted.map
-    if found.axes == 2 or found.coefficients is None or fitted.curvature is None:
-        return measure_confidence(fitted, stiffness)
-    inside = measure_confidence(fitted, stiffness)
+    level, stiffness, inside = fitted.level, fitted.stiffness, measure_confidence(fitted)
     curvature, factor = inside.curvature, inside.factor
-    if curvature is None or factor is None:
-        raise ValueError("a spline has a curvature")
-    cost, bow = SplineCost(fitted.pairing, found, stiffness), Bow.over(found)
+    if level.map.axes == 2 or curvature is None or factor is None:
+        return inside
+    found = on_grid_of(curvature, level.map)
+    assert found.coefficients is not None  # noqa: S101
+    cost, bow = SplineCost(level.pairing, found, stiffness), Bow.over(found)
     cost(found.coefficients)
-    inside = replace(inside, local=local_excess(cost, inside.share))
+    if fitted.spread == 0:
+        inside = replace(inside, local=local_excess(cost, inside.share))
     mixed = inside.share * mixed_information(cost, bow)
     solved = curvature.solve(factor, mixed)
     own = inside.share * bow_information(cost, bow) + bow_stiffness(cost, bow, stiffness)
     spread = np.linalg.inv(own - mixed.T @ solved) / inside.samples
     follow = -solved.reshape(*found.coefficients.shape[:2], 2, TERMS)
     confidence = SectionConfidence(inside, bow, spread, follow)
-    some = some_tissue(fitted)
+    some = some_tissue(level)
     if not len(some):
         return confidence
     return replace(

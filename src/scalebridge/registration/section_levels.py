@@ -11,17 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scalebridge.registration.climb import Fitted, Level, Plan, Rule, climb
 from scalebridge.registration.curvature import Curvature, measure_curvature
 from scalebridge.registration.damage import without_damage
-from scalebridge.registration.levels import (
-    Fitted,
-    Plan,
-    covering,
-    descend_in_rounds,
-    pair_at,
-    refined,
-    slow_change,
-)
+from scalebridge.registration.difference import DescriptorPairing
+from scalebridge.registration.levels import descend_in_rounds, pair_at, slow_change
 from scalebridge.registration.matching import Pairing, SplineCost, Step
 from scalebridge.registration.pyramid import Layer, carried
 from scalebridge.registration.section_search import fit_pose
@@ -84,7 +78,7 @@ def fit_section(
     size: float,
     plans: list[Plan],
     *,
-    stiffness: float,
+    rule: Rule,
     bins: int = 32,
     even: bool = True,
     detect: bool = True,
@@ -101,34 +95,25 @@ def fit_section(
         fixed = evened_section(pairing, found, fixed, 0.2 * size)
         pairing = pair_at(fixed, moving, start, size / 140.0, bins)
         found, step = fit_pose(pairing, found)
-    steps = [replace(step, seconds=time.thread_time() - clock)]
-    say(steps[-1])
-    linear, before, curvature, factor = found, found, None, None
-    points, damaged = float(len(pairing.points)), 0.0
-    for number, plan in enumerate(plans):
-        clock, before = time.thread_time(), found
-        if number == 0:
-            grid = covering(found, plan.step)
-            found = replace(found, grid=grid, coefficients=np.zeros((*grid.count, 3)))
-        else:
-            found = refined(found)
-            if detect:
-                fixed, damaged = without_damage(pairing, found, fixed, size)
-            if even:
-                fixed = evened_section(pairing, found, fixed, 0.2 * size)
-        pairing = pair_at(fixed, moving, found, plan.spacing, bins)
-        found, step, curvature, points = fit_bowed_spline(pairing, found, stiffness)
-        factor = curvature.factor(stiffness)
-        steps.append(replace(step, seconds=time.thread_time() - clock))
-        say(steps[-1])
-    return Fitted(
-        map=found, linear=linear, steps=tuple(steps), curvature=curvature, factor=factor, points=points,
-        pairing=pairing, judged=pairing, sharp=pairing, moving=moving, damaged=damaged, before=before,
-    )  # fmt: skip
+    step = replace(step, seconds=time.thread_time() - clock)
+    say(step)
+    first = Level(found, found, None, float(len(pairing.points)), pairing, pairing, pairing, fixed, moving)
+
+    def prepare(last: Level, begun: SpatialMap, plan: Plan) -> Level:
+        level = last
+        if detect and last.map.grid is not None:
+            kept, damaged = without_damage(last.pairing, begun, last.fixed, size)
+            level = replace(level, fixed=kept, damaged=damaged)
+        if even and last.map.grid is not None:
+            level = replace(level, fixed=evened_section(last.pairing, begun, level.fixed, 0.2 * size))
+        pairing = pair_at(level.fixed, moving, begun, plan.spacing, bins)
+        return replace(level, pairing=pairing, judged=pairing, sharp=pairing)
+
+    return climb(first, step, plans, prepare=prepare, fit=fit_bowed_spline, rule=rule, say=say)
 
 
 def fit_bowed_spline(
-    pairing: Pairing, start: SpatialMap, stiffness: float
+    pairing: Pairing | DescriptorPairing, start: SpatialMap, stiffness: float, rounds: int = 2
 ) -> tuple[SpatialMap, Step, Curvature, float]:
     """Minimise the cost of a level over the in-plane spline and the bow, with two metrics in turn.
 
@@ -152,7 +137,7 @@ def fit_bowed_spline(
     before = pairing(cost.mapped(start.coefficients), slope=False).value
     x, count, costs = descend_in_rounds(
         flat, np.concatenate([start.coefficients[..., :2].ravel(), bent]),
-        lambda: metric_of(cost, bow, stiffness), longest=0.4 * start.grid.step[0],
+        lambda: metric_of(cost, bow, stiffness), longest=0.4 * start.grid.step[0], rounds=rounds,
     )  # fmt: skip
     flat(x)
     matched = cost.matched

@@ -11,6 +11,8 @@ from scalebridge.registration.spatial_map import SpatialMap
 
 _LEAST_OVERLAP = 0.5  # of the fixed weight, below which a start costs
 _KEPT = 6  # starts that go on to an affine map
+_SURE = 0.03  # nats: margin above which no other scales are tried
+_OTHER_SCALES = (0.7, 1.4)
 _APART = np.deg2rad(12.0)
 
 
@@ -59,7 +61,7 @@ def search_start(
     *,
     angles: int = 24,
     flips: tuple[bool, ...] = (False, True),
-    scales: tuple[float, ...] = (1.0,),
+    scales: tuple[float, ...] | None = None,
 ) -> Start:
     """Search similarity maps, keep the best, and refine these as affine maps.
 
@@ -69,27 +71,36 @@ def search_start(
         tissue: where the two show tissue: centroids put one on the other, areas give the scale.
         angles: number of starting angles of the full turn.
         flips: faces to try.
-        scales: factors on the scale that the areas give.
+        scales: factors on the scale that the areas give. Unless given, 1; then 0.7 and 1.4 as well where the
+            best start is little better than another: where half of the tissue is missing areas mislead.
     """
     pairing = Pairing(fixed, moving, bins=16, normalised=True)
     middles, sizes = zip(
         *(_moments(layer, m) for layer, m in zip((fixed, moving), tissue, strict=True)), strict=True
     )
-    starts = [
-        (turn, flip, scale)
-        for flip in flips
-        for scale in scales
-        for turn in np.arange(angles) * (2 * np.pi / angles)
-    ]
-    found = [
-        _climb(pairing, middles, turn, flip, scale * sizes[1] / sizes[0]) for turn, flip, scale in starts
-    ]
-    found.sort(key=lambda attempt: -attempt.similarity)
+
+    def climbed(factors: tuple[float, ...]) -> list[Attempt]:
+        return [
+            _climb(pairing, middles, turn, flip, scale * sizes[1] / sizes[0])
+            for flip in flips
+            for scale in factors
+            for turn in np.arange(angles) * (2 * np.pi / angles)
+        ]
+
+    fine, found = Pairing(fixed, moving, bins=16), climbed(scales or (1.0,))
+    start = _best(fine, found)
+    if scales is not None or start.margin >= _SURE:
+        return start
+    return _best(fine, found + climbed(_OTHER_SCALES))
+
+
+def _best(fine: Pairing, found: list[Attempt]) -> Start:
+    """Refine the best different ones as affine maps, and say how much better the best is than another."""
+    found = sorted(found, key=lambda attempt: -attempt.similarity)
     kept: list[Attempt] = []
     for attempt in found:
         if len(kept) < _KEPT and not any(_alike(attempt, other) for other in kept):
             kept.append(attempt)
-    fine = Pairing(fixed, moving, bins=16)
     refined = sorted(
         (fit_affine(fine, attempt.map, 40) for attempt in kept), key=lambda pair: -_worth(fine, *pair)
     )

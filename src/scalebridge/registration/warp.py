@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import tifffile
@@ -17,7 +17,6 @@ from scalebridge.registration.composition import Chain
 from scalebridge.registration.frame import Frame
 from scalebridge.registration.reading import in_memory, open_slide
 from scalebridge.registration.registration_inputs import read_given
-from scalebridge.registration.registration_result import Registration
 from scalebridge.registration.slide import Slide
 from scalebridge.registration.spatial_image import SpatialImage, pixel_lengths
 from scalebridge.registration.spatial_map import SpatialMap
@@ -30,6 +29,7 @@ from scalebridge.registration.warp_kernels import (
 )
 
 _TILE = 1024
+_NOWHERE = -1e6  # samples: of points that have no counterpart
 _KERNELS = {
     ("linear", 2): sample_linear,
     ("nearest", 2): sample_nearest,
@@ -38,8 +38,15 @@ _KERNELS = {
 }
 
 
+class Registered(Protocol):
+    """What has a map: a registration, whose file imports this one."""
+
+    @property
+    def map(self) -> SpatialMap: ...
+
+
 def warp(
-    found: Registration | SpatialMap | Chain,
+    found: Registered | SpatialMap | Chain,
     moving: Any,
     *,
     moving_pixel: Any = None,
@@ -87,7 +94,7 @@ def warp(
         raise InputError(
             "interpolation", got=repr(interpolation), wanted="'linear' or 'nearest'", cure="leave it out"
         )
-    spatial = found.map if isinstance(found, Registration) else found
+    spatial = found if isinstance(found, SpatialMap | Chain) else found.map
     slide = _slide(moving, moving_pixel)
     if slide.frame.size != spatial.axes:
         kinds = {2: "a plane", 3: "a volume"}
@@ -150,6 +157,7 @@ class _Job:
         frame = Frame(shape, tuple(map(float, origin)), self.frame.spacing, self.frame.directions)
         stored = self.slide.frame_of(self.level)
         places = stored.indices(self.spatial.on_grid(frame).reshape(-1, stored.size))
+        places = np.where(np.isfinite(places), places, _NOWHERE)
         low = np.maximum(np.floor(places.min(axis=0)).astype(int) - 1, 0)
         high = np.minimum(np.ceil(places.max(axis=0)).astype(int) + 2, stored.shape)
         kernel, kept = _KERNELS[self.interpolation, stored.size], np.float32

@@ -80,6 +80,24 @@ def as_result(study: EquivalenceStudy) -> Upscaled:
     )
 
 
+def draw_errors(study: EquivalenceStudy) -> Picture:
+    """Draw the error of the power of every node."""
+    name = f"error of power by {study.method}, per cent"
+    return draw_map(100 * study.power_errors, _edges(study), name, signed=True, unit="pins")
+
+
+def coarse_table(studies: tuple[EquivalenceStudy, ...]) -> Table:
+    """Rates, leakage, powers and k of coarse cores beside each other, k last."""
+    rows = []
+    for study in studies:
+        errors = study.power_errors[np.isfinite(study.power_errors)]
+        largest = (study.rate_error.max(), np.abs(study.leakage_error).max())
+        told = (*largest, np.sqrt((errors**2).mean()), np.abs(errors).max())
+        rows.append(Row((study.method, *map(_percent, told), typeset_number(study.k_error, 3))))
+    head = ("constants by", "rates, rms", "leakage", "powers, rms", "powers, largest", "k, pcm")
+    return Table("Coarse against fine, the worst group", head, rows)
+
+
 def audit_table(study: EquivalenceStudy) -> Table:
     """Rates and leakage by group, then powers, and k last."""
     errors = study.power_errors[np.isfinite(study.power_errors)]
@@ -139,11 +157,10 @@ def _history(study: EquivalenceStudy, key: str) -> list[Picture]:
 
 
 def _blocks(study: EquivalenceStudy, key: str, shown: Upscaled) -> list[Block]:
-    errors = draw_map(
-        100 * study.power_errors, _edges(study), "error of power, per cent", signed=True, unit="pins"
-    )
     return [
-        Block(f"{key}-errors", "Where the errors are", "Power of nodes, coarse less fine.", [errors]),
+        Block(
+            f"{key}-errors", "Where the errors are", "Power of nodes, coarse less fine.", [draw_errors(study)]
+        ),
         Block(
             f"{key}-factors",
             "Factors",

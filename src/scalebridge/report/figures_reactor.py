@@ -59,16 +59,17 @@ def draw_lattice(found: Lattice) -> Picture:
 def _shapes(found: Lattice, colours: dict[str, str]) -> PatchCollection:
     """Cells and their rings; circles between two of one material are of the mesh, and not drawn."""
     patches, faces = [], []
-    for row, names in enumerate(found.rows):
-        for column, name in enumerate(names):
-            x, y = column * found.pitch[0], found.size[1] - (row + 1) * found.pitch[1]
-            cell = found.cells[name]
-            patches.append(Rectangle((x, y), *found.pitch))
-            faces.append(colours[cell.materials[-1]])
-            centre = (x + 0.5 * found.pitch[0], y + 0.5 * found.pitch[1])
-            for inside, _, radius in interface_names(cell)[::-1]:
-                patches.append(Circle(centre, radius))
-                faces.append(colours[inside])
+    left = np.cumsum(found.widths) - found.widths
+    bottom = found.size[1] - np.cumsum(found.heights)
+    for row, column in np.ndindex(found.shape):
+        name, width, height = found.sized(row, column)
+        x, y = float(left[column]), float(bottom[row])
+        cell = found.cells[name]
+        patches.append(Rectangle((x, y), width, height))
+        faces.append(colours[cell.materials[-1]])
+        for inside, _, radius in interface_names(cell)[::-1]:
+            patches.append(Circle((x + 0.5 * width, y + 0.5 * height), radius))
+            faces.append(colours[inside])
     return PatchCollection(patches, facecolors=faces, edgecolors="none")
 
 
@@ -127,16 +128,25 @@ def region_pixels(found: Lattice, pixels: int = 420) -> np.ndarray:
         found: the lattice.
         pixels: about so many along the longer side.
     """
-    count = max(2, pixels // max(found.shape))
-    x, y = ((np.arange(count) + 0.5) / count - 0.5) * found.pitch[0], ((np.arange(count) + 0.5) / count - 0.5)
-    across, up = np.meshgrid(x, -y * found.pitch[1])
-    inside = {name: found.cells[name].regions_at(across, up, *found.pitch) for name in found.areas}
+    pixel = max(found.size) / pixels
+    across, down = (_pixels_of(lengths, pixel) for lengths in (found.widths, found.heights))
     return np.block(
         [
-            [found.first_region[row, column] + inside[name] for column, name in enumerate(names)]
-            for row, names in enumerate(found.rows)
+            [_cell_pixels(found, (row, column), x, -y) for column, x in enumerate(across)]
+            for row, y in enumerate(down)
         ]
     )
+
+
+def _pixels_of(lengths: tuple[float, ...], pixel: float) -> list[np.ndarray]:
+    """Places of the pixels of every row or column from its middle; at least one each."""
+    counts = [max(1, round(length / pixel)) for length in lengths]
+    return [((np.arange(n) + 0.5) / n - 0.5) * length for n, length in zip(counts, lengths, strict=True)]
+
+
+def _cell_pixels(found: Lattice, place: tuple[int, int], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    name, width, height = found.sized(*place)
+    return found.first_region[place] + found.cells[name].regions_at(*np.meshgrid(x, y), width, height)
 
 
 def draw_sweeps(study: LatticeStudy, key: str) -> Picture:
@@ -170,7 +180,7 @@ def draw_spectra(study: LatticeStudy, key: str) -> Picture:
         axes.plot(groups, share, "o-", color=colour, markersize=4, linewidth=1.4, label=constants.names[i])
     axes.set_xticks(groups)
     axes.set_ylim(bottom=0.0)
-    axes.legend(frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
     plain_ticks(axes, "y")
     label_axes(axes, "group, 1 the fastest", "part of the flux")
     return as_svg(figure, f"{key}-spectra", f"Spectra of {shown} regions in {len(groups)} groups.")

@@ -166,7 +166,7 @@ def draw_error_map(found: Registration) -> Picture | None:
     view = view_frame(found, _POINTS)
     inside = tissue_of(found, view)
     points = view.grid()[inside.ravel()]
-    if found.map.grid is None or not len(points):
+    if not np.isfinite(found.confidence.typical) or not len(points):
         return None
     error = np.full(inside.shape, np.nan)
     error[inside] = found.standard_error(points)

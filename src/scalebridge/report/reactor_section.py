@@ -9,6 +9,7 @@ from scalebridge.reactor.homogenize_lattice import homogenize_lattice
 from scalebridge.reactor.homogenized_lattice import HomogenizedLattice
 from scalebridge.reactor.lattice_study import LatticeStudy
 from scalebridge.reactor.transport_result import TransportSolution
+from scalebridge.report.equivalence_section import coarse_table, draw_errors
 from scalebridge.report.figures_reactor import (
     draw_fluxes_of_groups,
     draw_lattice,
@@ -22,6 +23,7 @@ from scalebridge.report.typeset import typeset_number
 from scalebridge.report.wording import verdict_sentence
 
 _MOST = 40  # rows of a table
+_ASKED = {"Wanted error of the tensor": "Wanted change of a flux", "K tolerance": "Wanted change of k"}
 
 
 def make_reactor_section(study: LatticeStudy, number: int) -> Section:
@@ -53,7 +55,7 @@ def make_reactor_section(study: LatticeStudy, number: int) -> Section:
         cover=[geometry if power is None else power],
         inset=[] if power is None else [geometry],
         legend=[],
-        asked=asked_items(told),
+        asked=[(_ASKED.get(name, name), value) for name, value in asked_items(told)],
         phases=material_table(study),
         blocks=[block for block in _blocks(study, told, key) if block.pictures or block.table],
         notes=study.notes,
@@ -195,6 +197,11 @@ def _blocks(study: LatticeStudy, told: Upscaled, key: str) -> list[Block]:
         Block(
             f"{key}-audit", "Audit", "What the constants keep: rates first, for k alone deceives.", [],
             audit_table(study), more=tuple(t for t in (check_table(told),) if t),
+        ),
+        Block(
+            f"{key}-coarse", "Coarse against fine", "Errors of the power of pins in coarse cores of them, "
+            "by what makes their constants equivalent.", [draw_errors(c) for c in study.coarse],
+            coarse_table(study.coarse) if study.coarse else None,
         ),
         Block(f"{key}-flux", "Flux by group", "Flux of each region over the mean of the lattice.",
               draw_fluxes_of_groups(study)),
