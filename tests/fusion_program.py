@@ -1,8 +1,13 @@
-"""A fusion that kills itself (kill -9) after some tiles: `python fusion_program.py FOLDER TILES`."""
+"""A fusion that kills itself (kill -9) after some tiles: `python fusion_program.py FOLDER TILES`.
+
+With `python fusion_program.py FOLDER slowly ENGINE` it goes on, but waits half a second after each tile, so
+that it can be stopped from outside.
+"""
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +37,24 @@ def run(folder, **options):
 
 
 def main():
-    """Kill this process when so many tiles are kept."""
-    folder, most = Path(sys.argv[1]), int(sys.argv[2])
+    """Kill this process when so many tiles are kept, or wait after each."""
+    folder, how = Path(sys.argv[1]), sys.argv[2]
     kept, put = [], ArrayStore.put
 
     def counted(self, key, result):
         put(self, key, result)
         kept.append(key)
-        if len(kept) == most:
+        if how == "slowly":
+            time.sleep(0.5)
+        elif len(kept) == int(how):
             os.kill(os.getpid(), signal.SIGKILL)
 
     ArrayStore.put = counted
-    run(folder)
+    options = {}
+    if how == "slowly":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's would be deaf
+        options = {"engine": sys.argv[3], "workers": None if sys.argv[3] == "serial" else 2}
+    run(folder, **options)
 
 
 if __name__ == "__main__":

@@ -265,3 +265,11 @@ def test_dask_stops_with_its_parent(tmp_path):
     os.killpg(child.pid, signal.SIGINT)
     assert child.wait(30) == 130
     assert all_gone(workers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9])
+def test_workers_that_are_stopped_while_they_hand_back_large_results_are_not_waited_for(delay):
+    command = [sys.executable, str(HERE / "large_results.py"), str(delay)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    assert done.stdout == "stopped"

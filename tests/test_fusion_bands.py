@@ -240,6 +240,60 @@ def test_a_sharp_sum_of_bands_sharpens_each():
     assert np.mean(np.abs(found.mean - field) < 1.96 * found.std) > 0.9
 
 
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".nc", {}),
+        pytest.param(".zarr", {"classes": np.arange(64).reshape(8, 8) % 2}, marks=pytest.mark.slow),
+        pytest.param(".tif", {"covariates": {"z": np.arange(5.0)}, "lag": 1}, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # of rioxarray with affine
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+def test_bands_tile_by_tile_are_those_of_the_whole(tmp_path, suffix, options):
+    pytest.importorskip({".nc": "h5netcdf", ".zarr": "zarr", ".tif": "rioxarray"}[suffix])
+    sensors = banded_sensors()
+    well = sb.Sensor("well", np.ones((5, 1)), range(5), points=[[2.0, 3.0]], bands="nir", noise=0.3)
+    np.save(tmp_path / "survey.npy", sensors[2].values)
+    mapped = sb.Sensor(
+        "survey", np.load(tmp_path / "survey.npy", mmap_mode="r"), [0, 3], bands=("red", "nir")
+    )
+    model = gather([*sensors, well], MODEL, classes=options.get("classes")).parameters
+    given = sb.FusionModel(
+        space="independent",
+        parameters={p.name: p.median * (6.0 if "ratio" in p.name else 1.0) for p in model if p.factor},
+    )
+    whole = sb.fuse([*sensors, well], given, footprints=4, **options)
+    file = tmp_path / f"field{suffix}"
+    tiled = sb.fuse([*sensors[:2], mapped, well], given, footprints=4, output=file, tile=4, **options)
+    assert tiled.written.tiles == 4
+    held = tiled.to_dataset()
+    assert held["mean"].dims == ("time", "band", "y", "x")
+    np.testing.assert_allclose(held["mean"].values, whole.mean, atol=1e-12)
+    np.testing.assert_allclose(held["std"].sel(band="nir").values, whole.std[:, 1], atol=1e-12)
+    np.testing.assert_allclose(tiled.mean, whole.mean, atol=1e-12)
+    assert tiled.totals == pytest.approx(whole.totals, rel=1e-12)
+    assert tiled.estimate.log_likelihood == pytest.approx(whole.estimate.log_likelihood, rel=1e-12)
+    assert tiled.estimate.coefficients.keys() == whole.estimate.coefficients.keys()
+    assert "in 2 bands (red, nir)" in render_page([tiled])
+
+
+def test_a_band_that_the_sample_has_not_seen_is_refused(tmp_path):
+    pytest.importorskip("h5netcdf")
+    fine = np.ones((2, 2, 8, 8))
+    fine[:, 1, :4] = np.nan
+    with pytest.raises(sb.InputError, match="band 'nir'"):
+        sb.fuse(
+            [
+                sb.Sensor("survey", fine, [0, 3], bands=("red", "nir")),
+                sb.Sensor("daily", np.ones((2, 2, 2)), [0, 3], footprint=4, bands="red"),
+            ],
+            MODEL,
+            footprints=1,
+            output=tmp_path / "field.nc",
+        )
+
+
 @pytest.mark.slow
 def test_the_command_reads_bands(tmp_path):
     _, coarse, fine = wandering_bands()

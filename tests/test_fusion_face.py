@@ -167,6 +167,16 @@ def test_the_command(tmp_path):
     assert wrong.exit_code == 2
 
 
+@pytest.mark.parametrize("tiled", [False, True])
+def test_stations_off_the_grid_are_told(tiled, tmp_path):
+    pytest.importorskip("h5netcdf")
+    fine = sb.Sensor("fine", small_sensors(gaps=0.0)[1].values, [0, 1], noise=0.1)
+    well = sb.Sensor("well", np.ones((2, 2)), [0, 1], points=[[1.5, 2.5], [1.5, 99.0]], noise=0.1)
+    told = {"output": tmp_path / "field.nc", "tile": 4} if tiled else {}
+    found = sb.fuse([fine, well], MODEL, gate=None, **told)
+    assert "1 places of 'well' do not lie on the fine grid" in " ".join(found.notes)
+
+
 def test_noise_with_heavy_tails_lets_single_values_count_for_less():
     coarse, fine = small_sensors(gaps=0.0, dates=9, noise=0.1)
     values = fine.values.copy()

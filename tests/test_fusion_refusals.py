@@ -43,6 +43,20 @@ MISTAKES = {
         lambda: fuse([fine(), coarse(dates=["2020-10-01", "2020-10-02", "2020-10-03"])]),
         "one of both",
     ),
+    "values whose squares are none": (lambda: fine(data=1e150 * FINE), "values are squared"),
+    "values that differ by nothing": (
+        lambda: fuse(fine(data=1e-150 * np.arange(48.0).reshape(3, 4, 4), noise=None)),
+        "another unit",
+    ),
+    "noise whose square is none": (lambda: fine(noise=1e-200), "positive standard deviations"),
+    "a date that is none": (lambda: fine(dates=["2020-10-01", "NaT", "2020-10-03"]), "without a date"),
+    "dates as good as one": (lambda: fine(dates=[0.0, 1e-9, 1.0]), "each date once"),
+    "dates of two sensors as good as one": (
+        lambda: fuse([fine(), coarse(dates=[1e-8, 1.0, 2.0])]),
+        "days apart",
+    ),
+    "a name of nothing": (lambda: Sensor(" ", FINE, DAYS), "name the sensor"),
+    "a covariate named as a coefficient": (lambda: fuse(fine(), covariates={"mean": DAYS}), "rename it"),
     "complex data": (lambda: fine(data=FINE + 1j), "real ones"),
     "negative noise": (lambda: fine(noise=-0.1), "positive standard deviations"),
     "noise without a value": (lambda: fine(noise=np.full((4, 4), np.nan)), "positive standard deviations"),
@@ -96,8 +110,10 @@ MISTAKES = {
         "at least one",
     ),
     "bands by expectation": (lambda: fuse(fine(bands="nir"), learn="em"), "'gradient'"),
-    "bands in tiles": (lambda: fuse(fine(bands="nir"), output="field.nc"), "without bands"),
-    "expectation across": (lambda: fuse(fine(), FusionModel(space="across"), learn="em"), "with 'blocks'"),
+    "bands in tiles by expectation": (
+        lambda: fuse(fine(bands="nir"), learn="em", output="field.zarr"),
+        "'gradient'",
+    ),
 }  # fmt: skip
 
 

@@ -1,7 +1,10 @@
 """Fields written tile by tile: the answer of the whole, bounded in memory, whatever stops a run."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -133,10 +136,39 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(stored, engine):
 
 
 @pytest.mark.slow
-def test_processes_and_a_lag_give_the_same_bits(stored):
+@pytest.mark.parametrize("engine", ["serial", "local", "dask"])
+def test_a_run_that_ctrl_c_stopped_goes_on_to_the_same_bits(stored, engine):
     pytest.importorskip("h5netcdf")
+    if engine == "dask":
+        pytest.importorskip("distributed")
+    want = run(stored).to_dataset().load()
+    (stored / "field.nc").unlink()
+    program, tiles = Path(__file__).parent / "fusion_program.py", stored / ".field.nc.tiles"
+    command = [sys.executable, str(program), str(stored), "slowly", engine]
+    # a session of its own: Ctrl-C on a terminal reaches every process of the group, workers too
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
+        while len(list(tiles.glob("*.npz"))) < 2:
+            assert running.poll() is None, running.communicate()[1]
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGINT)
+        said = running.communicate(timeout=60)[1]
+    assert running.returncode != 0
+    assert "KeyboardInterrupt" in said
+    assert not (stored / "field.nc").exists()
+    kept = len(list(tiles.glob("*.npz")))
+    assert 2 <= kept < 4
+    assert run(stored, engine=engine).to_dataset().load().equals(want)
+    assert not tiles.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_processes_and_a_lag_give_the_same_bits(stored, engine):
+    pytest.importorskip("h5netcdf")
+    if engine == "dask":
+        pytest.importorskip("distributed")
     want = run(stored, lag=1).to_dataset().load()
-    found = run(stored, lag=1, engine="local", workers=2, hold_out=[3]).to_dataset().load()
+    found = run(stored, lag=1, engine=engine, workers=2, hold_out=[3]).to_dataset().load()
     assert found.equals(want)
 
 

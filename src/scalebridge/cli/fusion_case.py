@@ -27,7 +27,15 @@ class SensorTable(Table):
     crs: str | None = None
     footprint: int | list[int] | None = Field(default=None, description="fine pixels of a value, nested")
     blur: float | None = Field(default=None, description="standard deviation of a blur, fine pixels")
-    noise: float | str | None = Field(default=None, description="standard deviation, or an array of the file")
+    points: list[list[float]] | str | None = Field(
+        default=None, description="of stations: y and x of each, or an array of the file"
+    )
+    noise: float | str | dict[str, float] | None = Field(
+        default=None, description="standard deviation, an array of the file, or a table by quality"
+    )
+    quality: str | None = Field(
+        default=None, description="array of the file: a quality band; what noise does not name is not used"
+    )
     relative_noise: bool = False
     tails: float | None = Field(default=None, description="degrees of freedom of Student's noise")
     mask: str | None = Field(default=None, description="array of the file, true where a value is to be used")
@@ -38,6 +46,13 @@ class SensorTable(Table):
         default=None,
         description="what is seen of several bands: a name, names along the second axis, or weights",
     )
+
+
+class ArrayTable(Table):
+    """An array of a file."""
+
+    file: str = Field(description=".npz, .nc or .zarr, relative to the case file")
+    variable: str = Field(description="its name there")
 
 
 class FusionModelTable(Table):
@@ -92,5 +107,9 @@ class FusionCase(Table):
     title: str | None = None
     sensors: dict[str, SensorTable] = Field(description="[sensors.NAME] tables")
     model: FusionModelTable = Field(default_factory=FusionModelTable)
+    classes: ArrayTable | None = Field(default=None, description="land cover, a label a pixel of the field")
+    covariates: dict[str, ArrayTable] = Field(
+        default_factory=dict, description="[covariates.NAME] tables: a number a date, a pixel, or both"
+    )
     solve: FusionSolveTable = Field(default_factory=FusionSolveTable)
     output: FusionOutputTable = Field(default_factory=FusionOutputTable)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from scalebridge.cli.answering import conclude_study
-from scalebridge.cli.fusion_case import FusionCase, SensorTable
+from scalebridge.cli.fusion_case import ArrayTable, FusionCase, SensorTable
 from scalebridge.cli.places import check_place
 from scalebridge.cli.printing import check_rows
 from scalebridge.cli.requests import digest_of_files, outputs_of
@@ -42,7 +42,9 @@ def answer_fusion_case(
         typer.Exit: with the exit code, unless every check passed.
     """
     outputs = outputs_of(case.output, folder, case.title)
+    more = [*([case.classes] if case.classes else []), *case.covariates.values()]
     files = tuple(file for table in case.sensors.values() for file in _files(table, folder))
+    files = (*files, *(folder / table.file for table in more))
     outputs.check((*files, *inputs))
     field = None if case.output.field is None else folder / case.output.folder / case.output.field
     if field is not None:
@@ -51,6 +53,9 @@ def answer_fusion_case(
         check_place("field", field / ".zgroup" if stored else field, (*files, *inputs))
     told = _told(case, folder, field, resume)
     told["progress"] = progress
+
+    told["classes"] = None if case.classes is None else _array(case.classes, folder, "classes")
+    told["covariates"] = {n: _array(t, folder, f"covariates.{n}") for n, t in case.covariates.items()}
 
     def ask() -> Fused:
         found = fuse([_sensor(name, table, folder) for name, table in case.sensors.items()], **told)
@@ -95,16 +100,16 @@ def _files(table: SensorTable, folder: Path) -> list[Path]:
 
 def _sensor(name: str, table: SensorTable, folder: Path) -> Sensor:
     files = _files(table, folder)
-    read = {"file", "variable", "dates", "y", "x", "noise", "footprint", "mask"}
+    read = {"file", "variable", "dates", "y", "x", "noise", "footprint", "mask", "quality"}
     told = table.model_dump(exclude=read)
     footprint: Any = tuple(table.footprint) if isinstance(table.footprint, list) else table.footprint
-    told |= {"footprint": footprint, "noise": table.noise}
+    told |= {"footprint": footprint, "noise": _by_quality(name, table.noise)}
     if files[0].suffix in (".tif", ".tiff"):
         return Sensor(name, **(told | _tiffs(name, table, files)))
     arrays = open_arrays(files[0])
 
     def named(key: str) -> Any:
-        return _named(arrays, key, files[0], name)
+        return _named(arrays, key, files[0], f"sensor '{name}'")
 
     if table.variable is None:
         cure = f"write variable = '{next(iter(arrays))}'"
@@ -115,16 +120,32 @@ def _sensor(name: str, table: SensorTable, folder: Path) -> Sensor:
     if isinstance(arrays, dict):
         told["dates"] = named(table.dates) if isinstance(table.dates, str) else table.dates
         told |= {axis: named(key) for axis in "yx" if (key := getattr(table, axis))}
-    told |= {key: named(text) for key in ("noise", "mask") if isinstance(text := getattr(table, key), str)}
+    keys = ("noise", "mask", "quality", "points")
+    told |= {key: named(text) for key in keys if isinstance(text := getattr(table, key), str)}
     return Sensor(name, **told)
 
 
+def _by_quality(sensor: str, noise: Any) -> Any:
+    """Noise as it is, or by qualities that are whole numbers, which keys of a table cannot be."""
+    if not isinstance(noise, dict):
+        return noise
+    try:
+        return {int(key): std for key, std in noise.items()}
+    except ValueError as error:
+        got, wanted = ", ".join(noise), "whole numbers, values of the quality band"
+        raise InputError(f"sensor '{sensor}', noise", got=got, wanted=wanted, cure="correct it") from error
+
+
+def _array(table: ArrayTable, folder: Path, what: str) -> Any:
+    file = folder / table.file
+    return np.asarray(_named(open_arrays(file), table.variable, file, what))
+
+
 def _tiffs(name: str, table: SensorTable, files: list[Path]) -> dict[str, Any]:
-    if isinstance(table.noise, str) or table.mask is not None:
+    named = [key for key in ("noise", "mask", "quality", "points") if isinstance(getattr(table, key), str)]
+    if named:
         cure = "give a number, or put the arrays into a .nc file"
-        raise InputError(
-            f"sensor '{name}'", got="noise or mask by name", wanted="none of GeoTIFFs", cure=cure
-        )
+        raise InputError(f"sensor '{name}'", got=f"{named[0]} by name", wanted="none of GeoTIFFs", cure=cure)
     tiffs = GeoTiffs(files)
     dates = table.dates if isinstance(table.dates, list) else tiffs.dates
     found: dict[str, Any] = {"data": tiffs, "dates": dates}
@@ -135,10 +156,10 @@ def _tiffs(name: str, table: SensorTable, files: list[Path]) -> dict[str, Any]:
     )
 
 
-def _named(arrays: Any, key: str, file: Path, sensor: str) -> Any:
+def _named(arrays: Any, key: str, file: Path, what: str) -> Any:
     known = [str(name) for name in arrays]
     if key not in known:
-        where = f"sensor '{sensor}', {file.name}"
+        where = f"{what}, {file.name}"
         raise InputError(where, got=repr(key), wanted="the name of an array", cure=nearest(key, known))
     return arrays[key]
 

@@ -183,6 +183,9 @@ def _local(workers: int) -> Iterator[Crew]:
 
     def stop() -> None:
         held.close()  # the workers see the end of the pipe and leave, whatever they are doing
+        # A worker that leaves in the middle of a large result would be waited for, because this process has
+        # the other end of that pipe open too.
+        pool._result_queue._writer.close()  # pyright: ignore[reportAttributeAccessIssue]
         pool.shutdown(cancel_futures=True)
 
     try:

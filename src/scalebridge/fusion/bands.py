@@ -6,7 +6,7 @@ band in D and the correlation R of the bands: what is seen of one band says some
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -88,75 +88,118 @@ def ratio_priors(part: str, names: Sequence[str]) -> dict[str, tuple[float, floa
     return {ratio_name(part, a, b): RATIO_PRIOR for a, b in pairs}
 
 
-def split_bands(sensors: Sequence[Sensor]) -> list[tuple[Sensor, str]]:
-    """Return sensors with one value a pixel each, and the name of the sensor that each is of.
+class Seen(NamedTuple):
+    """One band of a sensor, or a sensor of one.
 
-    A sensor that sees several bands becomes one for each, named "NAME BAND", with its own noise, bias and
-    offset.
+    Args:
+        name: "SENSOR BAND" of one of several bands, else the sensor's.
+        scene: the sensor's name.
+        place: position along the data's second axis, None where it has no such axis.
+        response: weight of each band in a value; None where bands are not named.
     """
-    return [pair for sensor in sensors for pair in _split(sensor)]
+
+    name: str
+    scene: str
+    place: int | None
+    response: Mapping[str, float] | None
 
 
-def _split(sensor: Sensor) -> list[tuple[Sensor, str]]:
+def seen_bands(sensor: Sensor) -> list[Seen]:
+    """Return what a sensor sees, band by band; none of its values is read.
+
+    Example:
+        >>> [s.name for s in seen_bands(Sensor("survey", np.ones((1, 2, 4, 4)), [0], bands=("red", "nir")))]
+        ['survey red', 'survey nir']
+    """
     names = sensor.several
     if names is None:
-        return [(sensor, sensor.name)]
-    values, scale = sensor.values, sensor.scale
-    y, x = sensor.axis("y"), sensor.axis("x")
-    found = []
-    for place, name in enumerate(names):
-        if not np.isfinite(values[:, place]).any():
-            raise sensor.refusal("data", f"no value of band '{name}'", "at least one", "leave this band out")
-        own = replace(
-            sensor, name=f"{sensor.name} {name}", data=values[:, place], dates=sensor.stamps, bands=name, y=y,
-            x=x, crs=sensor.system, noise=None if scale is None else scale[:, place], mask=None,
-        )  # fmt: skip
-        found.append((own, sensor.name))
-    return found
+        return [Seen(sensor.name, sensor.name, None, sensor.response)]
+    return [Seen(f"{sensor.name} {name}", sensor.name, k, {name: 1.0}) for k, name in enumerate(names)]
 
 
-def band_names(sensors: Sequence[Sensor]) -> tuple[str, ...]:
+def split_bands(sensors: Sequence[Sensor]) -> list[tuple[Sensor, Seen]]:
+    """Return sensors with one value a pixel each, and what each is of the sensors that were given.
+
+    A sensor that sees several bands becomes one for each, with its own noise, bias and offset.
+    """
+    return [(_one_band(sensor, seen), seen) for sensor in sensors for seen in seen_bands(sensor)]
+
+
+def _one_band(sensor: Sensor, seen: Seen) -> Sensor:
+    if seen.place is None or seen.response is None:
+        return sensor
+    values, scale = sensor.values[:, seen.place], sensor.scale
+    name = next(iter(seen.response))
+    if not np.isfinite(values).any():
+        raise sensor.refusal("data", f"no value of band '{name}'", "at least one", "leave this band out")
+    return replace(
+        sensor, name=seen.name, data=values, dates=sensor.stamps, bands=name, y=sensor.axis("y"),
+        x=sensor.axis("x"), crs=sensor.system, noise=None if scale is None else scale[:, seen.place],
+        mask=None, quality=None,
+    )  # fmt: skip
+
+
+def band_names(seen: Sequence[Seen]) -> tuple[str, ...]:
     """Return all bands in the order in which they are named; none where no sensor names one.
 
     Raises:
-        InputError: bands for some sensors alone.
+        InputError: bands for some sensors alone, or two of one name.
     """
-    told = [sensor.response for sensor in sensors]
+    names = [s.name for s in seen]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(
+            "sensors", got=f"'{twice}' twice", wanted="a name of its own for each", cure="rename one"
+        )
+    told = [s.response for s in seen]
     if not any(told):
         return ()
-    for sensor, own in zip(sensors, told, strict=True):
+    for one, own in zip(seen, told, strict=True):
         if own is None:
-            wanted = "the band that it sees, because other sensors name theirs"
-            raise sensor.refusal("bands", "nothing", wanted, "write for example bands='nir'")
+            raise InputError(
+                f"sensor '{one.scene}', bands",
+                got="nothing",
+                wanted="the band that it sees, because other sensors name theirs",
+                cure="write for example bands='nir'",
+            )
     return tuple(dict.fromkeys(name for own in told for name in own or ()))
 
 
-def response_of(sensor: Sensor, names: Sequence[str]) -> tuple[float, ...]:
+def response_of(seen: Seen, names: Sequence[str]) -> tuple[float, ...]:
     """Return the weight of every band in what a sensor sees; (1,) where there are no bands.
 
     Example:
-        >>> seen = Sensor("pan", np.ones((1, 2, 2)), [0], bands={"red": 0.25, "nir": 0.75})
-        >>> response_of(seen, ("red", "nir", "swir"))
+        >>> response_of(Seen("pan", "pan", None, {"red": 0.25, "nir": 0.75}), ("red", "nir", "swir"))
         (0.25, 0.75, 0.0)
     """
-    told = sensor.response
+    told = seen.response
     return (1.0,) if told is None else tuple(float(told.get(name, 0.0)) for name in names)
 
 
 def describe_bands(
-    sensors: Sequence[Sensor], values: Mapping[str, np.ndarray], names: Sequence[str]
+    responses: Mapping[str, tuple[float, ...]], values: Mapping[str, np.ndarray], names: Sequence[str]
 ) -> tuple[Band, ...]:
     """Return centre and spread of every band, from the sensor of most values that sees it alone.
 
     Of a band that no sensor sees alone, from a weighted sum that it is in.
+
+    Args:
+        responses: by name of what is seen, the weight of every band.
+        values: by name.
+        names: of the bands.
+
+    Raises:
+        InputError: a band without a value.
     """
     found = []
     for place, name in enumerate(names):
-        shares = {s.name: response_of(s, names) for s in sensors}
-        seen = [s for s in sensors if shares[s.name][place]]
-        alone = [s for s in seen if sum(w != 0 for w in shares[s.name]) == 1]
-        best = max(alone or seen, key=lambda s: int(np.isfinite(values[s.name]).sum()))
-        own = values[best.name] / sum(shares[best.name])
+        seen = [s for s, weights in responses.items() if weights[place]]
+        alone = [s for s in seen if np.count_nonzero(responses[s]) == 1]
+        best = max(alone or seen, key=lambda s: int(np.isfinite(values[s]).sum()))
+        own = values[best] / sum(responses[best])
+        if not np.isfinite(own).any():
+            wanted, cure = "some in the footprints that parameters are learnt from", "pass more footprints="
+            raise InputError(f"band '{name}'", got="no value", wanted=wanted, cure=cure)
         found.append(Band(name, float(np.nanmean(own)), float(np.nanstd(own)) or 1.0))
     return tuple(found)
 
@@ -173,14 +216,3 @@ def banded_classes(
     each = max(len(labels), 1)
     whole = np.concatenate([place + each * number for number in range(len(names))])
     return whole, tuple(f"{name} {label}" for name in names for label in labels) or tuple(names)
-
-
-def refuse_bands(sensors: Sequence[Sensor], argument: str, cure: str) -> None:
-    """Refuse several bands where they cannot be.
-
-    Raises:
-        InputError: a sensor names bands.
-    """
-    named = [s.name for s in sensors if s.bands is not None or s.several is not None]
-    if named:
-        raise InputError(argument, got=f"bands of '{named[0]}'", wanted="one field without bands", cure=cure)

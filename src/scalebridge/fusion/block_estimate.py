@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from scalebridge.fusion.baselines import interpolated
-from scalebridge.fusion.block_engine import BlockData, Smoothed, smooth
-from scalebridge.fusion.calibration import calibrated
-from scalebridge.fusion.fusion_blocks import cut_blocks, field_of_blocks, out_of_blocks
+from scalebridge.fusion.block_engine import BlockData, smooth
+from scalebridge.fusion.calibration import scene_scores
+from scalebridge.fusion.fusion_blocks import cut_blocks, field_of_blocks, in_blocks, out_of_blocks
 from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.learning import Learnt, learn, systems_of
-from scalebridge.fusion.robust import reweighted
 
 _FEWEST = 6  # scenes of a sensor, so that there is a usual
 
@@ -35,8 +34,9 @@ class Estimate(NamedTuple):
     Args:
         mean: (dates, rows, columns), or (dates, bands, rows, columns).
         std: the same.
-        residuals: by sensor (dates, rows), standardised differences of observations to what the others say
-            (of a smoother), or the past (of a filter).
+        residuals: by sensor (dates, rows), standardised differences of observations to what all others say;
+            with a lag, of the blocks to what the past says, of the other methods to what all others say that
+            may be looked at.
         coefficients: mean and standard deviation by name.
         log_likelihood: of all data.
         errors: Monte-Carlo standard error of `std`, relative; 0 where it is exact.
@@ -79,30 +79,57 @@ def learning_footprints(problem: Problem, block: tuple[int, int], search: Search
 
 def learn_blocks(
     problem: Problem, block: tuple[int, int], search: Search, start: dict[str, float] | None = None
-) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
-    """Leave out scenes that are far off, and learn the parameters from the others.
+) -> Learnt:
+    """Learn the parameters from some footprints.
 
     Args:
         problem: the problem.
         block: pixels of a footprint.
         search: how.
         start: parameters to start from.
-
-    Returns:
-        what was learnt, the problem without the scenes that were left out, and which these are.
     """
-    gated: tuple[Gated, ...] = ()
-    if search.gate is not None:
-        problem, gated = gate_scenes(problem, search.gate)
-    members = learning_footprints(problem, block, search)
-    layout, data = cut_blocks(problem, block, members)
-    how = {"method": search.method, "steps": search.steps, "tolerance": search.tolerance}
-    found = learn(layout, data, start=start, **how)
-    if any(o.tails is not None for o in problem.observed):
-        problem = reweighted(problem, block, found.values)
-        found = learn(layout, cut_blocks(problem, block, members)[1], start=found.values, **how)
-        problem = reweighted(problem, block, found.values)
-    return calibrated(problem, block, members, found) if search.calibrate else found, problem, gated
+    layout, data = cut_blocks(problem, block, learning_footprints(problem, block, search))
+    return learn(
+        layout, data, start=start, method=search.method, steps=search.steps, tolerance=search.tolerance
+    )
+
+
+def block_squares(
+    problem: Problem, block: tuple[int, int], values: dict[str, float]
+) -> dict[str, np.ndarray]:
+    """Return by sensor E[e^2] of what smoothing leaves of each observation; see `robust.reweighted`."""
+    place = np.full(len(problem.days), -1)
+    place[0] = 0
+    layout, data = cut_blocks(problem, block)
+    found, _ = smooth(data, systems_of(layout, values), place)
+    precision = 1.0 / found.spread**2
+    smoothed, known = (_by_sensor(problem, block, data, a) for a in (found.residual * precision, precision))
+    told = {}
+    for o in problem.observed:
+        noise = o.noise_scale * values[f"{o.name} noise"] ** 2
+        told[o.name] = (noise * smoothed[o.name]) ** 2 + noise - noise**2 * known[o.name]
+    return told
+
+
+def block_scores(
+    problem: Problem, block: tuple[int, int], members: np.ndarray, values: dict[str, float],
+    observed: Observed, place: int,
+) -> np.ndarray:  # fmt: skip
+    """Return what `calibration.scene_scores` does of one scene, on some footprints."""
+    blind = problem.without(observed.scene or observed.name, place)
+    layout, data = cut_blocks(blind, block, members)
+    wanted = np.full(len(problem.days), -1)
+    wanted[place] = 0
+    found, _ = smooth(data, systems_of(layout, values), wanted)
+    scene = [
+        in_blocks(a[place][None], observed, problem, block)[members, 0]
+        for a in (observed.values, observed.scale)
+    ]
+    assert observed.alone is not None  # noqa: S101
+    pixels = scene[0].shape[1]
+    own = slice(observed.alone * pixels, (observed.alone + 1) * pixels)
+    told = found.mean[:, 0, own], found.variance[:, 0, own]
+    return scene_scores(observed, values, (scene[0], scene[1]), told)
 
 
 def gate_scenes(problem: Problem, gate: float) -> tuple[Problem, tuple[Gated, ...]]:
@@ -166,19 +193,19 @@ def estimate_blocks(
     return Estimate(
         field_of_blocks(found.mean, problem, block) + problem.level,
         np.sqrt(np.maximum(field_of_blocks(found.variance, problem, block), 0.0)),
-        _residuals_by_sensor(problem, block, data, found),
+        _by_sensor(problem, block, data, found.residual / found.spread),
         {n: (float(m), float(s)) for n, m, s in zip(names, found.shared.mean, spread, strict=True)},
         log,
     )
 
 
-def _residuals_by_sensor(
-    problem: Problem, block: tuple[int, int], data: BlockData, found: Smoothed
+def _by_sensor(
+    problem: Problem, block: tuple[int, int], data: BlockData, array: np.ndarray
 ) -> dict[str, np.ndarray]:
-    standard = found.residual / found.spread
+    """Sort (footprints, dates, rows of a footprint) by sensor: (dates, rows)."""
     told = {}
     for number, o in enumerate(problem.observed):
-        own = standard[:, :, data.sensor == number]
+        own = array[:, :, data.sensor == number]
         shape, inner = _inner(o, problem, block)
         told[o.name] = out_of_blocks(own, shape, inner).reshape(len(problem.days), -1)
     return told

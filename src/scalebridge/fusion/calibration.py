@@ -6,19 +6,19 @@ for all then says intervals that more than one value in twenty lies outside of. 
 standard deviation is multiplied by that number.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-from scalebridge.fusion.block_engine import smooth
-from scalebridge.fusion.fusion_blocks import cut_blocks, in_blocks
 from scalebridge.fusion.fusion_problem import Observed, Problem
-from scalebridge.fusion.learning import Learnt, systems_of
+from scalebridge.fusion.learning import Learnt
 
 _NORMAL = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations
 _FEWEST, _MOST = 4, 24  # scenes
 _DEVIATIONS = ("std", "start", "slope", "noise", "offset")
 
 
-def calibrated(problem: Problem, block: tuple[int, int], members: np.ndarray, learnt: Learnt) -> Learnt:
+def calibrated(problem: Problem, learnt: Learnt, scores: Callable[[Observed, int], np.ndarray]) -> Learnt:
     """Return parameters whose deviations are stretched so that 95 % of scenes' pixels are in their interval.
 
     Every scene of a sensor on the fine grid that lies between others is predicted from all other data, with
@@ -27,22 +27,21 @@ def calibrated(problem: Problem, block: tuple[int, int], members: np.ndarray, le
 
     Args:
         problem: the problem, without scenes that are far off.
-        block: pixels of a footprint.
-        members: numbers of the footprints that are looked at.
         learnt: the parameters.
+        scores: of a method: absolute differences of a scene to its prediction without it, see `scene_scores`.
 
-    Cost: for each scene a smoothing of these footprints.
+    Cost: for each scene, at most 24, a smoothing.
 
     Source: residuals of what was left out, as in the jackknife of Barber, Candès, Ramdas & Tibshirani, Ann.
         Statist. 49 (2021) 486, but over scenes, with parameters that saw all of them.
     """
-    scores = [
-        scene_scores(problem, block, members, learnt.values, o, int(place))
+    told = [
+        scores(o, int(place))
         for o in problem.observed
         if o.factor == (1, 1) and o.alone is not None
         for place in _scenes_between(o)
     ]
-    found = [score for score in scores if len(score)]
+    found = [score for score in told if len(score)]
     if len(found) < _FEWEST:
         return learnt
     stretch = float(np.quantile(np.concatenate(found), 0.95)) / _NORMAL
@@ -67,28 +66,22 @@ def stretched(values: dict[str, float], by: float) -> dict[str, float]:
 
 
 def scene_scores(
-    problem: Problem,
-    block: tuple[int, int],
-    members: np.ndarray,
-    values: dict[str, float],
     observed: Observed,
-    place: int,
+    values: dict[str, float],
+    scene: tuple[np.ndarray, np.ndarray],
+    told: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """Return a scene's absolute differences to its prediction without it, in units of their deviation."""
-    blind = problem.without(observed.scene or observed.name, place)
-    layout, data = cut_blocks(blind, block, members)
-    wanted = np.full(len(problem.days), -1)
-    wanted[place] = 0
-    found, _ = smooth(data, systems_of(layout, values), wanted)
-    truth, scale = (
-        in_blocks(a[place][None], observed, problem, block)[members, 0]
-        for a in (observed.values, observed.scale)
-    )
+    """Return a scene's absolute differences to its prediction without it, in units of their deviation.
+
+    Args:
+        observed: its sensor.
+        values: all parameters.
+        scene: its values, and the variance of their noise in units of the sensor's.
+        told: mean and variance of the field there.
+    """
+    seen, scale = scene
     noise = scale * values[f"{observed.name} noise"] ** 2 + values.get(f"{observed.name} offset", 0.0) ** 2
-    pixels = truth.shape[1]
-    assert observed.alone is not None  # noqa: S101
-    own = slice(observed.alone * pixels, (observed.alone + 1) * pixels)
-    score = np.abs(found.mean[:, 0, own] - truth) / np.sqrt(found.variance[:, 0, own] + noise)
+    score = np.abs(told[0] - seen) / np.sqrt(told[1] + noise)
     return score[np.isfinite(score)]
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,13 +109,18 @@ def open_field(
     """Yield what writes windows of mean and std; the file is there, whole, when all is done, or not at all.
 
     Args:
-        path: .nc, .zarr, or .tif (two files, `NAME-mean.tif` and `NAME-std.tif`, a band a date, as COG).
+        path: .nc, .zarr, or .tif (two files, `NAME-mean.tif` and `NAME-std.tif`, a band a date, as COG; of a
+            field of several bands two for each, `NAME-red-mean.tif`).
         frame: where the field lies.
         piece: rows and columns of the pieces that are written, which are stored together.
 
     Yields:
-        put(window, {"mean": (dates, rows, columns), "std": the same}).
+        put(window, {"mean": (dates, rows, columns), "std": the same}), with bands second where there are.
     """
+    if frame.bands and Path(path).suffix == ".tif":
+        with _banded_tiffs(Path(path), frame, piece) as put:
+            yield put
+        return
     target = check_field_path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.stem}.part{target.suffix}")
@@ -134,6 +139,22 @@ def open_field(
         _remove(part)
         for name in NAMES:
             _remove(_with_name(part, name))
+
+
+@contextmanager
+def _banded_tiffs(path: Path, frame: Frame, piece: tuple[int, int]) -> Iterator[Put]:
+    """GeoTIFFs of each band."""
+    with ExitStack() as stack:
+        puts = [
+            stack.enter_context(open_field(_with_name(path, name), replace(frame, bands=()), piece))
+            for name in frame.bands
+        ]
+
+        def put(window: Window, fields: Mapping[str, np.ndarray]) -> None:
+            for place, one in enumerate(puts):
+                one(window, {name: field[:, place] for name, field in fields.items()})
+
+        yield put
 
 
 @contextmanager
@@ -215,19 +236,14 @@ def _putter(arrays: Mapping[str, Any]) -> Put:
 
 
 def write_field(path: str | os.PathLike[str], frame: Frame, mean: np.ndarray, std: np.ndarray) -> Path:
-    """Write a field that is in memory; see `open_field`. Every band has GeoTIFFs of its own."""
-    if frame.bands and Path(path).suffix == ".tif":
-        for place, name in enumerate(frame.bands):
-            one = replace(frame, bands=())
-            write_field(_with_name(Path(path), name), one, mean[:, place], std[:, place])
-        return Path(path)
+    """Write a field that is in memory; see `open_field`."""
     with open_field(path, frame) as put:
         put(WHOLE, {"mean": mean, "std": std})
     return Path(path)
 
 
 def read_field(path: Path, frame: Frame) -> Any:
-    """Open a written field as an xarray Dataset that reads what it is asked for.
+    """Open a written field as an xarray Dataset that reads what it is asked for; GeoTIFFs of bands at once.
 
     Args:
         path: as it was written.
@@ -241,6 +257,11 @@ def read_field(path: Path, frame: Frame) -> Any:
         return xarray.open_zarr(path, chunks=None)
     if path.suffix == ".nc":
         return xarray.open_dataset(path, engine="h5netcdf")
+    if frame.bands:
+        each = [read_field(_with_name(path, name), replace(frame, bands=())) for name in frame.bands]
+        return xarray.concat(
+            each, xarray.IndexVariable("band", list(frame.bands)), combine_attrs="override"
+        ).transpose(*frame.dims)
     tiffs = need("rioxarray", extra="fusion", purpose="GeoTIFF")
     found = {name: tiffs.open_rasterio(_with_name(path, name)) for name in NAMES}
     time = coordinates(frame)["time"]

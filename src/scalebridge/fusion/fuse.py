@@ -14,14 +14,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.engine.executors import Engine, check_engine
 from scalebridge.engine.store import Store
-from scalebridge.fusion.block_estimate import (
-    Estimate,
-    Gated,
-    Search,
-    estimate_blocks,
-    gate_scenes,
-    learn_blocks,
-)
+from scalebridge.fusion.block_estimate import Estimate, Gated, Search
 from scalebridge.fusion.field_files import check_field_path
 from scalebridge.fusion.fused import Fused, Written
 from scalebridge.fusion.fusion_checks import (
@@ -34,9 +27,9 @@ from scalebridge.fusion.fusion_checks import (
 from scalebridge.fusion.fusion_model import FusionModel
 from scalebridge.fusion.fusion_problem import Problem, gather
 from scalebridge.fusion.held_out import Farm, HeldOut, hold_out_scenes, scenes_to_hold
-from scalebridge.fusion.joint_estimate import estimate_iterative, estimate_sparse
-from scalebridge.fusion.joint_learning import learn_joint, learn_window
+from scalebridge.fusion.joint_checks import check_joint
 from scalebridge.fusion.learning import Learnt
+from scalebridge.fusion.methods import learn_by, method_of
 from scalebridge.fusion.robust import doubtful
 from scalebridge.fusion.scene import Scene, make_scene
 from scalebridge.fusion.sensors import Sensor
@@ -107,7 +100,7 @@ def fuse(
         calibrate: whether all standard deviations are multiplied so that 95 % of the pixels of scenes, each
             predicted without itself, lie inside their interval; the estimate stays what it is.
         lag: number of dates after each that may be looked at: None for all (the smoother), 0 for the past
-            alone (the filter).
+            alone (the filter). By a sparse factor or iterations it takes one for each date.
         hold_out: dates of the finest sensor, or (sensor, dates): each is predicted with parameters that were
             learnt without it.
         draws: number of fields that are drawn from the posterior, each of which all data agree with: for what
@@ -208,9 +201,11 @@ def _in_memory(problem: Problem, hold_out: Any, settings: Settings, watch: Stopw
     held = None if hold_out is None else scenes_to_hold(problem, hold_out)
     method, why = choose_method(problem, settings)
     watch.lap("reading")
-    learnt, clean, gated = _learn(problem, method, settings)
+    _refuse_steps(problem.band_names, settings)
+    chosen = method_of(method, problem, settings.seed)
+    learnt, clean, gated = learn_by(chosen, problem, settings.search)
     watch.lap("learning")
-    estimate = _estimate(clean, method, settings, learnt)
+    estimate = chosen.estimate(clean, learnt.values, np.arange(len(clean.days)), settings.lag)
     watch.lap("estimating")
     rows = _hold_out(problem, method, held, settings)
     watch.lap("holding out")
@@ -238,6 +233,7 @@ def _refuse_draws(draws: int) -> None:
 def _in_tiles(
     scene: Scene, hold_out: Any, settings: Settings, output: Path, tile: int, watch: Stopwatch
 ) -> Answer:
+    _refuse_steps(scene.bands, settings)
     farm = replace(settings.farm, store=settings.farm.kept or Store(work_folder(output)))
     sample = learn_sample(scene, settings.search, farm)
     held = None if hold_out is None else scenes_to_hold(sample.whole, hold_out)
@@ -300,9 +296,6 @@ def choose_method(problem: Problem, settings: Settings) -> tuple[str, str]:
 
 
 def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
-    if settings.lag is not None:
-        cure = "leave lag out"
-        raise InputError("lag", got=settings.lag, wanted="none, because this method smooths", cure=cure)
     missing = problem.block is None and not all(
         problem.model.space_of(part) in ("independent", "across") for part in problem.model.parts
     )
@@ -315,54 +308,21 @@ def _choose_joint(problem: Problem, settings: Settings) -> tuple[str, str]:
         )
     orders = sum(problem.model.orders)
     size = len(problem.days) * problem.pixels * orders
-    why = (
-        "footprints overlap or are not nested"
-        if problem.block is None
-        else "pixels are correlated across footprints"
-    )
+    why = "pixels are correlated across footprints"
+    if problem.block is None:
+        why = "footprints overlap or are not nested"
+    elif problem.model.local:
+        why = "asked for"
     if settings.method == "sparse" or (settings.method == "auto" and (size <= _SPARSE or orders > 1)):
         return "sparse", f"{why}; {size} unknowns fit one sparse factor, by {factor_package()}"
     return "iterative", f"{why}; {size} unknowns are too many for a sparse factor"
 
 
-def _learn(problem: Problem, method: str, settings: Settings) -> tuple[Learnt, Problem, tuple[Gated, ...]]:
-    if problem.bands and settings.search.method == "em":
+def _refuse_steps(bands: tuple[str, ...], settings: Settings) -> None:
+    """Refuse expectation and maximisation of bands."""
+    if bands and settings.search.method == "em":
         got, wanted = "'em' with bands", "'gradient', because correlations between bands have no such step"
         raise InputError("learn", got=got, wanted=wanted, cure="leave it out")
-    if method == "blocks":
-        return learn_blocks(problem, _block(problem), settings.search)
-    heavy = [o.name for o in problem.observed if o.tails is not None]
-    if heavy:
-        cure = "leave tails out"
-        got, wanted = f"'{heavy[0]}' with the method '{method}'", "normal noise, but with 'blocks'"
-        raise InputError("tails", got=got, wanted=wanted, cure=cure)
-    if settings.search.calibrate:
-        wanted, cure = (
-            "False, because scenes are predicted without themselves by 'blocks' alone",
-            "leave it out",
-        )
-        raise InputError("calibrate", got=f"True with the method '{method}'", wanted=wanted, cure=cure)
-    if settings.search.method == "em":
-        got, wanted = f"'em' with the method '{method}'", "'gradient', but with 'blocks'"
-        raise InputError("learn", got=got, wanted=wanted, cure="leave it out")
-    gated: tuple[Gated, ...] = ()
-    if settings.search.gate is not None:
-        problem, gated = gate_scenes(problem, settings.search.gate)
-    if method == "sparse":
-        return learn_joint(problem, settings.search), problem, gated
-    if any(p.factor is not None for p in problem.parameters):
-        return learn_window(problem, settings.search), problem, gated
-    known = {p.name: p.median for p in problem.parameters}
-    return Learnt(known, {}, float("nan"), 0, True, ()), problem, gated
-
-
-def _estimate(problem: Problem, method: str, settings: Settings, learnt: Learnt) -> Estimate:
-    every = np.arange(len(problem.days))
-    if method == "blocks":
-        return estimate_blocks(problem, _block(problem), learnt.values, every, settings.lag)
-    if method == "sparse":
-        return estimate_sparse(problem, learnt.values, every)
-    return estimate_iterative(problem, learnt.values, every, seed=settings.seed)
 
 
 def _hold_out(
@@ -370,17 +330,15 @@ def _hold_out(
 ) -> tuple[HeldOut, ...]:
     if held is None:
         return ()
-    if method != "blocks":
-        cure = "leave hold_out out, or use nested footprints"
-        raise InputError("hold_out", got=f"the method '{method}'", wanted="the method 'blocks'", cure=cure)
-    return hold_out_scenes(problem, _block(problem), *held, settings.search, settings.farm)
+    return hold_out_scenes(problem, method, held, settings.search, settings.farm, settings.seed)
 
 
 def _checks(
     problem: Problem, method: str, estimate: Estimate, learnt: Learnt, rows: tuple[HeldOut, ...]
 ) -> list[Check]:
     if method != "blocks":
-        return check_agreement(problem, estimate)
+        told = check_joint(problem, learnt.values)
+        return [*check_agreement(problem, estimate), *told, *check_coverage(rows)]
     return [*check_agreement(problem, estimate), *_sample_checks(problem, _block(problem), learnt, rows)]
 
 
@@ -411,6 +369,11 @@ def _notes(answer: Answer, settings: Settings) -> tuple[str, ...]:
         said.append(f"parameters were learnt from {learnt.source}, and are taken for all")
     if settings.search.calibrate:
         said.append(f"all standard deviations are {learnt.stretch:.3g} times the learnt ones, from scenes")
+    said += [
+        f"{o.outside} places of '{o.name}' do not lie on the fine grid and were not used"
+        for o in answer.problem.observed
+        if o.outside
+    ]
     said += [
         f"{count} values of '{name}' count for less than a third: its noise has heavy tails"
         for name, count in doubtful(answer.problem).items()

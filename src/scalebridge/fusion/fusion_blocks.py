@@ -5,8 +5,7 @@ import numpy as np
 from scalebridge.fusion.block_engine import BlockData, Rows, group_footprints
 from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.learning import Bias, Layout
-
-_SAME_STEP = 1e-6  # days: dates that are stored as seconds
+from scalebridge.fusion.sensors import SAME_DATE
 
 
 def cut_blocks(
@@ -54,8 +53,8 @@ def step_classes(days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         >>> step_classes(np.array([0.0, 1.0, 3.0, 4.0]))[1].tolist()
         [-1, 0, 1, 0]
     """
-    lengths, kinds = np.unique(np.round(np.diff(days) / _SAME_STEP), return_inverse=True)
-    steps = lengths * _SAME_STEP if len(lengths) else np.ones(1)
+    lengths, kinds = np.unique(np.round(np.diff(days) / SAME_DATE), return_inverse=True)
+    steps = lengths * SAME_DATE if len(lengths) else np.ones(1)
     return steps, np.concatenate([[-1], kinds]).astype(np.int64)
 
 

@@ -12,7 +12,7 @@ from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.held_out import HeldOut, overall
 from scalebridge.fusion.learning import systems_of
 
-_MOST = 400  # observations of the batch answer
+MOST = 400  # observations of the batch answer
 _ROUNDING = 1e-8
 
 
@@ -44,7 +44,11 @@ def check_innovations(problem: Problem, block: tuple[int, int], values: dict[str
     layout, data = cut_blocks(problem, block, members)
     systems = systems_of(layout, values)
     found, _ = smooth(data, systems, np.array([0] + [-1] * (len(data.step) - 1)), lag=0)
-    z = found.residual / found.spread
+    return innovation_checks(found.residual / found.spread)
+
+
+def innovation_checks(z: np.ndarray) -> list[Check]:
+    """Return what `check_innovations` does, from standardised innovations (footprints, dates, rows)."""
     seen = z[np.isfinite(z)]
     along = [series[np.isfinite(series)] for series in z.transpose(0, 2, 1).reshape(-1, z.shape[1])]
     pairs = np.concatenate(
@@ -78,7 +82,7 @@ def check_batch(problem: Problem, block: tuple[int, int], values: dict[str, floa
     count = (problem.grid.shape[0] // block[0]) * (problem.grid.shape[1] // block[1])
     layout, data = cut_blocks(problem, block, np.array([count // 2]))
     seen = np.isfinite(data.values[0])
-    last = max(1, int(np.searchsorted(np.cumsum(seen.sum(axis=1)), _MOST)))
+    last = max(1, int(np.searchsorted(np.cumsum(seen.sum(axis=1)), MOST)))
     values_cut = data.values[:, :last]
     group = data.groups[0]
     cut = BlockData(
@@ -89,13 +93,15 @@ def check_batch(problem: Problem, block: tuple[int, int], values: dict[str, floa
     system = systems_of(layout, values)[0]
     filtered = log_likelihood(cut, [system])[0]
     batch = batch_likelihood(cut, system)
-    return Check(
-        "batch Gaussian process",
-        abs(filtered - batch) / max(abs(batch), 1.0),
-        _ROUNDING,
-        meaning=f"log-likelihood of a footprint's first {int(seen[:last].sum())} observations, by the filter "
-        "and by one dense covariance, relative",
-    )
+    count = int(seen[:last].sum())
+    return batch_check(filtered, batch, f"a footprint's first {count} observations, by the filter")
+
+
+def batch_check(ours: float, batch: float, what: str) -> Check:
+    """Return the check that a log-likelihood is that of one dense covariance."""
+    meaning = f"log-likelihood of {what} and by one dense covariance, relative"
+    away = abs(ours - batch) / max(abs(batch), 1.0)
+    return Check("batch Gaussian process", away, _ROUNDING, meaning=meaning)
 
 
 def batch_likelihood(data: BlockData, system: System) -> float:

@@ -25,6 +25,8 @@ from scalebridge.fusion.stations import pixels_of, station_image
 from scalebridge.grids.footprints import WeightedFootprint, blur_weights, overlap_weights
 from scalebridge.grids.transfers import BlockAverage
 
+_SMALLEST = 1e-100
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -45,6 +47,7 @@ class Observed:
         weight: (dates, rows), of every observation with heavy-tailed noise, once it is found.
         response: weight of each band of the field in a value; (1,) where the field has no bands.
         scene: the sensor that this is one band of; its own name where it is not.
+        outside: how many of its footprints or stations do not lie on the grid, and are not used.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Observed:
     weight: np.ndarray | None = None
     response: tuple[float, ...] = (1.0,)
     scene: str = ""
+    outside: int = 0
 
     @property
     def alone(self) -> int | None:
@@ -286,17 +290,19 @@ def gather(
     grid = finest.grid or index_grid((finest.shape[1], finest.shape[2]))
     days = all_days(sensors, dates)
     values = {s.name: s.values * s.factor_to(finest.unit) for s in sensors}
-    names = band_names(sensors)
-    bands = describe_bands(sensors, values, names)
+    names = band_names([seen for _, seen in pairs])
+    responses = {seen.name: response_of(seen, names) for _, seen in pairs}
+    bands = describe_bands(responses, values, names)
     centre = 0.0 if bands else float(np.nanmean(values[finest.name]))
-    spread = float(np.sqrt(np.mean([b.spread**2 for b in bands]))) if bands else 0.0
-    spread = spread or float(np.nanstd(values[finest.name])) or 1.0
+    spread = band_spread(bands) or float(np.nanstd(values[finest.name])) or 1.0
+    if spread < _SMALLEST:
+        wanted, cure = f"at least {_SMALLEST:g}, because values are squared", "take another unit"
+        raise finest.refusal("data", f"values that differ by {spread:g}", wanted, cure)
     observed = []
-    for sensor, scene in pairs:
-        response = response_of(sensor, names)
-        level = _weighted(response, [b.centre for b in bands] or [centre])
-        seen = _observe(sensor, finest, grid, values[sensor.name], days, level)
-        observed.append(replace(seen, response=response, scene=scene))
+    for sensor, seen in pairs:
+        level = _weighted(responses[seen.name], [b.centre for b in bands] or [centre])
+        own = _observe(sensor, finest, grid, values[sensor.name], days, level)
+        observed.append(replace(own, response=responses[seen.name], scene=seen.scene))
     place, labels = class_places(classes, grid.shape)
     if names:
         place, labels = banded_classes(place, labels, names)
@@ -306,6 +312,11 @@ def gather(
         grid, days, finest.dated, tuple(observed), model, told, place, labels, centre, scales, finest.unit,
         bands=bands,
     )  # fmt: skip
+
+
+def band_spread(bands: Sequence[Band]) -> float:
+    """Return the root mean square of the bands' spreads; zero where there are none."""
+    return float(np.sqrt(np.mean([b.spread**2 for b in bands]))) if bands else 0.0
 
 
 def scales_of(
@@ -342,8 +353,9 @@ def _observe(
     shape = sensor.values.shape[1:] if kept.all() else (int(kept.sum()),)
     learn = sensor.noise is None or sensor.relative_noise
     return Observed(
-        sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape, sensor.tails
-    )
+        sensor.name, spread, wide, footprint, factor, sensor.bias, sensor.offset, learn, shape, sensor.tails,
+        outside=int((~kept).sum()),
+    )  # fmt: skip
 
 
 def _footprint(
@@ -416,7 +428,8 @@ def _stations_on_pixels(
     sensor: Sensor, finest: Sensor, grid: Grid, values: np.ndarray, days: np.ndarray, centre: float
 ) -> Observed:
     """Stations as an image with gaps."""
-    _refuse_outside(sensor, pixels_of(sensor, grid)[1], values)
+    kept = pixels_of(sensor, grid)[1]
+    _refuse_outside(sensor, kept, values)
     mean, scale = station_image(sensor, grid, sensor.factor_to(finest.unit))
     wide, told = np.ones((len(days), mean.shape[1])), np.full((len(days), mean.shape[1]), np.nan)
     at = np.searchsorted(days, sensor.days)
@@ -424,8 +437,9 @@ def _stations_on_pixels(
     learn = sensor.noise is None or sensor.relative_noise
     identity = BlockAverage(grid.shape, (1, 1))
     return Observed(
-        sensor.name, told, wide, identity, (1, 1), "none", sensor.offset, learn, grid.shape, sensor.tails
-    )
+        sensor.name, told, wide, identity, (1, 1), "none", sensor.offset, learn, grid.shape, sensor.tails,
+        outside=int((~kept).sum()),
+    )  # fmt: skip
 
 
 def class_places(classes: Any, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int | str, ...]]:
@@ -448,6 +462,13 @@ def covariate_arrays(
     """Return covariates by date and pixel; refuse other shapes, and gaps."""
     found = {}
     for name, values in (given or {}).items():
+        if (
+            not isinstance(name, str)
+            or name.split(" ")[0] == "mean"
+            or {"bias", "offset"} & set(name.split())
+        ):
+            wanted, cure = "a name without 'mean', 'bias' and 'offset', which are coefficients", "rename it"
+            raise InputError("covariates", got=repr(name), wanted=wanted, cure=cure)
         array = np.asarray(values, dtype=float)
         if array.shape == (len(days),):
             array = array[:, None]

@@ -12,11 +12,12 @@ from scalebridge.engine.executors import Engine
 from scalebridge.engine.farm import Task, run_tasks
 from scalebridge.engine.store import Store
 from scalebridge.fusion.baselines import baseline_predictions
-from scalebridge.fusion.block_estimate import Search, estimate_blocks, learn_blocks
+from scalebridge.fusion.block_estimate import Search
 from scalebridge.fusion.fusion_problem import Problem
+from scalebridge.fusion.methods import learn_by, method_of
 from scalebridge.fusion.problem_tables import problem_from, problem_tables
 
-_VERSION = "2"  # of the answers of a scene held out
+_VERSION = "3"  # of the answers of a scene held out
 
 
 class HeldOut(NamedTuple):
@@ -81,11 +82,11 @@ class Farm:
 
 def hold_out_scenes(
     problem: Problem,
-    block: tuple[int, int],
-    name: str,
-    places: list[int],
+    method: str,
+    held: tuple[str, list[int]],
     search: Search,
     farm: Farm | None = None,
+    seed: int = 0,
 ) -> tuple[HeldOut, ...]:
     """Hold out scenes, each on its own: gate and learn without it, from the priors on, then predict it.
 
@@ -95,19 +96,20 @@ def hold_out_scenes(
 
     Args:
         problem: the problem without gates.
-        block: pixels of a footprint.
-        name: sensor of the scenes, on the fine grid, or one of its bands.
-        places: positions of the dates.
+        method: "blocks", "sparse" or "iterative".
+        held: sensor of the scenes, on the fine grid, or one of its bands; positions of the dates.
         search: how parameters are learnt.
         farm: who does it; this process unless given.
+        seed: of the samples of the iterative method.
     """
+    name, places = held
     told, how = problem_tables(problem), asdict(search)
     tasks = [
         Task(
             f"{o.name} {problem.date_text(place)}",
             hold_out_one,
-            {"problem": told, "block": tuple(block), "name": o.name, "place": int(place), "search": how,
-             "hidden": name},
+            {"problem": told, "method": method, "name": o.name, "place": int(place), "search": how,
+             "hidden": name, "seed": seed},
             _VERSION,
         )
         for place in places
@@ -120,26 +122,28 @@ def hold_out_scenes(
 
 def hold_out_one(
     problem: Mapping[str, Any],
-    block: tuple[int, int],
+    method: str,
     name: str,
     place: int,
     search: Mapping[str, Any],
     hidden: str,
+    seed: int,
 ) -> dict[str, Any]:
     """Predict a scene without it; the fields of `HeldOut` by name. Its values are looked at in the end only.
 
     Args:
         problem: as `problem_tables` makes it.
-        block: pixels of a footprint.
+        method: see `hold_out_scenes`.
         name: sensor of the scene.
         place: position of the date.
         search: fields of `Search`.
         hidden: sensor that nothing is seen of on that date: this one, or that of all bands.
+        seed: see `hold_out_scenes`.
     """
     whole, how = problem_from(problem), Search(**search)
-    blind = _without(whole, hidden, place)
-    learnt, clean, gated = learn_blocks(blind, block, how)
-    estimate = estimate_blocks(clean, block, learnt.values, np.array([place]))
+    blind, chosen = _without(whole, hidden, place), method_of(method, whole, seed)
+    learnt, clean, gated = learn_by(chosen, blind, how)
+    estimate = chosen.estimate(clean, learnt.values, np.array([place]))
     observed = next(o for o in whole.observed if o.name == name)
     truth = observed.values[place] + whole.level_of(observed)
     noise = observed.scale[place] * learnt.values[f"{name} noise"] ** 2

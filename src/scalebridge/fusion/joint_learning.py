@@ -10,7 +10,7 @@ from scalebridge.fusion.fusion_problem import Observed, Problem
 from scalebridge.fusion.joint_estimate import joint_likelihood
 from scalebridge.fusion.joint_precision import make_joint
 from scalebridge.fusion.joint_slopes import joint_slopes, known_from
-from scalebridge.fusion.learning import Learnt, Posterior, search_gradient
+from scalebridge.fusion.learning import Learnt, Posterior, innovation_counts, search_by
 from scalebridge.fusion.sparse_factor import dissect, factorise, selected_inverse
 from scalebridge.grids.footprints import WeightedFootprint
 from scalebridge.grids.transfers import BlockAverage
@@ -23,11 +23,12 @@ class JointObjective(Posterior):
 
     Args:
         problem: the problem.
+        package: that factors; see `sparse_factor.factorise`.
     """
 
-    def __init__(self, problem: Problem):
+    def __init__(self, problem: Problem, package: str | None = None):
         super().__init__(problem.parameters, np.diff(problem.days))
-        self.problem = problem
+        self.problem, self.package = problem, package
         self._order: np.ndarray | None = None
 
     def slopes(self, values: dict[str, float]) -> tuple[float, dict[str, float]]:
@@ -39,35 +40,44 @@ class JointObjective(Posterior):
         precision = joint.precision
         if self._order is None:  # the pattern is the same for all parameters
             self._order = dissect(precision, joint.where)
-        factor = factorise(precision, self._order)
+        factor = factorise(precision, self._order, self.package)
         log, shared, solved = joint_likelihood(joint, factor)
         known = known_from(selected_inverse(factor), solved, shared)
         return log, joint_slopes(self.problem, joint, values, known, shared)
 
+    def counts(self) -> dict[str, float]:
+        problem = self.problem
+        classes = np.bincount(problem.classes, minlength=max(len(problem.labels), 1)).astype(float)
+        return innovation_counts(
+            problem.model, dict(zip(problem.labels or ("",), classes, strict=True)), len(problem.days),
+            {o.name: (o.bias, o.values.shape[1]) for o in problem.observed if o.bias != "none"},
+            {o.name: float(np.isfinite(o.values).sum()) for o in problem.observed},
+            [prior for _, prior in problem.coefficients],
+        )  # fmt: skip
+
 
 def learn_joint(problem: Problem, search: Search, start: dict[str, float] | None = None) -> Learnt:
-    """Return the parameters with the greatest posterior density, by a quasi-Newton search with exact slopes.
+    """Return the parameters with the greatest posterior density, or by expectation and maximisation.
 
     Args:
         problem: the problem.
-        search: limits.
+        search: how.
         start: values to start from.
 
     Cost: some 20 to 40 factors and selected inverses.
     """
-    return search_gradient(JointObjective(problem), start, search.steps, search.tolerance)
+    return search_by(search.method, JointObjective(problem), start, search.steps, search.tolerance)
 
 
-def learn_window(problem: Problem, search: Search) -> Learnt:
-    """Return parameters that were learnt from a window in the middle, where one factor of all is too much.
+def learning_window(problem: Problem) -> tuple[Problem, str]:
+    """Return a window in the middle that parameters are learnt from where one factor of all is too much.
 
     Raises:
         InputError: a sensor that has no whole footprint there.
     """
     window = middle_window(problem, _WINDOW)
     rows, columns = window.grid.shape
-    source = f"a window of {rows} x {columns} pixels in the middle, by the sparse method"
-    return learn_joint(window, search)._replace(source=source)
+    return window, f"a window of {rows} x {columns} pixels in the middle, by the sparse method"
 
 
 def middle_window(problem: Problem, most: int) -> Problem:
@@ -111,7 +121,8 @@ def _inside(observed: Observed, pixels: np.ndarray, shape: tuple[int, int]) -> O
             wanted="a value of every sensor there, because parameters are learnt there",
             cure="pass FusionModel(parameters=...), or method='sparse'",
         )
-    told = {"values": observed.values[:, kept], "scale": observed.scale[:, kept]}
+    weight = None if observed.weight is None else observed.weight[:, kept]
+    told = {"values": observed.values[:, kept], "scale": observed.scale[:, kept], "weight": weight}
     if observed.factor is not None:
         down, across = (n // f for n, f in zip(shape, observed.factor, strict=True))
         return replace(observed, footprint=BlockAverage(shape, observed.factor), shape=(down, across), **told)

@@ -128,7 +128,7 @@ def make_joint(problem: Problem, values: dict[str, float]) -> Joint:
             block = block + _bias_rows(problem, pieces, biased.index(o), at)
         blocks.append(block)
         seen.append(o.values[at[:, 0], at[:, 1]])
-        noise.append(o.scale[at[:, 0], at[:, 1]] * values[f"{o.name} noise"] ** 2)
+        noise.append(o.noise_scale[at[:, 0], at[:, 1]] * values[f"{o.name} noise"] ** 2)
         own_columns = spread @ whole
         if f"{o.name} bias" in names:
             own_columns[:, names.index(f"{o.name} bias")] += 1.0

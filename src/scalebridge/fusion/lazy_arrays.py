@@ -29,7 +29,7 @@ def is_lazy(array: Any) -> bool:
 def cut(array: Any, window: Window) -> np.ndarray:
     """Return a window of an array whose last two axes are rows and columns; a number is itself.
 
-    An axis of length one stands for any length, and is left alone.
+    An axis of length one stands for any length, and is left alone. What NumPy's masked arrays mask is NaN.
 
     Example:
         >>> cut(np.arange(12).reshape(1, 3, 4), (slice(0, 2), slice(1, 2))).tolist()
@@ -39,4 +39,5 @@ def cut(array: Any, window: Window) -> np.ndarray:
     if len(shape) < 2:
         return np.asarray(array)
     own = tuple(slice(None) if n == 1 else part for n, part in zip(shape[-2:], window, strict=True))
-    return np.asarray(array[(Ellipsis, *own)])
+    found = array[(Ellipsis, *own)]
+    return np.ma.filled(found.astype(float), np.nan) if np.ma.isMaskedArray(found) else np.asarray(found)

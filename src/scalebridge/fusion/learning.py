@@ -1,7 +1,8 @@
 """Parameters by marginal likelihood, with exact slopes, or by expectation and maximisation."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,6 @@ from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.fusion.bands import band_correlation
 from scalebridge.fusion.block_engine import BlockData, System, slopes
 from scalebridge.fusion.fusion_model import FusionModel, Parameter, kind_of
-from scalebridge.fusion.shared_coefficients import Coefficients
 from scalebridge.fusion.system import correlation, dynamics, layered, transition_pattern
 
 
@@ -237,6 +237,10 @@ class Posterior(ABC):
     def slopes(self, values: dict[str, float]) -> tuple[float, dict[str, float]]:
         """Return the log-likelihood, and its slope by the logarithm of every parameter."""
 
+    @abstractmethod
+    def counts(self) -> dict[str, float]:
+        """Return how many numbers each standard deviation is that of; see `innovation_counts`."""
+
     @property
     def start(self) -> np.ndarray:
         """Logarithms of the priors' medians."""
@@ -288,12 +292,8 @@ class Objective(Posterior):
         return systems_of(self.layout, self.values(logs))
 
     def slopes(self, values: dict[str, float]) -> tuple[float, dict[str, float]]:
-        return self.observed(values)[:2]
-
-    def observed(self, values: dict[str, float]) -> tuple[float, dict[str, float], np.ndarray, Coefficients]:
-        """Return what `slopes` does, observations by sensor, and coefficients."""
         systems = systems_of(self.layout, values)
-        found, shared = slopes(self.data, systems)
+        found, _ = slopes(self.data, systems)
         weights = Traced(*([jnp.asarray(getattr(f, name)) for f in found] for name in Traced._fields))
         by_name = _pulled(self.layout.kind, _arrays(values), *_shapes(self.layout), weights)
         slope = {name: float(by) * values[name] for name, by in by_name.items()}
@@ -303,7 +303,21 @@ class Objective(Posterior):
         for prior, by in zip(self.layout.coefficients, found[0].prior, strict=True):
             if isinstance(prior, str):
                 slope[prior] += 2.0 * values[prior] ** 2 * float(by)
-        return found[0].value, slope, np.sum([f.counts for f in found], axis=0), shared
+        return found[0].value, slope
+
+    def counts(self) -> dict[str, float]:
+        layout, data = self.layout, self.data
+        classes = np.zeros(max(len(layout.labels), 1))
+        for group in data.groups:
+            own = np.bincount(layout.patterns[group.kind], minlength=len(classes))
+            classes += len(group.members) * own
+        seen = np.isfinite(data.values).sum(axis=(0, 1))
+        told = np.bincount(data.sensor, seen, len(layout.sensors))
+        biases = {layout.sensors[b.sensor]: (b.kind, b.rows * len(data.values)) for b in layout.biases}
+        return innovation_counts(
+            layout.model, dict(zip(layout.labels or ("",), classes, strict=True)), len(data.step), biases,
+            dict(zip(layout.sensors, told, strict=True)), layout.coefficients,
+        )  # fmt: skip
 
 
 def learn(
@@ -329,27 +343,26 @@ def learn(
 
     Cost: some 20 to 40 times `slopes`.
     """
-    objective = Objective(layout, data)
+    return search_by(method, Objective(layout, data), start, steps, tolerance)
+
+
+def search_by(
+    method: str, objective: Posterior, start: dict[str, float] | None, steps: int, tolerance: float
+) -> Learnt:
+    """Return what `learn` does, of any posterior."""
     if method == "em" and objective.free:
         return _by_em(objective, _begin(objective, start), steps, tolerance)
-    return search_gradient(objective, start, steps, tolerance)
+    return _by_gradient(objective, start, steps, tolerance)
 
 
 def _begin(objective: Posterior, start: dict[str, float] | None) -> np.ndarray:
     return np.array([np.log((start or {}).get(p.name, p.median)) for p in objective.free])
 
 
-def search_gradient(
+def _by_gradient(
     objective: Posterior, start: dict[str, float] | None, steps: int, tolerance: float
 ) -> Learnt:
-    """Return the parameters with the greatest posterior density by a quasi-Newton search (L-BFGS-B).
-
-    Args:
-        objective: the posterior.
-        start: values to start from, by name; the priors' medians unless given.
-        steps: limit.
-        tolerance: relative change of the objective at which the search ends.
-    """
+    """Return the parameters with the greatest posterior density by a quasi-Newton search (L-BFGS-B)."""
     logs = _begin(objective, start)
     if not len(logs):
         value = objective.likelihood(logs)[0]
@@ -370,14 +383,13 @@ def search_gradient(
     )
 
 
-def _by_em(objective: Objective, logs: np.ndarray, steps: int, tolerance: float) -> Learnt:
+def _by_em(objective: Posterior, logs: np.ndarray, steps: int, tolerance: float) -> Learnt:
     """Each variance becomes the mean square that is expected: s <- s (1 + (dl/dlog std) / count)."""
     path: list[float] = []
-    counts = None
+    told = objective.counts()
+    counts = np.array([told.get(p.name, 0) for p in objective.free], dtype=float)
     for _ in range(steps):
-        value, by_name, seen, shared = objective.observed(objective.values(logs))
-        slope = np.array([by_name[p.name] for p in objective.free])
-        counts = _innovation_counts(objective, seen, len(shared.mean)) if counts is None else counts
+        value, slope = objective.likelihood(logs)
         path.append(value)
         if len(path) > 1 and abs(path[-1] - path[-2]) <= tolerance * abs(path[-1]):
             break
@@ -386,28 +398,32 @@ def _by_em(objective: Objective, logs: np.ndarray, steps: int, tolerance: float)
     return Learnt(objective.values(logs), {}, path[-1], len(path), len(path) < steps, tuple(path))
 
 
-def _innovation_counts(objective: Objective, seen: np.ndarray, coefficients: int) -> np.ndarray:
-    """How many numbers each standard deviation is that of; zero for what is not one."""
-    layout, counts = objective.layout, {}
-    pixels = layout.pixels * len(objective.data.values)
-    dates = len(objective.data.step)
-    for part, order in zip(layout.model.parts, layout.model.orders, strict=True):
+def innovation_counts(
+    model: FusionModel, classes: Mapping[int | str, float], dates: int,
+    biases: Mapping[str, tuple[str, int]], seen: Mapping[str, float], coefficients: Sequence[float | str],
+) -> dict[str, float]:  # fmt: skip
+    """Return by name how many numbers each standard deviation is that of; what is not one is not in it.
+
+    Args:
+        model: the model.
+        classes: number of pixels by label; by "" where there is one class.
+        dates: number of dates.
+        biases: by sensor, kind and number of rows.
+        seen: by sensor, number of observations.
+        coefficients: prior of each, a parameter's name where it has one.
+    """
+    counts: dict[str, float] = {}
+    pixels = sum(classes.values())
+    for part, order in zip(model.parts, model.orders, strict=True):
         kind = kind_of(part)[0]
         moving = {"static": 1, "ar1": dates, "matern-3/2": dates, "matern-5/2": dates}.get(kind, dates - 1)
-        if not layout.labels:
-            counts[f"{part} std"] = pixels * order * moving
+        for label, count in classes.items():
+            counts[f"{part} std" if label == "" else f"{part} std [{label}]"] = count * order * moving
         counts[f"{part} start"] = pixels * (1 if kind == "trend" else order)
         counts[f"{part} slope"] = pixels
-    for bias in layout.biases:
-        moving = 1 if bias.kind == "constant" else dates
-        counts[f"{layout.sensors[bias.sensor]} bias std"] = bias.rows * len(objective.data.values) * moving
-    for name, number in zip(layout.sensors, seen, strict=True):
-        counts[f"{name} noise"] = int(number)
-        counts[f"{name} offset"] = sum(c == f"{name} offset" for c in layout.coefficients)
-    return np.array([counts.get(p.name, 0) for p in objective.free], dtype=float)
-
-
-def with_values(layout: Layout, values: dict[str, float]) -> Layout:
-    """Return the layout with every parameter known."""
-    known = tuple(Parameter(p.name, values[p.name]) for p in layout.parameters)
-    return replace(layout, parameters=known)
+    for name, (kind, rows) in biases.items():
+        counts[f"{name} bias std"] = rows * (1 if kind == "constant" else dates)
+    for name, number in seen.items():
+        counts[f"{name} noise"] = number
+        counts[f"{name} offset"] = sum(c == f"{name} offset" for c in coefficients)
+    return counts

@@ -34,9 +34,10 @@ class Overview:
         self.scene = scene
         self.step = max(1, int(np.ceil(np.sqrt(rows * columns / _MOST))))
         shape = (len(scene.days), len(range(0, rows, self.step)), len(range(0, columns, self.step)))
-        self.mean, self.std = np.full(shape, np.nan), np.full(shape, np.nan)
-        self.seen = {s.name: np.full(shape, np.nan) for s in scene.sensors}
-        self.scale = {s.name: np.ones(shape) for s in scene.sensors}
+        field = (shape[0], *([len(scene.bands)] if scene.bands else []), *shape[1:])
+        self.mean, self.std = np.full(field, np.nan), np.full(field, np.nan)
+        self.seen = {s.name: np.full(shape, np.nan) for _, s in scene.seen}
+        self.scale = {s.name: np.ones(shape) for _, s in scene.seen}
 
     def see(self, window: Window, tile: Problem) -> None:
         """Take what the sensors saw of a tile, less its centre."""
@@ -52,12 +53,12 @@ class Overview:
     def take(self, window: Window, found: Mapping[str, np.ndarray]) -> None:
         """Take the answer of a tile."""
         inside, outside = self._places(window)
-        self.mean[(slice(None), *outside)] = found["mean"][(slice(None), *inside)]
-        self.std[(slice(None), *outside)] = found["std"][(slice(None), *inside)]
+        self.mean[(..., *outside)] = found["mean"][(..., *inside)]
+        self.std[(..., *outside)] = found["std"][(..., *inside)]
 
     def problem(self, clean: Problem) -> Problem:
         """Return the thinned pixels as a problem, for pictures: every sensor as if it saw them alone."""
-        grid, shape = self.scene.grid, self.mean.shape[1:]
+        grid, shape = self.scene.grid, (self.mean.shape[-2], self.mean.shape[-1])
         middle = grid.affine[:, :2] @ np.array([0.5, 0.5]) + grid.affine[:, 2]
         wide = grid.affine[:, :2] * self.step
         affine = np.column_stack([wide, middle - wide @ np.array([0.5, 0.5])])
@@ -66,10 +67,11 @@ class Overview:
             Observed(
                 o.name, self.seen[o.name].reshape(-1, pixels), self.scale[o.name].reshape(-1, pixels),
                 BlockAverage(shape, (1, 1)), (1, 1), o.bias, o.offset, o.learn_noise, shape,
+                response=o.response, scene=o.scene, outside=o.outside,
             )
             for o in clean.observed
         )  # fmt: skip
-        classes = np.zeros(pixels, dtype=np.int64)
+        classes = np.zeros(pixels * max(len(self.scene.bands), 1), dtype=np.int64)
         return replace(
             clean, grid=Grid(shape, affine, grid.crs), observed=observed, classes=classes, covariates={}
         )

@@ -5,16 +5,19 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
+from scalebridge.core.transfer import Transfer
 from scalebridge.fusion.bands import Band
 from scalebridge.fusion.fusion_grid import Grid
 from scalebridge.fusion.fusion_model import FusionModel, Scales
 from scalebridge.fusion.fusion_problem import Observed, Problem
+from scalebridge.grids.footprints import WeightedFootprint
 from scalebridge.grids.transfers import BlockAverage
 
 
 def problem_tables(problem: Problem) -> dict[str, Any]:
-    """Return numbers, text, lists, tables and arrays that make a problem of nested footprints again.
+    """Return numbers, text, lists, tables and arrays that make a problem again.
 
     Dates on which a sensor saw nothing are left out of its arrays.
 
@@ -56,14 +59,14 @@ def problem_from(told: Mapping[str, Any]) -> Problem:
 
 
 def _observed_table(observed: Observed) -> dict[str, Any]:
-    assert observed.factor is not None  # noqa: S101
     at = np.flatnonzero(np.isfinite(observed.values).any(axis=1))
     return {
         "name": observed.name,
         "at": at,
         "values": observed.values[at],
         "scale": observed.scale[at],
-        "factor": tuple(observed.factor),
+        "factor": None if observed.factor is None else tuple(observed.factor),
+        "weights": _weights_table(observed) if observed.factor is None else None,
         "bias": observed.bias,
         "offset": observed.offset,
         "learn_noise": observed.learn_noise,
@@ -72,7 +75,22 @@ def _observed_table(observed: Observed) -> dict[str, Any]:
         "weight": None if observed.weight is None else observed.weight[at],
         "response": tuple(observed.response),
         "scene": observed.scene,
+        "outside": observed.outside,
     }
+
+
+def _weights_table(observed: Observed) -> dict[str, Any]:
+    weights, coarse = observed.weights, tuple(int(n) for n in observed.footprint.coarse_shape)
+    return {"data": weights.data, "index": weights.indices, "pointer": weights.indptr, "coarse": coarse}
+
+
+def _footprint_from(told: Mapping[str, Any], grid: Grid) -> Transfer:
+    if told["factor"] is not None:
+        return BlockAverage(grid.shape, told["factor"])
+    own = told["weights"]
+    size = len(own["pointer"]) - 1, int(np.prod(grid.shape))
+    weights = csr_matrix((own["data"], own["index"], own["pointer"]), size)
+    return WeightedFootprint(weights, grid.shape, tuple(own["coarse"]))
 
 
 def _observed_from(told: Mapping[str, Any], grid: Grid, dates: int) -> Observed:
@@ -84,7 +102,7 @@ def _observed_from(told: Mapping[str, Any], grid: Grid, dates: int) -> Observed:
         weight = np.ones((dates, rows))
         weight[told["at"]] = told["weight"]
     return Observed(
-        told["name"], values, scale, BlockAverage(grid.shape, told["factor"]), told["factor"], told["bias"],
+        told["name"], values, scale, _footprint_from(told, grid), told["factor"], told["bias"],
         told["offset"], told["learn_noise"], told["shape"], told["tails"], weight, tuple(told["response"]),
-        told["scene"],
+        told["scene"], told["outside"],
     )  # fmt: skip

@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.errors import InputError
-from scalebridge.fusion.bands import refuse_bands
+from scalebridge.fusion.bands import (
+    Band,
+    Seen,
+    band_names,
+    banded_classes,
+    describe_bands,
+    response_of,
+    seen_bands,
+    split_bands,
+)
 from scalebridge.fusion.fusion_grid import Grid, index_grid
-from scalebridge.fusion.fusion_model import FusionModel
+from scalebridge.fusion.fusion_model import FusionModel, Scales
 from scalebridge.fusion.fusion_problem import (
     Observed,
     Problem,
+    band_spread,
     class_places,
     covariate_arrays,
     partition,
@@ -21,7 +31,7 @@ from scalebridge.fusion.fusion_problem import (
 from scalebridge.fusion.lazy_arrays import Window, cut
 from scalebridge.fusion.sensor_headers import all_days, checked_sensors, finest_sensor, nested_footprint
 from scalebridge.fusion.sensors import Sensor
-from scalebridge.fusion.stations import station_image
+from scalebridge.fusion.stations import pixels_of, station_image
 from scalebridge.grids.transfers import BlockAverage
 
 
@@ -40,6 +50,7 @@ class Scene:
         covariates: by name, as `fuse` takes them.
         classes: (rows, columns), position of each pixel's class among the labels, or None.
         labels: of the classes.
+        bands: names of the field's bands; empty for a field without.
     """
 
     sensors: tuple[Sensor, ...]
@@ -52,6 +63,12 @@ class Scene:
     covariates: Mapping[str, np.ndarray]
     classes: np.ndarray | None
     labels: tuple[int | str, ...]
+    bands: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> list[tuple[Sensor, Seen]]:
+        """What is seen of the field, band by band, and by whom."""
+        return [(sensor, seen) for sensor in self.sensors for seen in seen_bands(sensor)]
 
     def tiles(self, edge: int) -> list[Window]:
         """Return windows of some `edge` pixels of whole footprints, row by row.
@@ -87,45 +104,65 @@ class Scene:
         Raises:
             InputError: values, noise or covariates that cannot be.
         """
-        seen = [self._seen(sensor, windows) for sensor in self.sensors]
-        fine = next(s for s, sensor in zip(seen, self.sensors, strict=True) if sensor is self.finest)[0]
-        centre = _mean_of(fine, self.finest) if known is None else known.centre
-        grid = self._grid(windows)
+        read = {sensor.name: self._read(sensor, windows) for sensor in self.sensors}
+        values = {s.name: _of_band(read[s.scene][0], s) for _, s in self.seen}
+        responses = {s.name: response_of(s, self.bands) for _, s in self.seen}
+        grid, told = self._grid(windows), [self._classes(w) for w in windows]
+        place, labels = np.concatenate(told, axis=1).ravel(), self.labels
+        if self.bands:
+            place, labels = banded_classes(place, labels, self.bands)
+        centre, scales, bands = self._sizes(values, responses, read[self.finest.name][0], known)
+        levels = np.array([b.centre for b in bands] or [centre])
         observed = tuple(
-            self._observed(sensor, values - centre, scale, grid)
-            for sensor, (values, scale) in zip(self.sensors, seen, strict=True)
-        )
-        told = [self._classes(w) for w in windows]
-        factors = list(self.factors.values())
-        return Problem(
-            grid, self.days, self.finest.dated, observed, self.model, self._covariates(windows),
-            np.concatenate(told, axis=1).ravel(), self.labels, centre,
-            scales_of(grid, self.days, self.finest, factors, float(np.nanstd(fine)) or 1.0)
-            if known is None else known.scales,
-            self.finest.unit, None if known is None else known.shared,
+            self._observed(
+                sensor, s, responses[s.name], values[s.name] - float(responses[s.name] @ levels),
+                _of_band(read[s.scene][1], s), grid,
+            )
+            for sensor, s in self.seen
         )  # fmt: skip
+        return Problem(
+            grid, self.days, self.finest.dated, observed, self.model, self._covariates(windows), place,
+            labels, centre, scales, self.finest.unit, None if known is None else known.shared, bands,
+        )  # fmt: skip
+
+    def _sizes(
+        self, values: Mapping[str, np.ndarray], responses: Mapping[str, tuple[float, ...]], fine: np.ndarray,
+        known: Problem | None,
+    ) -> tuple[float, Scales, tuple[Band, ...]]:  # fmt: skip
+        """Centre, sizes and bands: those of a problem that is known, or of these values."""
+        if known is not None:
+            return known.centre, known.scales, known.bands
+        bands = describe_bands(responses, values, self.bands)
+        centre = 0.0 if bands else _mean_of(fine, self.finest)
+        spread = band_spread(bands) or float(np.nanstd(fine)) or 1.0
+        return (
+            centre,
+            scales_of(self.grid, self.days, self.finest, list(self.factors.values()), spread),
+            bands,
+        )
 
     def coefficients(self, sample: Problem) -> tuple[tuple[str, float | str], ...]:
         """Return the coefficients of the whole scene: those of a sample, and every date's offset."""
         found = dict(sample.coefficients)
-        wide = found["mean"]
-        assert not isinstance(wide, str)  # noqa: S101
-        for name, values in self.covariates.items():
-            found[name] = wide / max(float(np.std(values)), 1e-12)
-        for sensor in (s for s in self.sensors if s.offset):
-            for t in np.searchsorted(self.days, sensor.days):
-                found[f"{sensor.name} offset {sample.date_text(t)}"] = f"{sensor.name} offset"
+        for band in [f" {name}" for name in self.bands] or [""]:
+            wide = found[f"mean{band}"]
+            assert not isinstance(wide, str)  # noqa: S101
+            for name, values in self.covariates.items():
+                found[f"{name}{band}"] = wide / max(float(np.std(values)), 1e-12)
+        for sensor, seen in self.seen:
+            for t in np.searchsorted(self.days, sensor.days) if sensor.offset else ():
+                found[f"{seen.name} offset {sample.date_text(t)}"] = f"{seen.name} offset"
         return tuple(found.items())
 
     def _grid(self, windows: Sequence[Window]) -> Grid:
         first = self.grid.part(*windows[0])
         return replace(first, shape=(first.shape[0], sum(w[1].stop - w[1].start for w in windows)))
 
-    def _seen(self, sensor: Sensor, windows: Sequence[Window]) -> tuple[np.ndarray, np.ndarray]:
-        """What a sensor saw and the variance of its noise, (its dates, rows, columns)."""
+    def _read(self, sensor: Sensor, windows: Sequence[Window]) -> tuple[np.ndarray, np.ndarray]:
+        """What a sensor saw and the variance of its noise, (its dates, rows, columns), or bands second."""
         unit = sensor.factor_to(self.finest.unit)
         found = [self._one_window(sensor, window, unit) for window in windows]
-        return np.concatenate([f[0] for f in found], axis=2), np.concatenate([f[1] for f in found], axis=2)
+        return np.concatenate([f[0] for f in found], axis=-1), np.concatenate([f[1] for f in found], axis=-1)
 
     def _one_window(self, sensor: Sensor, window: Window, unit: float) -> tuple[np.ndarray, np.ndarray]:
         if sensor.points is not None:
@@ -139,7 +176,10 @@ class Scene:
         scale = np.ones_like(values) if spread is None else (unit * spread) ** 2
         return values * unit, np.where(np.isfinite(values), scale, 1.0)
 
-    def _observed(self, sensor: Sensor, values: np.ndarray, scale: np.ndarray, grid: Grid) -> Observed:
+    def _observed(
+        self, sensor: Sensor, seen: Seen, response: tuple[float, ...], values: np.ndarray, scale: np.ndarray,
+        grid: Grid,
+    ) -> Observed:  # fmt: skip
         dates, shape = len(self.days), values.shape[1:]
         rows = shape[0] * shape[1]
         told, wide = np.full((dates, rows), np.nan), np.ones((dates, rows))
@@ -148,9 +188,13 @@ class Scene:
         factor = self.factors[sensor.name]
         learn = sensor.noise is None or sensor.relative_noise
         return Observed(
-            sensor.name, told, wide, BlockAverage(grid.shape, factor), factor, sensor.bias, sensor.offset,
-            learn, shape,
+            seen.name, told, wide, BlockAverage(grid.shape, factor), factor, sensor.bias, sensor.offset,
+            learn, shape, response=response, scene=seen.scene, outside=self._outside(sensor),
         )  # fmt: skip
+
+    def _outside(self, sensor: Sensor) -> int:
+        """How many stations do not lie on the grid of the whole."""
+        return 0 if sensor.points is None else int((~pixels_of(sensor, self.grid)[1]).sum())
 
     def _classes(self, window: Window) -> np.ndarray:
         if self.classes is None:
@@ -183,10 +227,10 @@ def make_scene(
         InputError: what `gather` refuses of headers; footprints that do not partition the grid; a model that
             is correlated across them.
     """
-    listed = checked_sensors(sensors)
-    refuse_bands(listed, "output", "fuse in memory and write the result, or write each band on its own")
+    listed = _stations_apart(checked_sensors(sensors))
     finest = finest_sensor(listed)
-    grid = finest.grid or index_grid((finest.shape[1], finest.shape[2]))
+    names = band_names([seen for sensor in listed for seen in seen_bands(sensor)])
+    grid = finest.grid or index_grid((finest.shape[-2], finest.shape[-1]))
     factors = {s.name: _nested(s, finest, grid) for s in listed}
     block = partition(list(factors.values()))
     if block is None or not model.local:
@@ -206,8 +250,21 @@ def make_scene(
     return Scene(
         tuple(listed), finest, grid, all_days(listed, dates), model, factors, block,
         {name: np.asarray(values, dtype=float) for name, values in (covariates or {}).items()},
-        None if place is None else place.reshape(grid.shape), labels,
+        None if place is None else place.reshape(grid.shape), labels, names,
     )  # fmt: skip
+
+
+def _stations_apart(sensors: list[Sensor]) -> list[Sensor]:
+    """Stations that measure several bands become one sensor for each; they fit into memory."""
+    return [
+        own
+        for sensor in sensors
+        for own in ([s for s, _ in split_bands([sensor])] if sensor.points is not None else [sensor])
+    ]
+
+
+def _of_band(array: np.ndarray, seen: Seen) -> np.ndarray:
+    return array if seen.place is None else array[:, seen.place]
 
 
 def _nested(sensor: Sensor, finest: Sensor, grid: Grid) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.fusion.fusion_grid import Grid, nested_factor, same_system
-from scalebridge.fusion.sensors import Sensor
+from scalebridge.fusion.sensors import SAME_DATE, Sensor
 
 
 def checked_sensors(sensors: Any) -> list[Sensor]:
@@ -53,7 +53,7 @@ def finest_sensor(sensors: Sequence[Sensor]) -> Sensor:
 
     def edge(sensor: Sensor) -> float:
         grid = sensor.grid
-        return -float(np.prod(sensor.shape[1:])) if grid is None else grid.edge_in(system)
+        return -float(np.prod(sensor.shape[-2:])) if grid is None else grid.edge_in(system)
 
     return min(fine, key=edge)
 
@@ -62,7 +62,7 @@ def all_days(sensors: Sequence[Sensor], dates: Any) -> np.ndarray:
     """Return the days of all sensors, and of further dates, in order."""
     days = np.unique(np.concatenate([s.days for s in sensors]))
     if dates is None:
-        return days
+        return _apart(days)
     array = np.asarray(dates)
     more = (
         array.astype("datetime64[s]").astype(np.int64) / 86400.0
@@ -74,13 +74,25 @@ def all_days(sensors: Sequence[Sensor], dates: Any) -> np.ndarray:
         raise InputError(
             "dates", got=repr(dates)[:60], wanted=wanted, cure="write them as the sensors' dates are"
         )
-    return np.unique(np.concatenate([days, more]))
+    return _apart(np.unique(np.concatenate([days, more])))
+
+
+def _apart(days: np.ndarray) -> np.ndarray:
+    """Refuse dates of two sensors that are as good as one, and are not."""
+    steps = np.diff(days)
+    if len(steps) and steps.min() < SAME_DATE:
+        got = f"day {days[int(np.argmin(steps))]:.12g} twice, {steps.min():.2g} days apart"
+        cure = "round the dates of all sensors"
+        raise InputError(
+            "dates", got=got, wanted=f"dates at least {SAME_DATE:g} days apart, or equal", cure=cure
+        )
+    return days
 
 
 def nested_footprint(sensor: Sensor, finest: Sensor, grid: Grid) -> tuple[int, int] | None:
     """Return the pixels of a footprint along rows and columns; None where footprints are not nested."""
     if sensor.footprint is None:
-        if sensor is finest or (sensor.grid is None and sensor.shape[1:] == grid.shape):
+        if sensor is finest or (sensor.grid is None and sensor.shape[-2:] == grid.shape):
             return (1, 1)
         if sensor.grid is None:
             return None
@@ -94,8 +106,8 @@ def nested_footprint(sensor: Sensor, finest: Sensor, grid: Grid) -> tuple[int, i
         wanted = "a number of pixels, a pair, or a Transfer"
         raise sensor.refusal("footprint", repr(given), wanted, "write for example footprint=7")
     factor = (int(pair[0]), int(pair[1]))  # type: ignore[index]
-    if any(n != f * c for n, f, c in zip(grid.shape, factor, sensor.shape[1:], strict=True)):
-        got = f"{factor[0]} x {factor[1]} pixels for each of {sensor.shape[1]} x {sensor.shape[2]} values"
+    if any(n != f * c for n, f, c in zip(grid.shape, factor, sensor.shape[-2:], strict=True)):
+        got = f"{factor[0]} x {factor[1]} pixels for each of {sensor.shape[-2]} x {sensor.shape[-1]} values"
         wanted = f"the {grid.shape[0]} x {grid.shape[1]} pixels of the fine grid"
         raise sensor.refusal("footprint", got, wanted, "crop one of the sensors")
     return factor

@@ -11,10 +11,13 @@ from scalebridge.core.transfer import Transfer
 from scalebridge.core.units import parse_quantity
 from scalebridge.fusion.fusion_grid import Grid, axes_grid
 from scalebridge.fusion.lazy_arrays import WHOLE, Window, cut, is_lazy
+from scalebridge.fusion.quality import quality_fault, quality_noise
 
 BiasKind = Literal["none", "constant", "ar1"]
 _TIMES, _ROWS, _COLUMNS = ("time", "date", "t"), ("y", "lat", "latitude"), ("x", "lon", "longitude")
 _BANDS = ("band", "bands", "wavelength")
+_LARGEST = 1e100
+SAME_DATE = 1e-6  # days: steps that are shorter are none
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,15 @@ class Sensor:
         blur: standard deviation of a Gaussian point-spread function beyond the footprint, fine pixels.
         points: (stations, 2), y and x of each.
         noise: standard deviation: a number, an array by row and column or by date, row and column; learnt
-            where it is None.
+            where it is None. A table by `quality`, such as {0: 0.01, 1: 0.03}.
         relative_noise: whether `noise` is up to a common factor, which is learnt.
         tails: degrees of freedom of the noise, above 2, where it is Student's t and not normal: single values
             far off then count for less.
         bias: "none", "constant" (a number for each footprint), "ar1" (a drifting one).
         offset: whether each date has an offset of its own that all values share.
         mask: where a value is to be used; its array has the shape of the data.
+        quality: whole numbers, a quality band of the shape of the data (or without its bands); values whose
+            quality `noise` does not name are not used.
         unit: unit of the values; the same for all sensors, or one that can be converted.
         bands: of a field of several bands, what is seen: a name; names, one for each of the data's second
             axis, each with noise, bias and offset of its own; or weights by name, {"red": 0.4, "nir": 0.6},
@@ -75,8 +80,11 @@ class Sensor:
     mask: Any = None
     unit: str = "1"
     bands: str | Sequence[str] | Mapping[str, float] | None = None
+    quality: Any = None
 
     def __post_init__(self):
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise self.refusal("name", repr(self.name), "text", "name the sensor")
         _check_bands(self)
         shape = _shape(self)
         days, dated = _days(self)
@@ -250,11 +258,24 @@ def _read(sensor: Sensor, window: Window) -> tuple[np.ndarray, np.ndarray | None
         values = np.array(data, dtype=float)
     except (TypeError, ValueError) as error:
         raise _not_numbers(sensor) from error
-    if np.isinf(values).any():
-        raise sensor.refusal("data", "infinite values", "numbers, NaN where nothing was seen", "mask them")
     if sensor.mask is not None:
         values = np.where(cut(sensor.mask, part), values, np.nan)
-    return values, _noise(sensor, values, part)
+    noise = None if sensor.noise is None or sensor.quality is not None else cut(sensor.noise, part)
+    if sensor.quality is not None and isinstance(sensor.noise, Mapping):
+        noise = quality_noise(cut(sensor.quality, part), sensor.noise)
+        noise = noise[:, None] if sensor.several is not None and noise.ndim == 3 else noise
+        values = np.where(np.isfinite(noise), values, np.nan)
+    _check_values(sensor, values)
+    return values, _noise(sensor, values, noise)
+
+
+def _check_values(sensor: Sensor, values: np.ndarray) -> None:
+    if np.isinf(values).any():
+        raise sensor.refusal("data", "infinite values", "numbers, NaN where nothing was seen", "mask them")
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    if largest > _LARGEST:
+        wanted = f"at most {_LARGEST:g}, because values are squared"
+        raise sensor.refusal("data", f"a value of {largest:g}", wanted, "mask it, or take another unit")
 
 
 def _days(sensor: Sensor) -> tuple[np.ndarray, bool]:
@@ -266,12 +287,15 @@ def _days(sensor: Sensor) -> tuple[np.ndarray, bool]:
             "dates", "nothing", "the date of each image", "pass dates=, or a DataArray with time"
         )
     array = np.asarray(given)
+    wanted = "dates such as '2020-10-02', or numbers"
     if array.dtype.kind in "UOM":
         try:
-            return array.astype("datetime64[s]").astype(np.int64) / 86400.0, True
+            stamps = array.astype("datetime64[s]")
         except ValueError as error:
-            wanted = "dates such as '2020-10-02', or numbers"
             raise sensor.refusal("dates", repr(array.flat[0]), wanted, "correct them") from error
+        if np.isnat(stamps).any():
+            raise sensor.refusal("dates", "NaT", wanted, "leave images without a date out")
+        return stamps.astype(np.int64) / 86400.0, True
     return array.astype(float), False
 
 
@@ -313,9 +337,9 @@ def _check_shape(sensor: Sensor, shape: tuple[int, ...]) -> None:
 def _check_dates(sensor: Sensor, days: np.ndarray, count: int) -> None:
     if days.shape != (count,) or not np.isfinite(days).all():
         raise sensor.refusal("dates", f"{days.size} dates", f"{count}, one an image", "correct dates")
-    order = np.diff(days)
-    if (order == 0).any() or len(np.unique(days)) < count:
-        first = int(np.flatnonzero(np.diff(np.sort(days)) == 0)[0])
+    order, apart = np.diff(days), np.diff(np.sort(days))
+    if (apart < SAME_DATE).any():
+        first = int(np.flatnonzero(apart < SAME_DATE)[0])
         cure = "average the images of a date, or give them times"
         raise sensor.refusal("dates", f"day {np.sort(days)[first]:g} twice", "each date once", cure)
     if (order < 0).any():
@@ -331,10 +355,10 @@ def _check_mask(sensor: Sensor, shape: tuple[int, ...]) -> None:
         raise sensor.refusal("mask", got, f"true and false of shape {shape}", "say which values are used")
 
 
-def _noise(sensor: Sensor, values: np.ndarray, window: Window) -> np.ndarray | None:
-    if sensor.noise is None:
+def _noise(sensor: Sensor, values: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
+    if given is None:
         return None
-    noise = np.asarray(cut(sensor.noise, window), dtype=float)
+    noise = np.asarray(given, dtype=float)
     if sensor.several is not None and noise.ndim == 1:  # a number for each band
         noise = noise.reshape(-1, *[1] * (values.ndim - 2))
     try:
@@ -343,7 +367,7 @@ def _noise(sensor: Sensor, values: np.ndarray, window: Window) -> np.ndarray | N
         wanted = f"a number, or an array that fits {sensor.shape}"
         raise sensor.refusal("noise", f"shape {noise.shape}", wanted, "correct it") from error
     used = spread[np.isfinite(values)]
-    if not np.isfinite(used).all() or (used <= 0).any():
+    if not np.isfinite(used).all() or (used <= 0).any() or not (used**2 > 0).all():
         wanted = "positive standard deviations wherever there is a value"
         got = f"{np.min(np.nan_to_num(used)):g}"
         raise sensor.refusal("noise", got, wanted, "mask the values, or correct their noise")
@@ -353,6 +377,11 @@ def _noise(sensor: Sensor, values: np.ndarray, window: Window) -> np.ndarray | N
 def _check_options(sensor: Sensor, shape: tuple[int, ...]) -> None:
     if sensor.mask is not None:
         _check_mask(sensor, shape)
+    if sensor.quality is not None or isinstance(sensor.noise, Mapping):
+        shapes = [shape, shape[1:], *([(shape[0], *shape[2:])] if sensor.several is not None else [])]
+        fault = quality_fault(sensor.quality, sensor.noise, shapes)
+        if fault is not None:
+            raise sensor.refusal("quality", *fault)
     if sensor.bias not in ("none", "constant", "ar1"):
         raise sensor.refusal("bias", repr(sensor.bias), "'none', 'constant' or 'ar1'", "choose one of them")
     if sensor.relative_noise and sensor.noise is None:

@@ -117,7 +117,7 @@ def draw_joint(problem: Problem, values: dict[str, float], method: str, count: i
     for number in range(count):
         generator = np.random.default_rng([seed, number])
         beta = shared.mean + root @ generator.standard_normal(len(shared.mean))
-        state = solved[:, 0] - solved[:, 1:] @ beta + solve(perturbation(joint, generator))
+        state = solved[:, 0] - solved[:, 1:] @ beta + solve(perturbation(joint, generator)[0])
         drawn.append(joint.field @ state + joint.field_columns @ beta)
     return np.stack(drawn).reshape(count, len(problem.days), *problem.field_shape) + problem.level
 

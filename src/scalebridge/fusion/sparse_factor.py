@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import solve_triangular
+from scipy.linalg import get_lapack_funcs
 from scipy.sparse.linalg import splu
 
 from scalebridge.core.errors import SolverError
@@ -238,12 +238,13 @@ def selected_inverse(factor: Factor) -> Selected:
     lower = factor.lower()
     pointer, index = lower.indptr.astype(np.int64), lower.indices.astype(np.int64)
     inverse = np.empty(len(index))
+    (invert,) = get_lapack_funcs(("trtri",), dtype=np.float64)
     heads = sparse_kernels.supernodes(pointer, index)
     for first, last in zip(heads[-2::-1], heads[:0:-1], strict=True):
         width, rows = last - first, index[pointer[first] : pointer[first + 1]]
         block = np.zeros((len(rows), width))
-        sparse_kernels.gather_columns(pointer, lower.data, first, block)
-        root = solve_triangular(block[:width], np.eye(width), lower=True, check_finite=False)
+        sparse_kernels.move_columns(pointer, lower.data, first, block, False)
+        root = invert(block[:width], lower=1)[0]
         own = root.T @ root
         below = rows[width:]
         found = own
@@ -253,5 +254,5 @@ def selected_inverse(factor: Factor) -> Selected:
             share = block[width:] @ root
             beside = -around @ share
             found = np.concatenate([own - share.T @ beside, beside])
-        sparse_kernels.scatter_columns(pointer, inverse, first, found)
+        sparse_kernels.move_columns(pointer, inverse, first, found, True)
     return Selected(pointer, index, inverse, factor.place)

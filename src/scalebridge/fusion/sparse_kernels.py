@@ -39,23 +39,15 @@ def supernodes(pointer, index):
 
 
 @kernel
-def gather_columns(pointer, values, first, block):
-    """Fill (rows, columns) of a supernode that begins at a column; its lower part alone."""
+def move_columns(pointer, values, first, block, back):
+    """Fill the lower part of a supernode (rows, columns) that begins at a column, or put it back."""
     rows, width = block.shape
     for c in range(width):
         low = pointer[first + c]
-        for r in range(c, rows):
-            block[r, c] = values[low + r - c]
-
-
-@kernel
-def scatter_columns(pointer, values, first, block):
-    """Put back what `gather_columns` takes."""
-    rows, width = block.shape
-    for c in range(width):
-        low = pointer[first + c]
-        for r in range(c, rows):
-            values[low + r - c] = block[r, c]
+        if back:
+            values[low : low + rows - c] = block[c:, c]
+        else:
+            block[c:, c] = values[low : low + rows - c]
 
 
 @kernel

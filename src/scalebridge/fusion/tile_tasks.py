@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.fusion.block_engine import smooth_given, summed_parts
-from scalebridge.fusion.fusion_blocks import cut_blocks, out_of_blocks
+from scalebridge.fusion.fusion_blocks import cut_blocks, field_of_blocks
 from scalebridge.fusion.learning import systems_of
 from scalebridge.fusion.problem_tables import problem_from
 from scalebridge.fusion.shared_coefficients import Coefficients
@@ -50,8 +50,8 @@ def smooth_tile(
         lag: see `block_engine.smooth`.
 
     Returns:
-        "mean" and "std", (dates, rows, columns); "squares", (sensors, 2): sum of the squares of standardised
-        differences, and how many there are.
+        "mean" and "std", (dates, rows, columns), or with bands second; "squares", (sensors, 2): sum of the
+        squares of standardised differences, and how many there are.
     """
     tile = problem_from(problem)
     layout, data = cut_blocks(tile, block)
@@ -63,9 +63,9 @@ def smooth_tile(
     standard = found.residual / found.spread
     seen = [standard[:, :, data.sensor == number] for number in range(len(tile.observed))]
     squares = [[float(np.nansum(z**2)), float(np.isfinite(z).sum())] for z in seen]
-    variance = np.maximum(out_of_blocks(found.variance, tile.grid.shape, block), 0.0)
+    variance = np.maximum(field_of_blocks(found.variance, tile, block), 0.0)
     return {
-        "mean": out_of_blocks(found.mean, tile.grid.shape, block) + tile.centre,
+        "mean": field_of_blocks(found.mean, tile, block) + tile.level,
         "std": np.sqrt(variance),
         "squares": np.array(squares),
     }

@@ -9,12 +9,13 @@ import numpy as np
 
 from scalebridge.engine.array_store import ArrayStore
 from scalebridge.engine.farm import Task, run_tasks, stream_tasks
-from scalebridge.fusion.block_estimate import Estimate, Gated, Search, gate_scenes, learn_blocks
+from scalebridge.fusion.block_estimate import Estimate, Gated, Search, gate_scenes
 from scalebridge.fusion.field_files import Frame, Put, open_field
 from scalebridge.fusion.fusion_problem import Problem
 from scalebridge.fusion.held_out import Farm
 from scalebridge.fusion.lazy_arrays import Window
 from scalebridge.fusion.learning import Learnt
+from scalebridge.fusion.methods import Blocks, learn_by
 from scalebridge.fusion.overview import Overview
 from scalebridge.fusion.problem_tables import problem_from, problem_tables
 from scalebridge.fusion.scene import Scene
@@ -92,7 +93,7 @@ def learn_tables(
     problem: Mapping[str, Any], block: tuple[int, int], search: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Learn from all footprints of a problem; the fields of `Learnt` by name."""
-    return learn_blocks(problem_from(problem), block, Search(**search))[0]._asdict()
+    return learn_by(Blocks(block), problem_from(problem), Search(**search))[0]._asdict()
 
 
 def _place(problem: Problem, gated: Gated) -> int:
@@ -122,6 +123,7 @@ def estimate_tiles(
     frame = Frame(
         scene.grid, scene.days, scene.finest.dated, scene.finest.unit,
         {"title": "fused field", "schema": "scalebridge/fusion/1", "method": "blocks"},
+        scene.bands,
     )  # fmt: skip
     with open_field(output, frame, job.largest) as put:
         return job.smooth(shared, log, put)
@@ -202,7 +204,7 @@ class _Job:
 
         self.stream(tasks(), take, ArrayStore(kept.folder, fresh=kept.fresh), "smoothing")
         order = range(len(self.windows))
-        count = len(self.scene.days) * self.scene.grid.shape[0] * self.scene.grid.shape[1]
+        count = len(self.scene.days) * int(np.prod(self.scene.grid.shape)) * max(len(self.scene.bands), 1)
         mean, square = np.sum([totals[n] for n in order], axis=0) / count
         names = [name for name, _ in self.sample.clean.coefficients]
         spread = np.sqrt(np.diag(shared[-1].cov))

@@ -33,18 +33,18 @@ def shown_dates(found: Fused) -> list[int]:
     return sorted({round(t) for t in np.linspace(0, len(found.days) - 1, min(_MOST, len(found.days)))})
 
 
-def draw_maps(found: Fused) -> list[Picture]:
-    """Draw mean and standard deviation on a few dates, each with one scale of colours."""
+def draw_maps(found: Fused, band: int) -> list[Picture]:
+    """Draw mean and standard deviation of a band on a few dates, each with one scale of colours."""
     told = []
-    for place, band in enumerate(found.bands or ("",)):
-        for name, field, colours in (
-            ("mean", found.mean, "viridis"),
-            ("standard deviation", found.std, "magma"),
-        ):
-            own = _band(found, field, place)
-            low, high = (float(q) for q in np.quantile(own[shown_dates(found)], (0.01, 0.99)))
-            norm = Normalize(low, max(high, low + 1e-12))
-            told.append(_row_of_maps(found, f"{name} of {band}" if band else name, own, colours, norm))
+    for name, field, colours in (
+        ("mean", found.mean, "viridis"),
+        ("standard deviation", found.std, "magma"),
+    ):
+        own = _band(found, field, band)
+        low, high = (float(q) for q in np.quantile(own[shown_dates(found)], (0.01, 0.99)))
+        norm = Normalize(low, max(high, low + 1e-12))
+        title = f"{name} of {found.bands[band]}" if found.bands else name
+        told.append(_row_of_maps(found, title, own, colours, norm))
     return told
 
 
@@ -55,7 +55,8 @@ def _band(found: Fused, field: np.ndarray, place: int) -> np.ndarray:
 
 def _row_of_maps(found: Fused, name: str, field: np.ndarray, colours: str, norm: Normalize) -> Picture:
     places = shown_dates(found)
-    figure = new_figure(230 * len(places) + 80, 270)
+    # as wide as the page shows it, or its text would be shrunk below what can be read
+    figure = new_figure(125 * len(places) + 75, 160)
     grid = figure.subplots(1, len(places), squeeze=False)[0]
     drawn: Any = None
     for axes, place in zip(grid, places, strict=True):

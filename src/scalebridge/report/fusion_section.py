@@ -38,7 +38,7 @@ def make_fusion_section(found: Fused, number: int) -> Section:
         f"{len(found.days)} dates",
         sentences=[f"{sentence[:1].upper()}{sentence[1:]}." for sentence in findings(found)],
         answer=[parameter_table(found)],
-        cover=draw_maps(found),
+        cover=draw_maps(found, 0),
         inset=[],
         legend=[],
         asked=asked_items(told),
@@ -149,7 +149,8 @@ def _blocks(found: Fused, told: Upscaled, key: str) -> list[Block]:
         ),
         Block(
             f"{key}-bands", "Bands", "What is seen of one band says something of the others.",
-            [], band_table(found),
+            [picture for band in range(1, len(found.bands)) for picture in draw_maps(found, band)],
+            band_table(found),
         ),
         Block(f"{key}-skill", "Skill", skill, [], skill_table(found)),
         Block(
