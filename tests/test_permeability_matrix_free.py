@@ -84,6 +84,9 @@ def test_a_full_channel_of_filling_obeys_brinkman():
         (np.zeros((4, 4), bool), {}, ImageError),
         (np.eye(4), {}, ImageError),
         (np.eye(4, dtype=bool), {"spacing": (1.0,)}, InputError),
+        (np.eye(4, dtype=bool), {"drag": -1.0}, InputError),
+        (np.eye(4, dtype=bool), {"drag": np.ones(3)}, InputError),
+        (np.eye(4, dtype=bool), {"rtol": 0.0}, InputError),
         (lumps((12, 16)), {"max_steps": 10, "rtol": 1e-12}, SolverError),
     ],
 )

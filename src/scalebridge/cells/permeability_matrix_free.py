@@ -48,6 +48,7 @@ def matrix_free_permeability(
 
     Raises:
         ImageError: no booleans, or no pore.
+        InputError: edges, drag or tolerance that cannot be.
         SolverError: no convergence within `max_steps`; not where JAX traces, there the value is NaN.
 
     Limits: no slip, voxels as walls (see `permeability`); all components of what percolates, mirrored images
@@ -65,6 +66,7 @@ def matrix_free_permeability(
     image = np.asarray(pores)
     edges = (1.0,) * image.ndim if spacing is None else tuple(float(h) for h in spacing)
     _refuse(image, edges)
+    _refuse_settings(image.shape, drag, rtol)
     open_to = image & ~isolated(image, periodic=True)
     axes = [axis for axis, leads in enumerate(percolation(open_to).directions) if leads]
     if not axes:
@@ -115,3 +117,16 @@ def _refuse(pores: np.ndarray, edges: tuple[float, ...]) -> None:
             wanted=f"{pores.ndim} positive lengths",
             cure="leave it out for squares of the voxel's edge",
         )
+
+
+def _refuse_settings(shape: tuple[int, ...], drag: Any, rtol: float) -> None:
+    fits = jnp.shape(drag) in ((), shape)
+    if not fits or (not is_traced({0: drag}) and not bool(jnp.all(jnp.asarray(drag) >= 0))):
+        raise InputError(
+            "drag",
+            got=f"shape {jnp.shape(drag)}" if not fits else "negative numbers",
+            wanted=f"a number of at least 0, or one for each voxel, shape {shape}",
+            cure="leave it out for pores without a filling",
+        )
+    if not 0.0 < rtol < 1.0:
+        raise InputError("rtol", got=repr(rtol), wanted="a number between 0 and 1", cure="pass 1e-4")
