@@ -104,3 +104,15 @@ def test_a_slip_length_of_each_wall_has_a_page(tmp_path):
     channel = Channel(0.5, (1.0, 1.0), across=(0, 1))
     found = geometry_permeability(channel, 8, slip_length={0: 0.0, 1: 0.1}, halved=False)
     assert "each its own" in write_report(found, tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_budget_halves_and_shifts_the_grid():
+    """What the grid's place changes is part of the voxels' error; mirror planes have to stay."""
+    found = geometry_permeability(cylinder_array("square", 0.3), 24, rtol=1e-6)
+    first, moved = np.asarray(found.stats["coarse tensors"])[:, 0, 0]
+    assert first != moved  # discs about a corner of voxels, and about a voxel's middle
+    step = (found.value[0, 0] - (first + moved) / 2) / 3
+    part = found.uncertainty["voxel size"].std[0, 0]
+    assert part == pytest.approx(math.hypot(step, (first - moved) / 6), rel=1e-12)
+    alone = geometry_permeability(cylinder_array("square", 0.3), 16, mirrored=True, rtol=1e-6)
+    assert len(alone.stats["coarse tensors"]) == 1

@@ -20,7 +20,7 @@ Site = tuple[int, ...]
 _SHRINK = (
     1e-9  # of a voxel: a wall on voxel faces is then cut by the voxels on its fluid side, and only by them
 )
-_ROUGH = 0.15  # of a voxel, by which a plane may be off at a box's corner: a ball of 2.5 voxels radius
+_ROUGH = 0.05  # of a voxel, by which a plane may be off at a box's corner: a ball of 7.5 voxels radius
 _PARTS = 8  # along each axis of a box that a plane does not cut well
 _LEAST = 1e-6  # fluid shares below this count as none
 
@@ -136,8 +136,9 @@ class SiteDistances:
         axes = [a for a in range(grid.dim) if a not in flat]
         points = grid.points(self.near, site)
         sizes = np.array([grid.spacing[a] for a in axes])
-        wall, cuts = self._cut(points, axes, sizes)
-        rough = self._rough(points, wall, axes, sizes)
+        wall = self.geometry.nearest(points)
+        rough, bend = self._bent(points, wall, axes, sizes)
+        cuts = self._cut(wall, bend, axes, sizes)
         share = self.fluid.astype(float)
         plain = cuts[~rough]
         cut = plain[:, 1] > 0
@@ -150,33 +151,38 @@ class SiteDistances:
         return CutBoxes(share, voxels[wet], sections[wet], centroids[wet])
 
     def _cut(
-        self, points: np.ndarray, axes: Sequence[int], sizes: np.ndarray
-    ) -> tuple[NearestWall, np.ndarray]:
-        """Cut boxes of given sizes about points by the plane of the nearest wall."""
-        wall = self.geometry.nearest(points)
-        distances = wall.distance - _SHRINK * min(self.grid.spacing)
-        normals = np.ascontiguousarray(wall.normal[:, axes])
-        cuts = np.empty((len(points), 2 + len(axes)))
-        threads = threads_for(4 * len(points))
-        in_slabs(cut_boxes, len(points), distances, normals, sizes, cuts, threads=threads)
-        return wall, cuts
-
-    def _rough(
-        self, points: np.ndarray, wall: NearestWall, axes: Sequence[int], sizes: np.ndarray
+        self, wall: NearestWall, bend: np.ndarray | float, axes: Sequence[int], sizes: np.ndarray
     ) -> np.ndarray:
-        """Return which boxes the wall may cut and where a plane is off by a part of a voxel at a corner."""
+        """Cut boxes of given sizes by the plane of the nearest wall, moved by its mean bend over the box."""
+        distances = wall.distance + bend - _SHRINK * min(self.grid.spacing)
+        normals = np.ascontiguousarray(wall.normal[:, axes])
+        cuts = np.empty((len(distances), 2 + len(axes)))
+        threads = threads_for(4 * len(distances))
+        in_slabs(cut_boxes, len(distances), distances, normals, sizes, cuts, threads=threads)
+        return cuts
+
+    def _bent(
+        self, points: np.ndarray, wall: NearestWall, axes: Sequence[int], sizes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return which boxes the wall may cut and where a plane is off by a part of a voxel at a corner.
+
+        And by how much the distance is above the plane's in the mean over each box: of a distance that bends
+        quadratically a third of the mean at the corners. Tangent planes alone make balls too large.
+        """
         rough = np.abs(wall.distance) <= 0.5 * np.linalg.norm(sizes)
         rough &= self.geometry.edged
         chosen = np.flatnonzero(rough)
-        off = np.zeros(chosen.size)
+        off, mean, bend = np.zeros(chosen.size), np.zeros(chosen.size), np.zeros(len(points))
         for corner in itertools.product((-0.5, 0.5), repeat=len(axes)):
             away = np.zeros(self.grid.dim)
             away[list(axes)] = np.array(corner) * sizes
             there = self.geometry.nearest(points[chosen] + away).distance
-            plane = wall.distance[chosen] + wall.normal[chosen] @ away
-            off = np.maximum(off, np.abs(there - plane))
+            above = there - wall.distance[chosen] - wall.normal[chosen] @ away
+            off = np.maximum(off, np.abs(above))
+            mean += above / 2 ** len(axes)
         rough[chosen] = off > _ROUGH * min(self.grid.spacing)
-        return rough
+        bend[chosen] = np.where(np.abs(mean) > _SHRINK * min(self.grid.spacing), mean / 3, 0.0)
+        return rough, bend
 
     def _in_parts(
         self, points: np.ndarray, axes: Sequence[int], sizes: np.ndarray
@@ -191,7 +197,8 @@ class SiteDistances:
         )
         away = np.zeros((len(lattice), self.grid.dim))
         away[:, axes] = lattice
-        wall, cuts = self._cut((points[:, None] + away).reshape(-1, self.grid.dim), axes, sizes / _PARTS)
+        wall = self.geometry.nearest((points[:, None] + away).reshape(-1, self.grid.dim))
+        cuts = self._cut(wall, 0.0, axes, sizes / _PARTS)
         normals = wall.normal[:, axes]
         main = np.abs(normals).argmax(axis=1)
         side = 2 * main + (np.take_along_axis(normals, main[:, None], axis=1)[:, 0] > 0)

@@ -34,7 +34,7 @@ from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.grids.walls import PoreGeometry
 
 SlipLength = float | Mapping[int, float] | np.ndarray
-_SMOOTHNESS = 0.05  # weight of the second differences; 0.01 to 0.2 change K by less than it is off by
+_SMOOTHNESS = 0.01  # weight of the second differences; more brakes flow about spheres of few voxels
 _SMALL = 0.25  # voxels with less fluid share a pressure with a neighbour
 _UNSETTLED = 1e-9  # relative; a chink between two voxels without fluid
 _RIGID = 1e-9  # relative; the wall's grip on a uniform flow below which it has none

@@ -7,9 +7,10 @@ fraction of a voxel, and slip length l, the walls add to the dissipation's form
 
 Written out this is Nitsche's method for the Robin condition P u = -l P s after Juntunen and Stenberg, and for
 n.u = 0: the exact solution satisfies it, for any g, and its derivative with respect to l is
--int |P u - g P s|^2 / (l + g)^2. The terms with a minus sign are kept below half of the dissipation, piece of
-wall by piece, by the choice of g. The normal part is needed where walls are curved and slip: a cell's balance
-alone would trade flow through the wall against dilatation of its cut voxel.
+-int |P u - g P s|^2 / (l + g)^2. The terms with a minus sign are kept below the dissipation, piece of wall
+by piece, by the choice of g: as deep as that allows, walls are least stiff and bodies of few voxels brake
+least. The normal part is needed where walls are curved and slip: a cell's balance alone would trade flow
+through the wall against dilatation of its cut voxel.
 
 Source: M. Juntunen and R. Stenberg (2009), Math. Comput. 78, 1353, doi:10.1090/S0025-5718-08-02183-2.
 """
@@ -23,7 +24,7 @@ from scalebridge.grids.cut_operators import Entries, Strains, WallPieces
 
 _DEEPEST = 0.25  # of a voxel's least edge; deeper is not more accurate, shallower makes stiffer systems
 _SHALLOWEST, _SLIVER = 0.01, 0.1  # of the same; less is a sliver's, which then has the second
-_SPENT = 0.5  # of the dissipation, at most, may be taken by the terms with a minus sign
+_SPENT = 0.9  # of the dissipation, at most, may be taken by the terms with a minus sign; less is stiffer
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,28 @@ class PoreGeometry(abc.ABC):
         return self.nearest(places).normal.reshape(*shape, self.edges.size)
 
 
+class ShiftedPores(PoreGeometry):
+    """The same pores in a cell that begins elsewhere: what tells how an answer hangs on the grid's place.
+
+    Args:
+        pores: the pores.
+        shift: (dim,) where the new cell's corner lies in the old one.
+
+    Example:
+        >>> from scalebridge.grids.pore_shapes import cylinder_array
+        >>> moved = ShiftedPores(cylinder_array("square", 0.2), [0.5, 0.5])
+        >>> round(float(moved.distance([0.0, 0.0])), 4) == round(-(0.2 / np.pi) ** 0.5, 4)
+        True
+    """
+
+    def __init__(self, pores: PoreGeometry, shift: ArrayLike):
+        self.pores, self.shift = pores, np.array(shift, dtype=float)
+        self.edges, self.edged = pores.edges, pores.edged
+
+    def nearest(self, points: np.ndarray) -> NearestWall:
+        return self.pores.nearest(points + self.shift)
+
+
 def checked_places(points: ArrayLike, dim: int) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return points as (count, dim) and the shape of what is said of them, or refuse them."""
     places = np.asarray(points, dtype=float)
