@@ -190,11 +190,16 @@ DERIVED = {
 CORE = [["a", "b", "r"], ["b", "a", "r"], ["r", "r", "."]]
 
 
-@pytest.mark.parametrize("method", ["volumes", "nodal"])
+@pytest.mark.parametrize("method", ["volumes", "nodal", "sp3"])
 def test_derivatives_of_k_are_those_of_central_differences(method):
     materials = three_groups(2)
-    factors = np.random.default_rng(3).uniform(0.8, 1.2, (3, 3, 4, 3))
-    told = {**DERIVED, "factors": factors, "method": method}
+    told = {**DERIVED, "method": method}
+    if method == "sp3":  # without factors, and with total cross-sections that are no 1 / (3 D)
+        materials = {
+            name: {**one, "total": 0.4 / np.array(one["diffusion"])} for name, one in materials.items()
+        }
+    else:
+        told["factors"] = np.random.default_rng(3).uniform(0.8, 1.2, (3, 3, 4, 3))
     found = solve_core(CORE, materials, **told)
     assert found.passed
 
@@ -208,7 +213,8 @@ def test_derivatives_of_k_are_those_of_central_differences(method):
         ("r", "diffusion", (2,)), ("a", "diffusion", (0,)), ("b", "absorption", (1,)),
         ("r", "scatter", (0, 2)), ("a", "scatter", (2, 0)), ("a", "nu_fission", (2,)), ("a", "chi", (0,)),
     )  # fmt: skip
-    for region, key, place in cases[:: 3 if method == "nodal" else 1]:
+    by_total = (("r", "total", (2,)), ("a", "total", (0,))) if method == "sp3" else ()
+    for region, key, place in (*by_total, *cases[:: 3 if method == "nodal" else 1]):
         step = 1e-4 * np.array(materials[region][key])[place]
         wanted = (k(region, key, place, step) - k(region, key, place, -step)) / (2 * step)
         assert found.derivatives[key][found.names.index(region)][place] == pytest.approx(wanted, rel=1e-6)

@@ -94,7 +94,7 @@ METHODS: dict[CoreMethod, Callable[..., CoreSolution]] = {
 
 
 def adjoint_flux(solution: CoreSolution, rtol: float) -> tuple[float, np.ndarray]:
-    """Return k and the (cells, G) adjoint flux of the equations that a solution was found with."""
+    """Return k and the (unknowns, G) adjoint of the equations that a solution was found with."""
     system = solution.system
     cells = system.spread[0].shape[1]
     mode = dominant_mode(system.adjoint_generation, np.ones(cells), rtol=rtol)

@@ -26,10 +26,10 @@ class CoreStudy(Saved):
             it was not asked for.
         power: ([nz, ny,] nx) mean power density of each node by that of all fuelled nodes; NaN in empty ones.
         flux: (map..., G) mean flux of each node, for a mean power density of one fission a cm^3.
-        adjoint: (map..., G) adjoint flux, its largest number one; None for methods without one.
+        adjoint: (map..., G) adjoint flux, its largest number one; None where it was not asked for.
         names: (R,) names of the regions.
-        derivatives: dk by each constant: (R, G), or (R, G, G) for scatter [from, to]. Empty where the method
-            has none, with the reason among the notes.
+        derivatives: dk by each constant: (R, G), or (R, G, G) for scatter [from, to]; for "sp3" by `total`,
+            too, which that by `diffusion` holds. Empty where they were not asked for.
         method: "nodal", "volumes" or "sp3".
         history: k after each outer iteration with the relative residual of its eigenproblem.
         checks: what was preserved, measured.

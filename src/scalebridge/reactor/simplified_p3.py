@@ -60,12 +60,12 @@ def p3_currents(problem: CoreProblem, first: np.ndarray, second: np.ndarray) -> 
     half = conductances(mesh, local.diffusion)
     found = couple(half, problem.factor, np.zeros_like(problem.gamma))
     inner = found.lower * first[mesh.lower] - found.upper * first[mesh.upper]
-    response = _outer_response(problem)[..., 0, :]
+    response = outer_response(problem)[..., 0, :]
     values = np.stack([first[mesh.rim], second[mesh.rim]], axis=-1)
     return inner, (response * values).sum(axis=-1)
 
 
-def _outer_response(problem: CoreProblem) -> np.ndarray:
+def outer_response(problem: CoreProblem) -> np.ndarray:
     """Return (rims, G, 2, 2) outward phi1 and phi3 by Phi and phi2 in the volume."""
     mesh, local = problem.mesh, problem.local
     halves = [conductances(mesh, d).rim for d in (local.diffusion, 3 / (7 * local.total))]
@@ -79,7 +79,7 @@ def _outer_response(problem: CoreProblem) -> np.ndarray:
 
 def _outer_matrix(problem: CoreProblem, group: int) -> Sparse:
     mesh: CoreMesh = problem.mesh
-    response = _outer_response(problem)[:, group] * mesh.rim_areas[:, None, None]
+    response = outer_response(problem)[:, group] * mesh.rim_areas[:, None, None]
     response[:, 1] *= 0.6  # the second equation counts 3/5 phi3
     rows = [[_diagonal(mesh, response[:, i, j]) for j in range(2)] for i in range(2)]
     return sp.bmat(rows).tocsr()

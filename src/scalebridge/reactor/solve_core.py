@@ -19,8 +19,7 @@ from scalebridge.reactor.core_methods import METHODS, adjoint_flux
 from scalebridge.reactor.core_problem import CoreMethod, CoreProblem, CoreSolution
 from scalebridge.reactor.core_study import CoreStudy, node_means
 from scalebridge.reactor.nodal_adjoint import nodal_adjoint, nodal_derivatives
-
-_NO_SLOPES = "SP3 has no derivatives here: those of method='nodal' and 'volumes' are exact for their mesh."
+from scalebridge.reactor.simplified_p3_adjoint import p3_adjoint, p3_derivatives
 
 _FINER, _COARSER = 4 / 3, 1.0  # of the difference to volumes half, or twice as large
 
@@ -64,7 +63,7 @@ def solve_core(
         factors: discontinuity factors on the sides of nodes: by region name (G,) or (2 dim, G), or an array
             (map..., 2 dim, G); sides west, east, south, north, bottom, top.
         mesh_error: whether to solve on a second mesh for the error of k by the mesh.
-        derivatives: whether to give dk by every constant ("nodal" and "volumes"), with the adjoint flux.
+        derivatives: whether to give dk by every constant, with the adjoint flux.
         rtol: wanted relative residual, and of "nodal" how far currents still move.
         max_steps: outer iterations of "nodal".
         throw: whether to raise when the method does not converge.
@@ -142,10 +141,9 @@ def _study(
     )
     reverse, adjoint, slopes = None, None, {}
     converged = solution.outcome is Outcome.converged
-    if derivatives and converged and method != "sp3":
+    if derivatives and converged:
         reverse, adjoint, slopes = _reversed(problem, solution, method, rtol)
         adjoint = adjoint / np.abs(adjoint).max()
-    notes = [] if slopes or not derivatives else [_NO_SLOPES]
     return CoreStudy(
         k=solution.k,
         mesh_error=None,
@@ -166,7 +164,6 @@ def _study(
             "generations": solution.applications,
             "outer iterations": len(solution.history),
         },
-        notes=tuple(notes),
     )
 
 
@@ -177,6 +174,9 @@ def _reversed(
     if method == "nodal":
         found = nodal_adjoint(problem, solution)
         return found.k, found.flux(problem), nodal_derivatives(problem, solution, found)
+    if method == "sp3":
+        pair = p3_adjoint(solution, rtol)
+        return pair.k, pair.flux, p3_derivatives(problem, solution, pair)
     k, adjoint = adjoint_flux(solution, rtol)
     return k, adjoint, k_derivatives(problem, solution, adjoint)
 
