@@ -28,3 +28,6 @@ row_kernel = numba.njit(
 )
 """Compile a loop over a row of voxels. An array that is written must not overlap with any other argument;
 numbers that the loop needs are passed as scalars of the field's type."""
+
+exact_kernel = numba.njit(nogil=True, cache=True, error_model="numpy")
+"""Compile a loop whose every sum keeps its order: bits then do not depend on how its callers were compiled."""

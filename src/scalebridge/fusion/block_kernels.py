@@ -7,10 +7,10 @@ covariance `P`, an innovation `v` with variance `F`, and, backwards, `r` with va
 
 import numpy as np
 
-from scalebridge.core.compiled import kernel
+from scalebridge.core.compiled import exact_kernel
 
 
-@kernel
+@exact_kernel
 def scale_states(weight, mean, cov):
     """Take every state on by a factor of its own: a <- w a, P <- w P w."""
     states = len(weight)
@@ -21,7 +21,7 @@ def scale_states(weight, mean, cov):
             cov[i, j] *= weight[i, 0] * weight[j, 0]
 
 
-@kernel
+@exact_kernel
 def mix_rows(index, weight, source, target):
     """Fill target = T source, for the short rows of T."""
     target[:] = 0.0
@@ -33,7 +33,7 @@ def mix_rows(index, weight, source, target):
                     target[i, c] += w * source[row, c]
 
 
-@kernel
+@exact_kernel
 def mix_rows_back(index, weight, source, target):
     """Fill target = T' source, for the short rows of T."""
     target[:] = 0.0
@@ -45,7 +45,7 @@ def mix_rows_back(index, weight, source, target):
                     target[row, c] += w * source[i, c]
 
 
-@kernel
+@exact_kernel
 def move(index, weight, mean, cov, work):
     """Take means (states, columns) and covariance one step on: a <- T a, P <- T P T'; rows of T are short."""
     if index.shape[1] == 1:
@@ -58,7 +58,7 @@ def move(index, weight, mean, cov, work):
     mix_rows(index, weight, held, cov)
 
 
-@kernel
+@exact_kernel
 def move_back(index, weight, info, spread, work):
     """Take the backward recursion over one step: r <- T' r, N <- T' N T."""
     if index.shape[1] == 1:
@@ -71,7 +71,7 @@ def move_back(index, weight, info, spread, work):
     mix_rows_back(index, weight, held, spread)
 
 
-@kernel
+@exact_kernel
 def observe_row(index, weight, noise, mean, cov, gain, error):
     """Update mean and covariance by one scalar observation; fill gain P h and error v; return F."""
     states, columns = mean.shape
@@ -95,7 +95,7 @@ def observe_row(index, weight, noise, mean, cov, gain, error):
     return total
 
 
-@kernel
+@exact_kernel
 def filter_group(
     data, seen, noise, pointer, index, weight, step, t_index, t_weight, innovation, mean, cov,
     means, covs, gains, variances, errors,
@@ -139,7 +139,7 @@ def filter_group(
             count += 1
 
 
-@kernel
+@exact_kernel
 def sweep_row(index, weight, gain, total, error, info, spread, work):
     """Take the backward recursion over one observation; the smoothed error u replaces v; return D."""
     states = len(gain)
@@ -162,7 +162,7 @@ def sweep_row(index, weight, gain, total, error, info, spread, work):
     return precision
 
 
-@kernel
+@exact_kernel
 def spread_row(index, weight, work, total, precision, spread):
     """Take N over one observation: N <- h h' / F + L' N L, where N P h is known."""
     for e in range(len(index)):
@@ -175,7 +175,7 @@ def spread_row(index, weight, work, total, precision, spread):
             spread[index[e], index[f]] += weight[e] * weight[f] * precision
 
 
-@kernel
+@exact_kernel
 def sweep_rows(t, first, seen, pointer, index, weight, gains, variances, errors, info, spread, work):
     """Take the backward recursion over the observations of one date, last first."""
     count = first
@@ -190,7 +190,7 @@ def sweep_rows(t, first, seen, pointer, index, weight, gains, variances, errors,
             )
 
 
-@kernel
+@exact_kernel
 def smooth_date(mean, cov, info, spread, f_pointer, f_index, f_weight, found, variance):
     """Fill mean (fields, columns) and variance (fields,) of f' x at a date: a + P r and P - P N P."""
     fields, states = f_pointer.shape[0] - 1, cov.shape[0]
@@ -215,7 +215,7 @@ def smooth_date(mean, cov, info, spread, f_pointer, f_index, f_weight, found, va
             variance[f] -= spent[f, i] * reach[f, i]
 
 
-@kernel
+@exact_kernel
 def smooth_group(
     seen, starts, pointer, index, weight, step, t_index, t_weight, means, covs, gains, variances, errors,
     f_pointer, f_index, f_weight, wanted, found, variance,
@@ -238,7 +238,7 @@ def smooth_group(
             move_back(t_index, t_weight[step[t]], info, spread, square)
 
 
-@kernel
+@exact_kernel
 def lagged_group(
     seen, starts, pointer, index, weight, step, t_index, t_weight, means, covs, gains, variances, errors,
     f_pointer, f_index, f_weight, wanted, found, variance, lag,
@@ -279,7 +279,7 @@ def lagged_group(
         )  # fmt: skip
 
 
-@kernel
+@exact_kernel
 def slopes_group(
     seen, starts, pointer, index, weight, step, t_index, t_weight, t_inverse, innovation, means, covs, gains,
     variances, errors, combine, share, slope_cov, slope_q, slope_t,
@@ -328,7 +328,7 @@ def slopes_group(
         move_back(t_index, t_weight[step[t]], info, spread, square)
 
 
-@kernel
+@exact_kernel
 def transition_slope(
     t, kind, t_index, t_inverse, innovation, means, covs, info, spread, combine, drawn, share, slope_t
 ):
