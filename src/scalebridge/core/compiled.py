@@ -30,4 +30,4 @@ row_kernel = numba.njit(
 numbers that the loop needs are passed as scalars of the field's type."""
 
 exact_kernel = numba.njit(nogil=True, cache=True, error_model="numpy")
-"""Compile a loop whose every sum keeps its order: bits then do not depend on how its callers were compiled."""
+"""Compile a loop whose sums keep their order: its bits do not depend on how its callers were compiled."""
