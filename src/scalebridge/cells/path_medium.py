@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -67,10 +66,6 @@ class PathMedium:
         self.nodes, self.voxels = self.operators.nodes, self.operators.voxels
         self.symmetric = self.laws.symmetric
         self._inverses: dict[np.dtype, Inverse] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave work arrays out of a copy, which makes its own: copied views would be apart from arrays."""
-        return self.__dict__ | {"_inverses": {}}
 
     @cached_property
     def reference(self) -> tuple[float, float]:
