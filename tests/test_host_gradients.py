@@ -25,7 +25,8 @@ class Identity:
         if update is not None:
             update(0, len(r))
         rz = float(np.dot(r, r))
-        then(rz)(0, len(r), r)
+        if (use := then(rz)) is not None:
+            use(0, len(r), r)
         return rz
 
 
@@ -40,9 +41,6 @@ class Dense:
     def product(self, p, out):
         out[...] = (self.single if p.dtype == np.float32 else self.matrix) @ p
         return float(np.dot(p.astype(float), out.astype(float)))
-
-    def load(self, out):
-        out[...] = self.b
 
     def residual(self, x, out):
         out[...] = self.b - self.matrix @ x

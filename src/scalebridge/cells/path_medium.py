@@ -116,7 +116,7 @@ class PathMedium:
 
     def norm(self, forces: np.ndarray) -> float:
         """Return the energy norm of forces per volume, as the homogeneous medium has it."""
-        square = self.inverse(np.dtype(float)).sweep(forces, None, lambda _: _nothing)
+        square = self.inverse(np.dtype(float)).sweep(forces, None, lambda _: None)
         return math.sqrt(square / self.voxels) if square >= 0 else math.nan
 
     def unbalanced(self, balance: Balance) -> float:
@@ -146,7 +146,7 @@ class PathMedium:
         operator = _Tangents(self, tangent)
         steps, norms, worst = [], [], Outcome.converged
         for f in range(len(r)):
-            before = math.sqrt(max(operator.sweep(r[f], None, lambda _: _nothing), 0.0))
+            before = math.sqrt(max(operator.sweep(r[f], None, lambda _: None), 0.0))
             rtol = float(goals[f]) * math.sqrt(self.voxels) / before if before > 0 else 1.0
             done = stabilised_gradients(operator.one, operator.precondition, r[f], x[f], rtol, max_steps)
             steps.append(done.steps)
@@ -181,7 +181,3 @@ class _Tangents:
 
         self.sweep(r, None, lambda _: use)
         return out
-
-
-def _nothing(low: int, high: int, z: np.ndarray) -> None:
-    """Take no planes: only the product is wanted."""

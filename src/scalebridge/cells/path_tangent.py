@@ -119,5 +119,5 @@ def _solve(
 
 
 def _norm(medium: PathMedium, forces: np.ndarray) -> float:
-    square = medium.inverse(forces.dtype).sweep(forces, None, lambda _: lambda low, high, z: None)
+    square = medium.inverse(forces.dtype).sweep(forces, None, lambda _: None)
     return float(np.sqrt(max(square, 0.0) / medium.voxels))

@@ -162,6 +162,8 @@ class ElasticKernels:
         strain: np.ndarray | None,
         out: np.ndarray,
         own: np.ndarray | None = None,
+        *,
+        sign: int = 1,
     ) -> tuple[float, np.ndarray]:
         """Write K u to `out`, plus the part of a mean strain, less the forces of the voxels' own stress.
 
@@ -171,6 +173,7 @@ class ElasticKernels:
             strain: mean strain (6,), Mandel, or None.
             out: where the forces go, of any float type.
             own: stress (rows, 6), Mandel, that a voxel has lost at no strain (stiffness times eigenstrain).
+            sign: -1 to write the opposite.
 
         Returns:
             the product of u with K u (and the rest), and the mean stress (6,), Mandel.
@@ -182,10 +185,10 @@ class ElasticKernels:
         rows, own_rows = self._arranged.of(table.rows, dtype), np.ascontiguousarray(stress, dtype)
         if table.isotropic:
             kernel, numbers = isotropic_kernels.forces, isotropic_kernels.scales(load[:3], dtype)
-            last: tuple[Any, ...] = (numbers, table.rule == "full", out, edges)
+            last: tuple[Any, ...] = (numbers, table.rule == "full", dtype.type(sign), out, edges)
         else:
             kernel, numbers = elastic_kernels.forces, np.array([1 / 4, 1 / 2, 1 / 12, 0], dtype)
-            last = (numbers, out, edges)
+            last = (numbers, dtype.type(sign), out, edges)
         found = in_slabs(
             kernel, self.shape[0], u, table.index, rows, own_rows, load, *last, threads=self._threads
         )

@@ -131,7 +131,7 @@ def row_sum(values, count):
 
 
 @kernel
-def _scatter(voxels, j, j1, own, g, constants, modes, duals, here, following, sums):
+def _scatter(voxels, j, j1, own, g, quarter, half, modes, duals, here, following, sums):
     """Add a row's duals to the forces of its nodes, and to the sums; return the product with the modes."""
     count, nodes, product = voxels.shape[1], here.shape[2], 0.0
     if own.shape[1] > 0:
@@ -139,7 +139,7 @@ def _scatter(voxels, j, j1, own, g, constants, modes, duals, here, following, su
     wrap_elements(duals, count, nodes == count)
     for c in range(3):
         d, m = 7 * c, 4 * c
-        found = add_forces(duals[d + 1], duals[d + 2], duals[d + 3], duals[d], duals[d + 4], duals[d + 5], duals[d + 6], modes[m], modes[m + 1], modes[m + 2], modes[m + 3], constants[0], constants[1], nodes, here[c], following[c], j, j1)  # fmt: skip  # noqa: E501
+        found = add_forces(duals[d + 1], duals[d + 2], duals[d + 3], duals[d], duals[d + 4], duals[d + 5], duals[d + 6], modes[m], modes[m + 1], modes[m + 2], modes[m + 3], quarter, half, nodes, here[c], following[c], j, j1)  # fmt: skip  # noqa: E501
         product += found[0]
         sums[3 * c] += found[1]
         sums[3 * c + 1] += found[2]
@@ -148,7 +148,7 @@ def _scatter(voxels, j, j1, own, g, constants, modes, duals, here, following, su
 
 
 @kernel
-def forces(start, stop, piece, u, index, table, own, g, constants, out, edges):
+def forces(start, stop, piece, u, index, table, own, g, constants, sign, out, edges):
     """Write K u, with a mean strain and less the forces of the voxels' own stress, for a slab of elements.
 
     Args:
@@ -160,6 +160,7 @@ def forces(start, stop, piece, u, index, table, own, g, constants, out, edges):
         own: (6, rows), plain stress components at no strain, or (6, 0).
         g: inverse spacings, then the mean strain with doubled shears.
         constants: 1/4, 1/2, 1/12, 0.
+        sign: 1, or -1 to write the opposite.
 
     Returns:
         the product of u with K u, and the sums over the elements of the stresses, each along the three axes
@@ -170,6 +171,7 @@ def forces(start, stop, piece, u, index, table, own, g, constants, out, edges):
     m, d = np.zeros((12, nodes_z + 2), u.dtype), np.zeros((21, nodes_z + 2), u.dtype)
     a, carry = np.zeros((42, nodes_z + 2), u.dtype), np.zeros((2, 3, nodes_y, nodes_z), u.dtype)
     half, third, product, sums = constants[1], constants[2], 0.0, np.zeros(9)
+    force_quarter, force_half = sign * constants[0], sign * half
     for i in range(start, stop):
         here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
         following[:] = 0
@@ -178,7 +180,7 @@ def forces(start, stop, piece, u, index, table, own, g, constants, out, edges):
             j1 = (j + 1) % nodes_y
             _gather(low, high, voxels, j, j1, table, constants, m, a)
             _general(a[:21], a[21:], m, g, third, half, count_z, d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15], d[16], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
-            product += _scatter(voxels, j, j1, own, g, constants, m, d, here, following, sums)
+            product += _scatter(voxels, j, j1, own, g, force_quarter, force_half, m, d, here, following, sums)
         for c in range(3):
             copy_plane(here[c], out[i, c])
     for c in range(3):

@@ -316,7 +316,7 @@ def _let_wait(rows, length):
 
 
 @kernel
-def forces(start, stop, piece, u, index, table, own, g, constants, same, out, edges):
+def forces(start, stop, piece, u, index, table, own, g, constants, same, sign, out, edges):
     """Write K u, with a mean strain and less the forces of the voxels' own stress, for a slab of elements.
 
     Args:
@@ -329,6 +329,7 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, out, ed
         g: inverse spacings, then the mean strain with doubled shears.
         constants: those of `scales`.
         same: whether the rule's lambda and mu are the first two.
+        sign: 1, or -1 to write the opposite.
 
     Returns:
         the product of u with K u, and the sums over the elements of the stresses, each along the three axes
@@ -345,6 +346,7 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, out, ed
     room, k = aligned_rows(2, length, u), aligned_rows(4, stretches * length, u)
     m, d, near, far = _twelve(modes), _twenty_one(duals), room[0], room[1]
     w0, w1, w2, w3 = constants[0], constants[1], constants[2], constants[3]
+    v0, v1, v2, v3 = sign * w0, sign * w1, sign * w2, sign * w3
     y_x, z_x, z_y = constants[4], constants[5], constants[6]
     q0, q1, q2, q3 = constants[7], constants[8], constants[9], constants[10]
     rule, third, product, sums = 0 if same else 2, u.dtype.type(1 / 3), 0.0, np.zeros(9)
@@ -368,9 +370,9 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, out, ed
             _varying(k[rule, at:to], k[rule + 1, at:to], m[1], m[2], m[3], m[5], m[6], m[7], m[9], m[10], m[11], third, y_x, z_x, z_y, q0, q1, q2, q3, d[3], d[4], d[5], d[6], d[10], d[11], d[12], d[13], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
             if own.shape[1] > 0:
                 _relieve(index[i], at, stride, own, length, duals)
-            x = _add_forces_at(m[0], m[1], m[2], m[3], d[0], d[1], d[2], d[3], d[4], d[5], d[6], at, to, stride, w0, w1, w2, w3, near, far, here[0], after[0])  # fmt: skip  # noqa: E501
-            y = _add_forces_at(m[4], m[5], m[6], m[7], d[7], d[8], d[9], d[10], d[11], d[12], d[13], at, to, stride, w0, w1, w2, w3, near, far, here[1], after[1])  # fmt: skip  # noqa: E501
-            z = _add_forces_at(m[8], m[9], m[10], m[11], d[14], d[15], d[16], d[17], d[18], d[19], d[20], at, to, stride, w0, w1, w2, w3, near, far, here[2], after[2])  # fmt: skip  # noqa: E501
+            x = _add_forces_at(m[0], m[1], m[2], m[3], d[0], d[1], d[2], d[3], d[4], d[5], d[6], at, to, stride, v0, v1, v2, v3, near, far, here[0], after[0])  # fmt: skip  # noqa: E501
+            y = _add_forces_at(m[4], m[5], m[6], m[7], d[7], d[8], d[9], d[10], d[11], d[12], d[13], at, to, stride, v0, v1, v2, v3, near, far, here[1], after[1])  # fmt: skip  # noqa: E501
+            z = _add_forces_at(m[8], m[9], m[10], m[11], d[14], d[15], d[16], d[17], d[18], d[19], d[20], at, to, stride, v0, v1, v2, v3, near, far, here[2], after[2])  # fmt: skip  # noqa: E501
             product += x[0] + y[0] + z[0]
             _add_sums(sums, x, y, z, _sum(d[0]), _sum(d[7]), _sum(d[14]))
             _let_wait(modes, length)

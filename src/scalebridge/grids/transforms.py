@@ -29,19 +29,23 @@ Update = Callable[[int, int], None]
 Use = Callable[[int, int, np.ndarray], None]
 """Called as use(start, stop, z) with planes of the answer, which do not outlive the call."""
 
+Then = Callable[[float], Use | None]
+"""Given the product of a field with the answer, returns what takes the answer's planes, or None."""
+
 
 class Inverse(abc.ABC):
     """The inverse of an operator that is diagonal in a transform; a mean in its kernel is left out."""
 
     @abc.abstractmethod
-    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
+    def sweep(self, r: np.ndarray, update: Update | None, then: Then) -> float:
         """Apply the inverse to r, block of planes by block, while they are in the cache.
 
         Args:
             r: the field.
             update: changes planes of r before they are transformed; called once for each, from several
                 threads.
-            then: given the product of r with the answer, returns what takes the answer's planes.
+            then: given the product of r with the answer, returns what takes the answer's planes; None spares
+                their transforms.
 
         Returns:
             the product of r with the answer.
@@ -70,12 +74,13 @@ class WaveInverse(Inverse):
         )
         self._block = max(1, _CACHE // (shape[1] * shape[2] * inverse.dtype.itemsize))
 
-    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
+    def sweep(self, r: np.ndarray, update: Update | None, then: Then) -> float:
         threads = threads_for(r.size)
         in_slabs(self._forward, self._shape[0], r.reshape(self._shape), update, threads=threads)
         across = self._inverse.shape[1] if self._shape[1] > 1 else self._inverse.shape[2]
         product = sum(in_slabs(self._across, across, threads=threads))
-        in_slabs(self._backward, self._shape[0], then(product), r.dtype, threads=threads)
+        if (use := then(product)) is not None:
+            in_slabs(self._backward, self._shape[0], use, r.dtype, threads=threads)
         return product
 
     @property
@@ -176,15 +181,15 @@ class SineCosineInverse(Inverse):
         self._axes = [axis for axis, end in enumerate(ends) if end != PERIODIC]
         self._inverse *= inverse.dtype.type(1.0 / math.prod(2 * counts[axis] for axis in self._axes))
 
-    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
+    def sweep(self, r: np.ndarray, update: Update | None, then: Then) -> float:
         planes, threads = r.shape[0], threads_for(r.size)
         if update is not None:
             in_slabs(lambda low, high, _: update(low, high), planes, threads=threads)
         answer = r.copy()
         self.apply(answer)
         product = dot(r, answer)
-        use = then(product)
-        in_slabs(lambda low, high, _: use(low, high, answer[low:high]), planes, threads=threads)
+        if (use := then(product)) is not None:
+            in_slabs(lambda low, high, _: use(low, high, answer[low:high]), planes, threads=threads)
         return product
 
     def apply(self, field: np.ndarray) -> None:

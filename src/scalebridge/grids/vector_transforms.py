@@ -11,7 +11,6 @@ wave.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +21,9 @@ from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.core.vectors import dot
 from scalebridge.grids.line_transforms import LineTransform
-from scalebridge.grids.transforms import Inverse, SineCosineInverse, Update, Use, blocks
+from scalebridge.grids.transforms import Inverse, SineCosineInverse, Then, Update, Use, blocks
 
-_CACHE = 1 << 19
+_CACHE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -112,12 +111,13 @@ class ElasticWaveInverse(Inverse):
         """The waves with their axes in a field's order; not kept: in a copy it would be another array."""
         return np.moveaxis(self._waves, 2, 1)
 
-    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
+    def sweep(self, r: np.ndarray, update: Update | None, then: Then) -> float:
         threads = threads_for(r.size)
         in_slabs(self._forward, self._shape[0], r, update, threads=threads)
         across = self._shape[1] if self._shape[1] > 1 else self._waves.shape[3]
         product = sum(in_slabs(self._across, across, threads=threads))
-        in_slabs(self._backward, self._shape[0], then(product), threads=threads)
+        if (use := then(product)) is not None:
+            in_slabs(self._backward, self._shape[0], use, threads=threads)
         return product
 
     def _forward(self, start: int, stop: int, piece: int, r: np.ndarray, update: Update | None) -> None:
@@ -288,7 +288,7 @@ class VectorSineCosineInverse(Inverse):
     def __init__(self, inverses: list[SineCosineInverse]):
         self._inverses = inverses
 
-    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
+    def sweep(self, r: np.ndarray, update: Update | None, then: Then) -> float:
         planes, threads = r.shape[0], threads_for(r.size)
         if update is not None:
             in_slabs(lambda low, high, _: update(low, high), planes, threads=threads)
@@ -298,6 +298,6 @@ class VectorSineCosineInverse(Inverse):
             inverse.apply(field)
             answer[:, component] = field
         product = dot(r, answer)
-        use = then(product)
-        in_slabs(lambda low, high, _: use(low, high, answer[low:high]), planes, threads=threads)
+        if (use := then(product)) is not None:
+            in_slabs(lambda low, high, _: use(low, high, answer[low:high]), planes, threads=threads)
         return product

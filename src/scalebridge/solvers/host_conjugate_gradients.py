@@ -39,13 +39,17 @@ _ROUNDING = 64.0  # multiples of the machine's epsilon below which an energy fal
 
 Update = Callable[[int, int], None]
 Use = Callable[[int, int, np.ndarray], None]
+Then = Callable[[float], Use | None]
 
 
 class Preconditioner(Protocol):
     """A symmetric preconditioner that works through a field some planes at a time, in several threads."""
 
-    def sweep(self, r: np.ndarray, update: Update | None, then: Callable[[float], Use]) -> float:
-        """Let `update` change planes of r, precondition r, and hand the answer's planes to then(r . z)."""
+    def sweep(self, r: np.ndarray, update: Update | None, then: Then) -> float:
+        """Let `update` change planes of r, precondition r, and hand the answer's planes to then(r . z).
+
+        Where that is None, nothing but r . z was wanted.
+        """
         ...
 
 
@@ -56,12 +60,8 @@ class HostOperator(Protocol):
         """Write K p to `out`, in the type of both, and return the product of p with it."""
         ...
 
-    def load(self, out: np.ndarray) -> None:
-        """Write b to `out`."""
-        ...
-
     def residual(self, x: np.ndarray, out: np.ndarray) -> None:
-        """Write b - K x, computed in float64, to `out`."""
+        """Write b - K x, computed in the type of x, to `out`: b where x is zero."""
         ...
 
     def preconditioner(self, dtype: np.dtype) -> Preconditioner:
@@ -89,6 +89,7 @@ class HostCG:
         renew: relative residual at which the true residual is due.
         checked: true relative residual at the last start.
         code: -1 while running, else an `Outcome`.
+        room: the memory of the vectors of the working type, for another solve; None once they are others.
         verified: whether the operator was last asked for the residual of this very iterate.
         falls: falls of the energy, one a step.
         residuals: relative residual norms, the start included.
@@ -110,6 +111,7 @@ class HostCG:
     renew: float = _RENEWED
     checked: float = 1.0
     code: int = -1
+    room: np.ndarray | None = None
     verified: bool = False
     falls: list[float] = field(default_factory=list)
     residuals: list[float] = field(default_factory=list)
@@ -129,6 +131,14 @@ class HostCG:
         """Return the norm of a residual over that of the load."""
         return math.sqrt(dot(residual, residual)) / (self.norm_b or 1.0)
 
+    def release(self) -> np.ndarray | None:
+        """Give up the vectors of the working type, and return their memory, if there is any to give."""
+        room, self.room = self.room, None
+        if room is not None:
+            self.r = self.p = self.q = np.empty(0, room.dtype)
+            self.dx = self.r if self.single else self.x
+        return room
+
     def collect(self) -> None:
         """Add what was gathered since the last renewal to the iterate."""
         if self.single:
@@ -146,6 +156,7 @@ def begin(
     start: np.ndarray | None = None,
     least: float = 0.0,
     solver: ConjugateGradients | None = None,
+    room: np.ndarray | None = None,
 ) -> HostCG:
     """Start from zero, or from a field that is near the solution.
 
@@ -159,24 +170,27 @@ def begin(
         start: the first iterate, float64, which is changed in place.
         least: energy below which the error is taken relative to it.
         solver: tolerances by which a start may be good enough as it is.
+        room: what another solve of the same shape and type has released.
     """
-    r, p, q, *more = np.empty((3 if dtype == np.float64 else 4, *shape), dtype)  # one: in large pages
-    operator.load(r)
+    if room is None:
+        room = np.empty((3 if dtype == np.float64 else 4, *shape), dtype)  # one: in large pages
+    r, p, q, *more = room
+    p[...] = 0
+    operator.residual(p, r)
     norm_b = math.sqrt(dot(r, r))
     if start is None:
         x = np.zeros(shape)
     else:
-        x = start
-        near = x.astype(dtype)
+        x, near = start, p
+        near[...] = x
         energy -= dot(r, near)
         operator.residual(x, r)
         energy -= dot(r, near)  # what is left at x of the energy at rest: less b . x and (b - K x) . x
-        del near
     dx = more[0] if more else x
     if more:
         dx[...] = 0
     rz = operator.preconditioner(dtype).sweep(r, None, lambda _: _copy_to(p))
-    state = HostCG(operator, x, dx, r, p, q, rz, floor, _inverse(floor), energy, norm_b, least)
+    state = HostCG(operator, x, dx, r, p, q, rz, floor, _inverse(floor), energy, norm_b, least, room=room)
     nothing = rz <= _noise(dtype) ** 2 * max(energy, least) or rz == 0.0
     first = 1.0 if start is None else state.relative(r)
     state.code = Outcome.converged if nothing else -1
@@ -212,10 +226,13 @@ def _step(state: HostCG, solver: ConjugateGradients) -> None:
     old, alpha = state.rz, state.rz / curvature
     sums: list[tuple[float, float, float]] = []
 
-    def then(rz: float) -> Use:
+    def then(rz: float) -> Use | None:
         state.rz = rz
         back = _judge(state, solver, alpha, old, [math.fsum(parts) for parts in zip(*sums, strict=True)])
-        return _turn(state, alpha - back, rz / old)
+        if state.code < 0:
+            return _turn(state, alpha, rz / old)
+        add_scaled(state.dx, alpha - back, state.p)  # there is no next direction
+        return None
 
     state.operator.preconditioner(state.r.dtype).sweep(state.r, _descend(state, alpha, sums), then)
 
@@ -328,7 +345,7 @@ def _start_anew(state: HostCG, true: float) -> None:
 def _widen(state: HostCG) -> None:
     """Go over to float64; the old arrays are let go before the new ones are made, for memory."""
     shape, nothing = state.x.shape, np.empty(0)
-    state.dx, state.r, state.p, state.q = state.x, nothing, nothing, nothing
+    state.dx, state.r, state.p, state.q, state.room = state.x, nothing, nothing, nothing, None
     state.r, state.p, state.q = np.empty(shape), np.empty(shape), np.empty(shape)
     state.operator.residual(state.x, state.r)
 
