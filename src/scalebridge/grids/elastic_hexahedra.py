@@ -304,8 +304,9 @@ class ElasticKernels:
         scale = np.outer(ENGINEERING, ENGINEERING)
         varying = varying_stiffness(stiffness, rule)
         if self.end == PERIODIC:
-            x, y = np.fft.fftfreq(self.shape[0]), np.fft.fftfreq(self.shape[1])
-            angles = (2 * np.pi * x, 2 * np.pi * y, 2 * np.pi * np.fft.rfftfreq(self.shape[2]))
+            half = 1 if self.shape[1] > 1 else 2
+            turns = [(np.fft.rfftfreq if a == half else np.fft.fftfreq)(n) for a, n in enumerate(self.shape)]
+            angles = (2 * np.pi * turns[0], 2 * np.pi * turns[1], 2 * np.pi * turns[2])
             g = tuple(1.0 / edge for edge in self.spacing)
             medium = WaveStiffness(
                 angles,

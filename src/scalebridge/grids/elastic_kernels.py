@@ -18,7 +18,7 @@ rule. Spacings come as their inverses.
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
-from scalebridge.grids.hexahedra_kernels import add_forces, copy_plane, look_up, row_modes, wrap_elements
+from scalebridge.grids.hexahedra_kernels import add_forces, look_up, row_modes, wrap_elements
 
 
 @row_kernel
@@ -131,7 +131,7 @@ def row_sum(values, count):
 
 
 @kernel
-def _scatter(voxels, j, j1, own, g, quarter, half, modes, duals, here, following, sums):
+def _scatter(voxels, j, j1, own, g, constants, modes, duals, here, following, sums):
     """Add a row's duals to the forces of its nodes, and to the sums; return the product with the modes."""
     count, nodes, product = voxels.shape[1], here.shape[2], 0.0
     if own.shape[1] > 0:
@@ -139,12 +139,19 @@ def _scatter(voxels, j, j1, own, g, quarter, half, modes, duals, here, following
     wrap_elements(duals, count, nodes == count)
     for c in range(3):
         d, m = 7 * c, 4 * c
-        found = add_forces(duals[d + 1], duals[d + 2], duals[d + 3], duals[d], duals[d + 4], duals[d + 5], duals[d + 6], modes[m], modes[m + 1], modes[m + 2], modes[m + 3], quarter, half, nodes, here[c], following[c], j, j1)  # fmt: skip  # noqa: E501
+        found = add_forces(duals[d + 1], duals[d + 2], duals[d + 3], duals[d], duals[d + 4], duals[d + 5], duals[d + 6], modes[m], modes[m + 1], modes[m + 2], modes[m + 3], constants[0], constants[1], nodes, here[c], following[c], j, j1)  # fmt: skip  # noqa: E501
         product += found[0]
         sums[3 * c] += found[1]
         sums[3 * c + 1] += found[2]
         sums[3 * c + 2] += row_sum(duals[d], count)
     return product
+
+
+@row_kernel
+def _write_plane(source, sign, target):
+    for j in range(source.shape[0]):
+        for z in range(source.shape[1]):
+            target[j, z] = sign * source[j, z]
 
 
 @kernel
@@ -171,7 +178,6 @@ def forces(start, stop, piece, u, index, table, own, g, constants, sign, out, ed
     m, d = np.zeros((12, nodes_z + 2), u.dtype), np.zeros((21, nodes_z + 2), u.dtype)
     a, carry = np.zeros((42, nodes_z + 2), u.dtype), np.zeros((2, 3, nodes_y, nodes_z), u.dtype)
     half, third, product, sums = constants[1], constants[2], 0.0, np.zeros(9)
-    force_quarter, force_half = sign * constants[0], sign * half
     for i in range(start, stop):
         here, following = carry[(i - start) % 2], carry[(i - start + 1) % 2]
         following[:] = 0
@@ -180,11 +186,11 @@ def forces(start, stop, piece, u, index, table, own, g, constants, sign, out, ed
             j1 = (j + 1) % nodes_y
             _gather(low, high, voxels, j, j1, table, constants, m, a)
             _general(a[:21], a[21:], m, g, third, half, count_z, d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15], d[16], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
-            product += _scatter(voxels, j, j1, own, g, force_quarter, force_half, m, d, here, following, sums)
+            product += _scatter(voxels, j, j1, own, g, constants, m, d, here, following, sums)
         for c in range(3):
-            copy_plane(here[c], out[i, c])
+            _write_plane(here[c], sign, out[i, c])
     for c in range(3):
-        copy_plane(carry[(stop - start) % 2, c], edges[piece, c])
+        _write_plane(carry[(stop - start) % 2, c], sign, edges[piece, c])
     return product, sums
 
 

@@ -14,13 +14,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import ducc0
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.core.vectors import dot
 from scalebridge.grids.line_transforms import LineTransform
+from scalebridge.grids.real_transforms import RealTransform
 from scalebridge.grids.transforms import Inverse, SineCosineInverse, Then, Update, Use, blocks
 
 _CACHE = 1 << 20
@@ -31,7 +31,8 @@ class WaveStiffness:
     """A homogeneous medium for the waves of a periodic box.
 
     Args:
-        angles: angle from point to point of every wave along each axis, half of them along z.
+        angles: angle from point to point of every wave along each axis, half of them along y; along z if y
+            has one point only.
         inverse_spacing: of the three axes.
         whole, constant: (6, 6) of K_11, K_22, K_33, K_23, K_13, K_12 by P of the fully integrated element,
             and by that of its constant strain.
@@ -64,6 +65,7 @@ class WaveStiffness:
 
 
 _PLACE = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+_SWAP = np.array([0, 2, 1, 3, 5, 4])  # y and z change places
 _ROW, _COLUMN = np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1])
 _A, _B = np.meshgrid(_ROW, _ROW, indexing="ij")
 _C, _D = np.meshgrid(_COLUMN, _COLUMN, indexing="ij")
@@ -90,31 +92,34 @@ class ElasticWaveInverse(Inverse):
     """
 
     def __init__(self, medium: WaveStiffness, shape: tuple[int, ...], dtype: np.dtype):
-        self._shape, self._dtype = shape, np.dtype(dtype)
-        self._x, self._y, self._z = medium.factors(self._dtype)
+        self._dtype = np.dtype(dtype)
+        self._x, *across = medium.factors(self._dtype)
+        turned = shape[1] > 1  # the half grid is along y: rows of waves are
+        self._along, self._rows = across[::-1] if turned else across
+        self._shape = shape if turned else (shape[0], shape[2], shape[1])  # x, of the rows, of the other
+        self._within = shape[1:]
         unit = float(np.abs(medium.whole).max() + np.abs(medium.constant).max())  # or a cube would overflow
         self._scale = self._dtype.type(1.0 / (unit * math.prod(shape)))
         self._lames = (medium.whole[[0, 3], [1, 3]] / unit).astype(dtype)  # mu and lambda + mu, if isotropic
-        self._whole = None if medium.isotropic else (medium.whole / unit).astype(dtype)
-        self._constant = (medium.constant / unit).astype(dtype) if np.any(medium.constant) else None
-        # components next to z, not as in fields: rows of lines along x and y are three times as long
-        self._waves = np.empty(
-            (shape[0], shape[1], 3, shape[2] // 2 + 1), np.result_type(self._dtype, np.complex64)
-        )
-        self._along_x, self._along_y = (
+        self._whole = None if medium.isotropic else self._in_order(medium.whole / unit, turned)
+        self._constant = self._in_order(medium.constant / unit, turned) if np.any(medium.constant) else None
+        self._components = np.array([0, 2, 1] if turned else [0, 1, 2])
+        self._real = RealTransform((shape[0], 3, *self._shape[1:]), self._dtype)
+        # components next to the rows, not as in fields: rows of lines are three times as long
+        self._waves = np.empty((shape[0], *self._real.waves), np.result_type(self._dtype, np.complex64))
+        self._along_x, self._along_z = (
             LineTransform(self._waves.shape, axis, self._dtype) for axis in (0, 1)
         )
         self._block = max(1, _CACHE // (3 * shape[1] * shape[2] * self._dtype.itemsize))
 
-    @property
-    def _as_fields(self) -> np.ndarray:
-        """The waves with their axes in a field's order; not kept: in a copy it would be another array."""
-        return np.moveaxis(self._waves, 2, 1)
+    def _in_order(self, matrix: np.ndarray, turned: bool) -> np.ndarray:
+        """K by P where the axis across and that of the rows stand for y and z."""
+        return (matrix[np.ix_(_SWAP, _SWAP)] if turned else matrix).astype(self._dtype)
 
     def sweep(self, r: np.ndarray, update: Update | None, then: Then) -> float:
         threads = threads_for(r.size)
         in_slabs(self._forward, self._shape[0], r, update, threads=threads)
-        across = self._shape[1] if self._shape[1] > 1 else self._waves.shape[3]
+        across = self._waves.shape[1 if self._shape[2] > 1 else 3]
         product = sum(in_slabs(self._across, across, threads=threads))
         if (use := then(product)) is not None:
             in_slabs(self._backward, self._shape[0], use, threads=threads)
@@ -124,39 +129,31 @@ class ElasticWaveInverse(Inverse):
         for low, high in blocks(start, stop, self._block):
             if update is not None:
                 update(low, high)
-            ducc0.fft.r2c(r[low:high], axes=(3,), out=self._as_fields[low:high], nthreads=1)
-            self._along_y.planes(self._waves, low, high, forward=True)
+            self._real.forward(r.reshape(-1, 3, *self._shape[1:]), low, high, self._waves)
+            self._along_z.planes(self._waves, low, high, forward=True)
 
     def _across(self, start: int, stop: int, piece: int) -> float:
         """Transform along the first axis, multiply, and transform back, some columns at a time."""
-        by_y, parts = self._shape[1] > 1, self._waves.view(self._dtype)
-        column = 3 * self._shape[0] * self._waves.itemsize * (self._waves.shape[3] if by_y else 1)
-        product, y_range, z_range = 0.0, (0, self._shape[1]), (0, self._waves.shape[3])
+        by_z, parts = self._shape[2] > 1, self._waves.view(self._dtype)
+        column = 3 * self._shape[0] * self._waves.itemsize * (self._waves.shape[3] if by_z else 1)
+        product, z_range, row_range = 0.0, (0, self._shape[2]), (0, self._waves.shape[3])
+        medium = (self._whole, self._constant, self._lames, self._scale, self._components)
         for low, high in blocks(start, stop, max(1, _CACHE // column)):
-            y_range, z_range = ((low, high), z_range) if by_y else (y_range, (low, high))
-            self._along_x.columns(self._waves, low, high, 1 if by_y else 3, forward=True)
+            z_range, row_range = ((low, high), row_range) if by_z else (z_range, (low, high))
+            self._along_x.columns(self._waves, low, high, 1 if by_z else 3, forward=True)
             product += _multiply(
-                *(parts, self._x, self._y, self._z, self._whole, self._constant, self._lames, self._scale),
-                *(*y_range, *z_range, self._shape[2]),
+                *(parts, self._x, self._along, self._rows, *medium, *z_range, *row_range, self._shape[1])
             )
-            self._along_x.columns(self._waves, low, high, 1 if by_y else 3, forward=False)
+            self._along_x.columns(self._waves, low, high, 1 if by_z else 3, forward=False)
         return product
 
     def _backward(self, start: int, stop: int, piece: int, use: Use) -> None:
         room = np.empty((min(self._block, stop - start), 3, *self._shape[1:]), self._dtype)
         for low, high in blocks(start, stop, self._block):
             z = room[: high - low]
-            self._along_y.planes(self._waves, low, high, forward=False)
-            ducc0.fft.c2r(
-                self._as_fields[low:high],
-                axes=(3,),
-                lastsize=self._shape[2],
-                forward=False,
-                out=z,
-                nthreads=1,
-                allow_overwriting_input=True,
-            )
-            use(low, high, z)
+            self._along_z.planes(self._waves, low, high, forward=False)
+            self._real.backward(self._waves, low, high, z)
+            use(low, high, z.reshape(-1, 3, *self._within))
 
 
 @row_kernel
@@ -238,10 +235,11 @@ def _products(parts, before, i, j, k):
 
 
 @kernel
-def _multiply(parts, x, y, z, whole, constant, lames, final, y_low, y_high, low, high, last_size):
+def _multiply(parts, x, y, z, whole, constant, lames, final, components, y_low, y_high, low, high, last_size):
     """Apply the inverse to waves; return the sum of products with it over the whole grid.
 
-    Of a real field's waves along the last axis the half grid has each but the first, and the last if their
+    Rows are along what is z here, `components` says which components go with the three axes. Of a real
+    field's waves along the last axis the half grid has each but the first, and the last if their
     number is even, for two.
     """
     total, once = 0.0, 0.0
@@ -263,9 +261,9 @@ def _multiply(parts, x, y, z, whole, constant, lames, final, y_low, y_high, low,
             if low <= last < high:
                 _take(parts, i, j, last, end)
             p, q, r = (
-                parts[i, j, 0, 2 * low : 2 * high],
-                parts[i, j, 1, 2 * low : 2 * high],
-                parts[i, j, 2, 2 * low : 2 * high],
+                parts[i, j, components[0], 2 * low : 2 * high],
+                parts[i, j, components[1], 2 * low : 2 * high],
+                parts[i, j, components[2], 2 * low : 2 * high],
             )
             total += _invert_row(p, q, r, s, square, m, h, whole, constant, shear, more, final, x[0, i], x[1, i], x[2, i], x[3, i], y[0, j], y[1, j], y[2, j], y[3, j], tiny)  # fmt: skip  # noqa: E501
             if low == 0:
