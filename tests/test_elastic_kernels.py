@@ -395,3 +395,46 @@ def test_the_bound_of_the_spectrum_holds():
             energy = kernels.product(model.solid.table, u, None, room)[0]
             assert energy >= model.floor * kernels.product(whole, u, None, room)[0]
     assert math.isclose(cell(stiffness[:1], LABELS * 0).floor, 1.0, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "general"])
+def test_the_opposite_of_forces_is_their_opposite(kind):
+    rng = np.random.default_rng(15)
+    stiffness = table(kind, rng)
+    kernels, rows = ElasticKernels(LABELS.shape, SPACING), elastic_table(stiffness, LABELS, "full")
+    u, strain = rng.standard_normal(kernels.nodes), rng.standard_normal(6)
+    forces, opposite = np.empty(kernels.nodes), np.empty(kernels.nodes)
+    plain, turned = (
+        kernels.product(rows, u, strain, forces),
+        kernels.product(rows, u, strain, opposite, sign=-1),
+    )
+    np.testing.assert_array_equal(opposite, -forces)
+    assert turned[0] == plain[0]
+    np.testing.assert_array_equal(turned[1], plain[1])
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "general"])
+def test_a_residual_in_single_precision_is_summed_in_double(kind):
+    """Near equilibrium forces cancel: rounded before that, as at a box's faces, they would be off by 1e-7."""
+    rng = np.random.default_rng(16)
+    model = cell(table(kind, rng), LABELS, solver=ConjugateGradients(rtol=1e-9, residual_rtol=1e-6))
+    u, load = watched_tangent(model).responses[0].fields
+    narrow, wide = np.empty(u.shape, np.float32), np.empty(u.shape)
+    for out in (narrow, wide):
+        model.kernels.product(model.solid.table, u, load[:6], out)
+    assert np.abs(wide).max() > 0
+    np.testing.assert_allclose(narrow, wide, rtol=1e-7, atol=1e-14)  # one rounding; 1e-16 of a stress of 20
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "general"])
+def test_energies_from_residuals_are_those_from_products(kind):
+    rng = np.random.default_rng(17)
+    model = cell(table(kind, rng), LABELS, solver=ConjugateGradients(rtol=1e-6, residual_rtol=1e-3))
+    found = watched_tangent(model)
+    fields = [response.fields for response in found.responses]
+    by_products = model.energies(fields)  # what was known of the residuals has been used up
+    # residuals of 1e-3, rounded to 6e-8 of themselves, times displacements
+    np.testing.assert_allclose(found.value, by_products, rtol=0, atol=1e-11 * np.abs(by_products).max())
+    alone = [model.finish(load, model.advance(model.begin(load), 1000)).fields for load in np.eye(6)[:2]]
+    swapped = model.energies(alone[::-1])  # in another order than solved: by products
+    np.testing.assert_allclose(swapped, by_products[1::-1, 1::-1], atol=1e-5 * np.abs(by_products).max())

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.threads import cuts, in_slabs, threads_for
 from scalebridge.core.vectors import dot
 from scalebridge.grids import elastic_kernels, hexahedra, isotropic_kernels
 from scalebridge.grids.transforms import FIXED, PERIODIC, Inverse, SineCosineInverse, wave_angles
@@ -179,7 +179,7 @@ class ElasticKernels:
             the product of u with K u (and the rest), and the mean stress (6,), Mandel.
         """
         dtype = u.dtype
-        edges = np.zeros((self._threads, *self.nodes[1:]), dtype)
+        edges = np.empty((min(self._threads, self.shape[0]), 2, *self.nodes[1:]), dtype)
         stress = np.zeros((6, 0)) if own is None else (np.asarray(own) / ENGINEERING).T
         load = self._load(strain, dtype)
         rows, own_rows = self._arranged.of(table.rows, dtype), np.ascontiguousarray(stress, dtype)
@@ -192,14 +192,22 @@ class ElasticKernels:
         found = in_slabs(
             kernel, self.shape[0], u, table.index, rows, own_rows, load, *last, threads=self._threads
         )
-        if self.nodes[0] > self.shape[0]:
-            out[-1] = 0
-        for piece in range(len(found)):
-            out[((piece + 1) * self.shape[0] // len(found)) % self.nodes[0]] += edges[piece]
+        self._join(edges, out)
         self._zero_fixed(out)
         return sum(product for product, _ in found), self._mean_stress(
             np.sum([sums for _, sums in found], axis=0)
         )
+
+    def _join(self, edges: np.ndarray, out: np.ndarray) -> None:
+        """Write the planes that slabs share: the sums of what both have for them."""
+        repeats = self.nodes[0] == self.shape[0]
+        for piece, (start, _) in enumerate(cuts(self.shape[0], len(edges))):
+            if piece > 0 or repeats:
+                np.add(edges[piece, 0], edges[piece - 1, 1], out=out[start], casting="same_kind")
+            else:
+                out[start] = edges[piece, 0]
+        if not repeats:
+            out[-1] = edges[-1, 1]
 
     def energies(
         self,

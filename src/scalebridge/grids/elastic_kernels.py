@@ -159,8 +159,8 @@ def forces(start, stop, piece, u, index, table, own, g, constants, sign, out, ed
     """Write K u, with a mean strain and less the forces of the voxels' own stress, for a slab of elements.
 
     Args:
-        start, stop, piece: elements [start, stop) of the first axis; what they add to the next slab's first
-            nodes is left in `edges[piece]`.
+        start, stop, piece: elements [start, stop) of the first axis; what they add to their first nodes is
+            left in `edges[piece, 0]`, what to the next slab's in `edges[piece, 1]`.
         u, out: (nodes x, 3, nodes y, nodes z).
         index: row of every element.
         table: (42, rows).
@@ -188,9 +188,12 @@ def forces(start, stop, piece, u, index, table, own, g, constants, sign, out, ed
             _general(a[:21], a[21:], m, g, third, half, count_z, d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14], d[15], d[16], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
             product += _scatter(voxels, j, j1, own, g, constants, m, d, here, following, sums)
         for c in range(3):
-            _write_plane(here[c], sign, out[i, c])
+            if i == start:
+                _write_plane(here[c], sign, edges[piece, 0, c])
+            else:
+                _write_plane(here[c], sign, out[i, c])
     for c in range(3):
-        _write_plane(carry[(stop - start) % 2, c], sign, edges[piece, c])
+        _write_plane(carry[(stop - start) % 2, c], sign, edges[piece, 1, c])
     return product, sums
 
 

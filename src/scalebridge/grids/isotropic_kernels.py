@@ -231,20 +231,24 @@ def _pad(plane, stride, rows, nodes):
 
 
 @row_kernel
-def _unpad(nodes, stride, rows, plane):
-    """Write a long row of forces as a component of a plane, repeated nodes added to where they belong."""
-    count, last = np.uintp(plane.shape[1]), (np.uintp(rows) - np.uintp(1)) * np.uintp(stride)
-    for j in range(np.uintp(plane.shape[0])):
-        at = j * np.uintp(stride)
+def _unpad(nodes, stride, plane):
+    """Write a long row of forces as a component of a plane, repeated nodes added to where they belong.
+
+    A sum is complete before it is written: what it cancels in could be narrower.
+    """
+    rows, count = np.uintp(plane.shape[0]), np.uintp(plane.shape[1])
+    repeats, step = count < np.uintp(stride), np.uintp(stride)
+    for j in range(rows):
+        at = j * step
         for z in range(count):
             plane[j, z] = nodes[at + z]
-        if count < np.uintp(stride):
-            plane[j, 0] += nodes[at + count]
-    if plane.shape[0] < rows:
+        if repeats:
+            plane[j, 0] = nodes[at] + nodes[at + count]
+    if repeats:
+        last = rows * step
         for z in range(count):
-            plane[0, z] += nodes[last + z]
-        if count < np.uintp(stride):
-            plane[0, 0] += nodes[last + count]
+            plane[0, z] = nodes[z] + nodes[last + z]
+        plane[0, 0] = (nodes[0] + nodes[count]) + (nodes[last] + nodes[last + count])
 
 
 @kernel
@@ -254,9 +258,9 @@ def _pad_planes(planes, stride, rows, nodes):
 
 
 @kernel
-def _unpad_planes(nodes, stride, rows, planes):
+def _unpad_planes(nodes, stride, planes):
     for c in range(3):
-        _unpad(nodes[c], stride, rows, planes[c])
+        _unpad(nodes[c], stride, planes[c])
 
 
 @kernel
@@ -320,8 +324,8 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, sign, o
     """Write K u, with a mean strain and less the forces of the voxels' own stress, for a slab of elements.
 
     Args:
-        start, stop, piece: elements [start, stop) of the first axis; what they add to the next slab's first
-            nodes is left in `edges[piece]`.
+        start, stop, piece: elements [start, stop) of the first axis; what they add to their first nodes is
+            left in `edges[piece, 0]`, what to the next slab's in `edges[piece, 1]`.
         u, out: (nodes x, 3, nodes y, nodes z).
         index: row of every element.
         table: (4, rows): lambda, mu, and those of the integration rule.
@@ -377,7 +381,10 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, sign, o
             _add_sums(sums, x, y, z, _sum(d[0]), _sum(d[7]), _sum(d[14]))
             _let_wait(modes, length)
             _let_wait(duals, length)
-        _unpad_planes(loads[a : a + 3], stride, count_y + 1, out[i])
+        if i == start:
+            _unpad_planes(loads[a : a + 3], stride, edges[piece, 0])
+        else:
+            _unpad_planes(loads[a : a + 3], stride, out[i])
     last = 3 * ((stop - start) % 2)
-    _unpad_planes(loads[last : last + 3], stride, count_y + 1, edges[piece])
+    _unpad_planes(loads[last : last + 3], stride, edges[piece, 1])
     return product, sums * np.array([g[0] / 2, g[1] / 2, g[2]] * 3)  # x and y count each element twice
