@@ -269,7 +269,7 @@ class HostElasticity(HostLinearModel):
         ended, self._ended = self._ended, []
         if len(ended) == len(fields) and all(e.field() is f[0] for e, f in zip(ended, fields, strict=True)):
             self._rooms.clear()
-            return self._noted_energies(ended, [load for _, load in fields])
+            return self._noted_energies(ended, fields)
         room = self._rooms.pop().reshape(-1).view(float)[:size] if self._rooms else np.empty(size)
         room = room.reshape(self.kernels.nodes)
         found = np.zeros((len(fields), len(fields)))
@@ -293,14 +293,14 @@ class HostElasticity(HostLinearModel):
         products = [dot(field, residual) for _, field in before] + [dot(u, residual)]
         self._ended = [*(one for one, _ in before), _Ended(weakref.ref(u), stress, products)]
 
-    def _noted_energies(self, ended: list[_Ended], loads: list[np.ndarray]) -> np.ndarray:
+    def _noted_energies(self, ended: list[_Ended], fields: list[Any]) -> np.ndarray:
         """Return the energies without a product: a residual is what K u with the load's part lacks."""
         found = np.zeros((len(ended), len(ended)))
-        for j, one in enumerate(ended):
-            heat = self._heat((one.field(), loads[j])) if self.thermal else 0.0
-            for i in range(j + 1):
-                energy = float(loads[i][:6] @ one.stress) - one.products[i] / math.prod(self.kernels.shape)
-                energy += float(loads[i][6]) * heat if self.thermal else 0.0
+        for j, (one, case) in enumerate(zip(ended, fields, strict=True)):
+            heat = self._heat(case)
+            for i, (_, load) in enumerate(fields[: j + 1]):
+                energy = float(load[:6] @ one.stress) - one.products[i] / math.prod(self.kernels.shape)
+                energy += float(load[6]) * heat if self.thermal else 0.0
                 found[i, j] = found[j, i] = energy
         return found
 

@@ -104,7 +104,7 @@ class ElasticWaveInverse(Inverse):
         self._whole = None if medium.isotropic else self._in_order(medium.whole / unit, turned)
         self._constant = self._in_order(medium.constant / unit, turned) if np.any(medium.constant) else None
         self._components = np.array([0, 2, 1] if turned else [0, 1, 2])
-        self._real = RealTransform((shape[0], 3, *self._shape[1:]), self._dtype)
+        self._real = RealTransform((shape[0], 3, self._shape[1], self._shape[2]), self._dtype)
         # components next to the rows, not as in fields: rows of lines are three times as long
         self._waves = np.empty((shape[0], *self._real.waves), np.result_type(self._dtype, np.complex64))
         self._along_x, self._along_z = (
