@@ -55,16 +55,15 @@ def _twenty_one(d):
 
 
 @row_kernel
-def _modes(low, low_y, high, high_y, of_mean, of_x, of_y, of_both, at, flat, x, y, both):
-    """Scaled modes of nodes, from planes and rows here and further; written from `at` on."""
-    first = np.uintp(at)
-    for k in range(np.uintp(low.size)):
+def _modes(low, low_y, high, high_y, of_mean, of_x, of_y, of_both, flat, x, y, both):
+    """Scaled modes of a stretch's nodes, from planes and rows here and further."""
+    for k in range(low.size):
         near, far = low[k] + low_y[k], high[k] + high_y[k]
         near_y, far_y = low_y[k] - low[k], high_y[k] - high[k]
-        flat[first + k] = of_mean * (near + far)
-        x[first + k] = of_x * (far - near)
-        y[first + k] = of_y * (near_y + far_y)
-        both[first + k] = of_both * (far_y - near_y)
+        flat[k + _LINE] = of_mean * (near + far)
+        x[k + _LINE] = of_x * (far - near)
+        y[k + _LINE] = of_y * (near_y + far_y)
+        both[k + _LINE] = of_both * (far_y - near_y)
 
 
 @row_kernel
@@ -284,10 +283,23 @@ def _three(rows):
 
 
 @row_kernel
-def _modes_at(low, high, at, to, stride, w0, w1, w2, w3, first, flat, x, y, both):
-    """Modes of a component of nodes [at, to), written from `first` on."""
-    a, b = at + _WAITS, to + _WAITS
-    _modes(low[a:b], low[a + stride : b + stride], high[a:b], high[a + stride : b + stride], w0, w1, w2, w3, first, flat, x, y, both)  # fmt: skip  # noqa: E501
+def _modes_at(low, high, at, to, stride, w0, w1, w2, w3, flat, x, y, both):
+    """Modes of a component of the nodes behind those that wait."""
+    a, b = at + _LINE, to + _LINE
+    _modes(low[a:b], low[a + stride : b + stride], high[a:b], high[a + stride : b + stride], w0, w1, w2, w3, flat, x, y, both)  # fmt: skip  # noqa: E501
+
+
+@kernel
+def _begin_plane(low, high, stride, w, modes, duals):
+    """Let the modes of a plane's first node wait, and no duals."""
+    for c in range(3):
+        a, b, d, e = low[c, _WAITS], low[c, _WAITS + stride], high[c, _WAITS], high[c, _WAITS + stride]
+        modes[4 * c, _WAITS] = w[0] * ((a + b) + (d + e))
+        modes[4 * c + 1, _WAITS] = w[1] * ((d + e) - (a + b))
+        modes[4 * c + 2, _WAITS] = w[2] * ((b - a) + (e - d))
+        modes[4 * c + 3, _WAITS] = w[3] * ((e - d) - (b - a))
+    for row in range(duals.shape[0]):
+        duals[row, _WAITS] = 0
 
 
 @row_kernel
@@ -361,15 +373,12 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, sign, o
         _coefficients(index[i], table, same, stride, k)
         clear_rows(loads[b : b + 3])
         low, high, here, after = _three(planes[a : a + 3]), _three(planes[b : b + 3]), _three(loads[a : a + 3]), _three(loads[b : b + 3])  # fmt: skip  # noqa: E501
-        _modes_at(low[0], high[0], 0, 1, stride, w0, w1, w2, w3, _WAITS, m[0], m[1], m[2], m[3])
-        _modes_at(low[1], high[1], 0, 1, stride, w0, w1, w2, w3, _WAITS, m[4], m[5], m[6], m[7])
-        _modes_at(low[2], high[2], 0, 1, stride, w0, w1, w2, w3, _WAITS, m[8], m[9], m[10], m[11])
-        duals[:, _WAITS] = 0
+        _begin_plane(planes[a : a + 3], planes[b : b + 3], stride, constants, modes, duals)
         for at in range(0, stretches * length, length):
             to = at + length
-            _modes_at(low[0], high[0], at + 1, to + 1, stride, w0, w1, w2, w3, _LINE, m[0], m[1], m[2], m[3])
-            _modes_at(low[1], high[1], at + 1, to + 1, stride, w0, w1, w2, w3, _LINE, m[4], m[5], m[6], m[7])
-            _modes_at(low[2], high[2], at + 1, to + 1, stride, w0, w1, w2, w3, _LINE, m[8], m[9], m[10], m[11])  # fmt: skip  # noqa: E501
+            _modes_at(low[0], high[0], at, to, stride, w0, w1, w2, w3, m[0], m[1], m[2], m[3])
+            _modes_at(low[1], high[1], at, to, stride, w0, w1, w2, w3, m[4], m[5], m[6], m[7])
+            _modes_at(low[2], high[2], at, to, stride, w0, w1, w2, w3, m[8], m[9], m[10], m[11])  # fmt: skip
             _constant(k[0, at:to], k[1, at:to], m[0], m[1], m[2], m[4], m[5], m[6], m[8], m[9], m[10], g[3], g[4], g[5], g[6], g[7], g[8], d[0], d[1], d[2], d[7], d[8], d[9], d[14], d[15], d[16])  # fmt: skip  # noqa: E501
             _varying(k[rule, at:to], k[rule + 1, at:to], m[1], m[2], m[3], m[5], m[6], m[7], m[9], m[10], m[11], third, y_x, z_x, z_y, q0, q1, q2, q3, d[3], d[4], d[5], d[6], d[10], d[11], d[12], d[13], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
             if own.shape[1] > 0:

@@ -133,19 +133,15 @@ def _stage(radix, xr, xi, of, step, yr, yi, to, size, w):
 
 @kernel
 def _stages(xr, xi, yr, yi, points, width, radices, factors):
-    """Transform rows in x, `width` numbers each; room in y. Return whether the answer is in y."""
-    sorted_by, swapped = 1, False
+    """Transform rows in x, `width` numbers each. After an odd number of stages the answer is in y."""
+    sorted_by = 1
     for s in range(radices.size):
         radix, long = radices[s], sorted_by * width
         rows = points // (radix * sorted_by)
         for p in range(rows):
             w = factors[s, 2 * p * radix :]
-            if swapped:
-                _stage(radix, yr, yi, p * long, rows * long, xr, xi, p * radix * long, long, w)
-            else:
-                _stage(radix, xr, xi, p * long, rows * long, yr, yi, p * radix * long, long, w)
-        sorted_by, swapped = sorted_by * radix, not swapped
-    return swapped
+            _stage(radix, xr, xi, p * long, rows * long, yr, yi, p * radix * long, long, w)
+        xr, xi, yr, yi, sorted_by = yr, yi, xr, xi, sorted_by * radix
 
 
 @row_kernel
@@ -316,8 +312,8 @@ def forward_planes(field, low, high, waves, radices, factors, turns, most, room,
                 for n in range(points):
                     _take(field[i, c], n, z, room[0], room[1], n * width + c * size, width, size)
             inner = points * width
-            swapped = _stages(room[0][:inner], room[1][:inner], room[2][:inner], room[3][:inner], points, width, radices, factors)  # fmt: skip  # noqa: E501
-            at = 2 if swapped else 0
+            _stages(room[0][:inner], room[1][:inner], room[2][:inner], room[3][:inner], points, width, radices, factors)  # fmt: skip  # noqa: E501
+            at = 2 * (radices.size % 2)
             _separate_all(
                 room[at], room[at + 1], points, width, turns, rows[: pairs * width].reshape(pairs, width)
             )
@@ -344,8 +340,8 @@ def backward_planes(waves, low, high, out, radices, factors, turns, most, room, 
                 )
             _unite_all(rows[: pairs * width].reshape(pairs, width), points, width, turns, room[0], room[1])
             inner = points * width
-            swapped = _stages(room[1][:inner], room[0][:inner], room[3][:inner], room[2][:inner], points, width, radices, factors)  # fmt: skip  # noqa: E501
-            at = 2 if swapped else 0
+            _stages(room[1][:inner], room[0][:inner], room[3][:inner], room[2][:inner], points, width, radices, factors)  # fmt: skip  # noqa: E501
+            at = 2 * (radices.size % 2)
             for c in range(parts):
                 for n in range(points):
                     _give(room[at], room[at + 1], n * width + c * size, out[i - low, c], n, z, size)
