@@ -5,12 +5,16 @@ may be called from several threads or processes at once.
 """
 
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scalebridge.core.crew import Crew
 
 _WORTH_A_THREAD = 1 << 15  # numbers; waking a thread costs about as much as this many take
+_CREWS: "dict[int, Crew]" = {}
+_MAKING = threading.Lock()
 VARIABLE = "SCALEBRIDGE_THREADS"
 """Environment variable with the number of threads; a farm of processes sets it to 1 for its workers."""
 
@@ -58,21 +62,23 @@ def in_slabs(
         kernel: compiled code that releases the interpreter's lock.
         length: what is cut into slabs.
         arguments: handed on as they are.
-        threads: number of slabs; `thread_count` unless given.
+        threads: number of slabs; `thread_count` unless given. Called from several threads at once, or from a
+            slab, the later call does its slabs one after the other.
     """
     pieces = cuts(length, thread_count() if threads is None else threads)
-    if len(pieces) == 1:
-        return [kernel(*pieces[0], 0, *arguments)]
-    pool = _pool(len(pieces) - 1)
-    others = [
-        pool.submit(kernel, start, stop, piece, *arguments)
-        for piece, (start, stop) in enumerate(pieces)
-        if piece > 0
-    ]
-    first = kernel(*pieces[0], 0, *arguments)  # this thread works too
-    return [first, *(other.result() for other in others)]
+    tasks = [(kernel, (start, stop, piece, *arguments)) for piece, (start, stop) in enumerate(pieces)]
+    found = _crew(len(pieces) - 1).run(tasks) if len(pieces) > 1 else None
+    return [task(*given) for task, given in tasks] if found is None else found
 
 
-@lru_cache(maxsize=8)
-def _pool(size: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(size, thread_name_prefix="scalebridge")
+def _crew(size: int) -> "Crew":
+    with _MAKING:
+        if size not in _CREWS:
+            from scalebridge.core.crew import Crew  # noqa: PLC0415 (compiled code, for callers with slabs only)
+
+            _CREWS[size] = Crew(size)
+        return _CREWS[size]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_CREWS.clear)  # threads do not live in the child
