@@ -42,6 +42,9 @@ class Dense:
         out[...] = (self.single if p.dtype == np.float32 else self.matrix) @ p
         return float(np.dot(p.astype(float), out.astype(float)))
 
+    def load(self, out):
+        out[...] = self.b
+
     def residual(self, x, out):
         out[...] = self.b - self.matrix @ x
 

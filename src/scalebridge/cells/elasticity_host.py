@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, cast
 
-import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.core import precision as _precision  # noqa: F401
@@ -127,13 +126,16 @@ class _Problem:
     def product(self, p: np.ndarray, out: np.ndarray) -> float:
         return self.model.kernels.product(self.model.solid.table, p, None, out)[0]
 
+    def load(self, out: np.ndarray) -> None:
+        self._forces(None, out)
+
     def residual(self, x: np.ndarray, out: np.ndarray) -> None:
         self.answer = self._forces(x, out)
 
     def preconditioner(self, dtype: np.dtype) -> Inverse:
         return self.model.preconditioner(dtype)
 
-    def _forces(self, u: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def _forces(self, u: np.ndarray | None, out: np.ndarray) -> np.ndarray:
         return self.model.kernels.product(self.model.solid.table, u, self.strain, out, self.own, sign=-1)[1]
 
 
@@ -237,7 +239,7 @@ class HostElasticity(HostLinearModel):
 
     def load_of(self, load: np.ndarray, out: np.ndarray) -> None:
         """Write the forces of a load case to `out`, of the type of its fields."""
-        _Problem(self, self._strain(load), self._own(load)).residual(np.zeros(out.shape, out.dtype), out)
+        _Problem(self, self._strain(load), self._own(load)).load(out)
 
     def advance(self, work: HostCG, steps: int) -> HostCG:
         return run(work, self.solver, steps)
@@ -261,7 +263,7 @@ class HostElasticity(HostLinearModel):
             self._note(work.x, known, work.q)
         if (room := work.release()) is not None:
             self._rooms = [room]  # one is enough where cases follow each other
-        return Response(jnp.asarray(answer), (), fields, jnp.asarray(work.code), stats)
+        return Response(np.asarray(answer), (), fields, np.asarray(work.code), stats)
 
     def energies(self, fields: list[Any]) -> np.ndarray:
         """Return the mean of  (e_i - a t_i) : C : (e_j - a t_j)  of all pairs of cases (u, load)."""
@@ -404,8 +406,8 @@ class HostElasticity(HostLinearModel):
     @cached_property
     def _thermal_forces(self) -> np.ndarray:
         """Nodal forces of  C : a."""
-        still, out = np.zeros(self.kernels.nodes), np.empty(self.kernels.nodes)
-        self.kernels.product(self.solid.table, still, None, out, -self.solid.stress_per_kelvin)
+        out = np.empty(self.kernels.nodes)
+        self.kernels.product(self.solid.table, None, None, out, -self.solid.stress_per_kelvin)
         return out
 
     def _energy_at_rest(self, load: np.ndarray) -> float:

@@ -22,10 +22,10 @@ class Response(eqx.Module):
         stats: numbers about the work done, such as the iteration count.
     """
 
-    answer: Float[Array, " answers"]
+    answer: Float[Array | np.ndarray, " answers"]
     state: PyTree
     fields: PyTree
-    result: Array
+    result: Array | np.ndarray
     stats: dict[str, Any]
 
 

@@ -158,7 +158,7 @@ class ElasticKernels:
     def product(
         self,
         table: ElasticTable,
-        u: np.ndarray,
+        u: np.ndarray | None,
         strain: np.ndarray | None,
         out: np.ndarray,
         own: np.ndarray | None = None,
@@ -169,7 +169,7 @@ class ElasticKernels:
 
         Args:
             table: the stiffnesses.
-            u: the displacement.
+            u: the displacement, or None for none.
             strain: mean strain (6,), Mandel, or None.
             out: where the forces go, of any float type.
             own: stress (rows, 6), Mandel, that a voxel has lost at no strain (stiffness times eigenstrain).
@@ -178,6 +178,9 @@ class ElasticKernels:
         Returns:
             the product of u with K u (and the rest), and the mean stress (6,), Mandel.
         """
+        still = u is None
+        if u is None:  # loops for isotropic voxels do not look at it
+            u = out if table.isotropic else np.zeros(self.nodes, out.dtype)
         dtype = u.dtype
         edges = np.empty((min(self._threads, self.shape[0]), 2, *self.nodes[1:]), dtype)
         stress = np.zeros((6, 0)) if own is None else (np.asarray(own) / ENGINEERING).T
@@ -185,7 +188,7 @@ class ElasticKernels:
         rows, own_rows = self._arranged.of(table.rows, dtype), np.ascontiguousarray(stress, dtype)
         if table.isotropic:
             kernel, numbers = isotropic_kernels.forces, isotropic_kernels.scales(load[:3], dtype)
-            last: tuple[Any, ...] = (numbers, table.rule == "full", dtype.type(sign), out, edges)
+            last: tuple[Any, ...] = (numbers, table.rule == "full", still, dtype.type(sign), out, edges)
         else:
             kernel, numbers = elastic_kernels.forces, np.array([1 / 4, 1 / 2, 1 / 12, 0], dtype)
             last = (numbers, dtype.type(sign), out, edges)

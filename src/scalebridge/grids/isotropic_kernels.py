@@ -332,7 +332,7 @@ def _let_wait(rows, length):
 
 
 @kernel
-def forces(start, stop, piece, u, index, table, own, g, constants, same, sign, out, edges):
+def forces(start, stop, piece, u, index, table, own, g, constants, same, still, sign, out, edges):
     """Write K u, with a mean strain and less the forces of the voxels' own stress, for a slab of elements.
 
     Args:
@@ -345,6 +345,7 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, sign, o
         g: inverse spacings, then the mean strain with doubled shears.
         constants: those of `scales`.
         same: whether the rule's lambda and mu are the first two.
+        still: whether u stands for no displacement, and is not looked at.
         sign: 1, or -1 to write the opposite.
 
     Returns:
@@ -366,21 +367,25 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, sign, o
     y_x, z_x, z_y = constants[4], constants[5], constants[6]
     q0, q1, q2, q3 = constants[7], constants[8], constants[9], constants[10]
     rule, third, product, sums = 0 if same else 2, u.dtype.type(1 / 3), 0.0, np.zeros(9)
-    _pad_planes(u[start % nodes_x], stride, count_y + 1, planes[:3])
+    if not still:
+        _pad_planes(u[start % nodes_x], stride, count_y + 1, planes[:3])
     for i in range(start, stop):
         a, b = 3 * ((i - start) % 2), 3 * ((i - start + 1) % 2)
-        _pad_planes(u[(i + 1) % nodes_x], stride, count_y + 1, planes[b : b + 3])
+        if not still:
+            _pad_planes(u[(i + 1) % nodes_x], stride, count_y + 1, planes[b : b + 3])
         _coefficients(index[i], table, same, stride, k)
         clear_rows(loads[b : b + 3])
         low, high, here, after = _three(planes[a : a + 3]), _three(planes[b : b + 3]), _three(loads[a : a + 3]), _three(loads[b : b + 3])  # fmt: skip  # noqa: E501
         _begin_plane(planes[a : a + 3], planes[b : b + 3], stride, constants, modes, duals)
         for at in range(0, stretches * length, length):
             to = at + length
-            _modes_at(low[0], high[0], at, to, stride, w0, w1, w2, w3, m[0], m[1], m[2], m[3])
-            _modes_at(low[1], high[1], at, to, stride, w0, w1, w2, w3, m[4], m[5], m[6], m[7])
-            _modes_at(low[2], high[2], at, to, stride, w0, w1, w2, w3, m[8], m[9], m[10], m[11])  # fmt: skip
+            if not still:
+                _modes_at(low[0], high[0], at, to, stride, w0, w1, w2, w3, m[0], m[1], m[2], m[3])
+                _modes_at(low[1], high[1], at, to, stride, w0, w1, w2, w3, m[4], m[5], m[6], m[7])
+                _modes_at(low[2], high[2], at, to, stride, w0, w1, w2, w3, m[8], m[9], m[10], m[11])  # fmt: skip  # noqa: E501
             _constant(k[0, at:to], k[1, at:to], m[0], m[1], m[2], m[4], m[5], m[6], m[8], m[9], m[10], g[3], g[4], g[5], g[6], g[7], g[8], d[0], d[1], d[2], d[7], d[8], d[9], d[14], d[15], d[16])  # fmt: skip  # noqa: E501
-            _varying(k[rule, at:to], k[rule + 1, at:to], m[1], m[2], m[3], m[5], m[6], m[7], m[9], m[10], m[11], third, y_x, z_x, z_y, q0, q1, q2, q3, d[3], d[4], d[5], d[6], d[10], d[11], d[12], d[13], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
+            if not still:
+                _varying(k[rule, at:to], k[rule + 1, at:to], m[1], m[2], m[3], m[5], m[6], m[7], m[9], m[10], m[11], third, y_x, z_x, z_y, q0, q1, q2, q3, d[3], d[4], d[5], d[6], d[10], d[11], d[12], d[13], d[17], d[18], d[19], d[20])  # fmt: skip  # noqa: E501
             if own.shape[1] > 0:
                 _relieve(index[i], at, stride, own, length, duals)
             x = _add_forces_at(m[0], m[1], m[2], m[3], d[0], d[1], d[2], d[3], d[4], d[5], d[6], at, to, stride, v0, v1, v2, v3, near, far, here[0], after[0])  # fmt: skip  # noqa: E501

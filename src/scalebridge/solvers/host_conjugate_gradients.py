@@ -60,8 +60,12 @@ class HostOperator(Protocol):
         """Write K p to `out`, in the type of both, and return the product of p with it."""
         ...
 
+    def load(self, out: np.ndarray) -> None:
+        """Write b to `out`."""
+        ...
+
     def residual(self, x: np.ndarray, out: np.ndarray) -> None:
-        """Write b - K x, computed in the type of x, to `out`: b where x is zero."""
+        """Write b - K x, computed in float64, to `out`."""
         ...
 
     def preconditioner(self, dtype: np.dtype) -> Preconditioner:
@@ -175,8 +179,7 @@ def begin(
     if room is None:
         room = np.empty((3 if dtype == np.float64 else 4, *shape), dtype)  # one: in large pages
     r, p, q, *more = room
-    p[...] = 0
-    operator.residual(p, r)
+    operator.load(r)
     norm_b = math.sqrt(dot(r, r))
     if start is None:
         x = np.zeros(shape)
