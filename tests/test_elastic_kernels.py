@@ -438,3 +438,19 @@ def test_energies_from_residuals_are_those_from_products(kind):
     alone = [model.finish(load, model.advance(model.begin(load), 1000)).fields for load in np.eye(6)[:2]]
     swapped = model.energies(alone[::-1])  # in another order than solved: by products
     np.testing.assert_allclose(swapped, by_products[1::-1, 1::-1], atol=1e-5 * np.abs(by_products).max())
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "general"])
+def test_a_planar_sample_is_held_on_its_edges_alone(kind):
+    """Strains across it are uniform as in a periodic cell; fixed nodes on its faces would leave Voigt's mean."""
+    rng = np.random.default_rng(18)
+    labels = rng.integers(0, 2, (6, 1, 7))
+    stiffness = table(kind, rng)[:2]
+    held, periodic = (tangent(cell(stiffness, labels, boundary=b)) for b in ("uniform-strain", "periodic"))
+    voigt = np.tensordot(np.bincount(labels.ravel()) / labels.size, stiffness, 1)
+    size = np.abs(voigt).max()
+    assert np.linalg.eigvalsh(held - periodic).min() > -1e-9 * size
+    assert np.linalg.eigvalsh(voigt - held).min() > -1e-9 * size
+    assert np.linalg.eigvalsh(voigt - held).max() > 1e-3 * size
+    same = cell(stiffness[[0, 0]], labels, boundary="uniform-strain")
+    np.testing.assert_allclose(tangent(same), stiffness[0], atol=1e-12 * size)

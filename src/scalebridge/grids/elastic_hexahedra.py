@@ -141,13 +141,16 @@ class ElasticKernels:
     Args:
         shape: number of voxels along the grid's three axes.
         spacing: length of a voxel's edges.
-        end: PERIODIC, FIXED (no displacement on any face) or FREE.
+        end: PERIODIC, FIXED (no displacement on any face; of a planar image, on its edges) or FREE.
     """
 
     def __init__(self, shape: Sequence[int], spacing: Sequence[float], end: int = PERIODIC):
-        self.shape, self.spacing, self.end = tuple(shape), tuple(spacing), end
-        extra = int(end != PERIODIC)
-        x, y, z = (count + extra for count in self.shape)
+        self.shape, self.spacing = tuple(shape), tuple(spacing)
+        planar = (
+            end == FIXED and self.shape[1] == 1
+        )  # along the axis of one voxel nothing changes: it is free
+        self.ends = (end, PERIODIC if planar else end, end)
+        x, y, z = (count + int(own != PERIODIC) for count, own in zip(self.shape, self.ends, strict=True))
         self.nodes = (x, 3, y, z)
         self._arranged = Arranged()
 
@@ -314,7 +317,7 @@ class ElasticKernels:
         """
         scale = np.outer(ENGINEERING, ENGINEERING)
         varying = varying_stiffness(stiffness, rule)
-        if self.end == PERIODIC:
+        if self.ends == (PERIODIC,) * 3:
             half = 1 if self.shape[1] > 1 else 2
             turns = [(np.fft.rfftfreq if a == half else np.fft.fftfreq)(n) for a, n in enumerate(self.shape)]
             angles = (2 * np.pi * turns[0], 2 * np.pi * turns[1], 2 * np.pi * turns[2])
@@ -333,11 +336,12 @@ class ElasticKernels:
     def _component_inverse(self, stiffness: np.ndarray, component: int, dtype: np.dtype) -> SineCosineInverse:
         place = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
         diagonal = np.diag([stiffness[place[component, b], place[component, b]] for b in range(3)])
-        ends = (self.end,) * 3
-        symbol = np.array(hexahedra.symbol_of(wave_angles(self.shape, ends, True), self.spacing, diagonal))
+        symbol = np.array(
+            hexahedra.symbol_of(wave_angles(self.shape, self.ends, True), self.spacing, diagonal)
+        )
         if symbol.flat[0] <= 0:
             symbol.flat[0] = np.inf
-        return SineCosineInverse(np.divide(1.0, symbol).astype(dtype), ends, True, self.shape)
+        return SineCosineInverse(np.divide(1.0, symbol).astype(dtype), self.ends, True, self.shape)
 
     def _load(self, strain: np.ndarray | None, dtype: np.dtype) -> np.ndarray:
         mean = np.zeros(6) if strain is None else np.asarray(strain) * ENGINEERING
@@ -350,9 +354,7 @@ class ElasticKernels:
         return np.concatenate([np.diag(plain), np.array(shears) / math.sqrt(2)])
 
     def _zero_fixed(self, out: np.ndarray) -> None:
-        if self.end != FIXED:
-            return
-        for axis in (0, 2, 3):
+        for axis in (axis for axis, end in zip((0, 2, 3), self.ends, strict=True) if end == FIXED):
             planes = np.moveaxis(out, axis, 0)
             planes[0] = 0
             planes[-1] = 0

@@ -230,24 +230,25 @@ def _pad(plane, stride, rows, nodes):
 
 
 @row_kernel
-def _unpad(nodes, stride, plane):
+def _unpad(nodes, stride, count_y, plane):
     """Write a long row of forces as a component of a plane, repeated nodes added to where they belong.
 
     A sum is complete before it is written: what it cancels in could be narrower.
     """
-    rows, count = np.uintp(plane.shape[0]), np.uintp(plane.shape[1])
-    repeats, step = count < np.uintp(stride), np.uintp(stride)
+    rows, count, step = np.uintp(plane.shape[0]), np.uintp(plane.shape[1]), np.uintp(stride)
+    along = count < step
     for j in range(rows):
         at = j * step
         for z in range(count):
             plane[j, z] = nodes[at + z]
-        if repeats:
+        if along:
             plane[j, 0] = nodes[at] + nodes[at + count]
-    if repeats:
+    if plane.shape[0] == count_y:  # the last row of nodes is the first once more
         last = rows * step
         for z in range(count):
             plane[0, z] = nodes[z] + nodes[last + z]
-        plane[0, 0] = (nodes[0] + nodes[count]) + (nodes[last] + nodes[last + count])
+        if along:
+            plane[0, 0] = (nodes[0] + nodes[count]) + (nodes[last] + nodes[last + count])
 
 
 @kernel
@@ -257,9 +258,9 @@ def _pad_planes(planes, stride, rows, nodes):
 
 
 @kernel
-def _unpad_planes(nodes, stride, planes):
+def _unpad_planes(nodes, stride, count_y, planes):
     for c in range(3):
-        _unpad(nodes[c], stride, planes[c])
+        _unpad(nodes[c], stride, count_y, planes[c])
 
 
 @kernel
@@ -396,9 +397,9 @@ def forces(start, stop, piece, u, index, table, own, g, constants, same, still, 
             _let_wait(modes, length)
             _let_wait(duals, length)
         if i == start:
-            _unpad_planes(loads[a : a + 3], stride, edges[piece, 0])
+            _unpad_planes(loads[a : a + 3], stride, count_y, edges[piece, 0])
         else:
-            _unpad_planes(loads[a : a + 3], stride, out[i])
+            _unpad_planes(loads[a : a + 3], stride, count_y, out[i])
     last = 3 * ((stop - start) % 2)
-    _unpad_planes(loads[last : last + 3], stride, edges[piece, 1])
+    _unpad_planes(loads[last : last + 3], stride, count_y, edges[piece, 1])
     return product, sums * np.array([g[0] / 2, g[1] / 2, g[2]] * 3)  # x and y count each element twice
