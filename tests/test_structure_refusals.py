@@ -11,6 +11,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.laws.constitutive_law import constitutive_law
+from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import box_mesh, named_sides, notched_plate, read_mesh
 from scalebridge.structures.solve_structure import solve_structure
 
@@ -22,6 +23,20 @@ LAW = constitutive_law("elastic", young=1.0, poisson=0.3)
 
 def ask(mesh=BAR, material=SOFT, supports=HELD, **options):
     return lambda: solve_structure(mesh, material, supports=supports, **options)
+
+
+LEANING = np.repeat(np.eye(4, dtype=int)[:, :, None], 4, axis=2) + np.eye(4, dtype=int)[[1, 2, 3, 0], :, None]
+
+
+def volume(labels):
+    return representative_volume(labels, {0: "void", 1: LAW}, voxel="1 um")
+
+
+def holed(*holes):
+    labels = np.ones((4, 4, 4), int)
+    for hole in holes:
+        labels[hole] = 0
+    return volume(labels)
 
 
 def folded():
@@ -81,6 +96,9 @@ ROWS = [
         ),
         "a representative volume of 2 m",
     ),
+    ("a volume that void cuts", ask(material=holed(np.s_[0])), "void cuts across x"),
+    ("a volume of rods that do not meet", ask(material=holed(np.s_[:, 0], np.s_[:, :, 0])), "across y, z"),
+    ("a volume of a leaning plate", ask(material=volume(1 - LEANING)), "into loose parts"),
     ("an order of three", ask(order=3), "1 or 2"),
     ("a plane that is none", ask(plane="shell"), "'strain' or 'stress'"),
     ("rtol of 2", ask(rtol=2.0), "between 0 and 1"),

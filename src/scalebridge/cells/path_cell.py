@@ -209,12 +209,15 @@ class PathCell:
         """Return by how much the mean of stress times strain is off the product of means, and their size.
 
         The local fields' share beyond the means is the product of what forces are left with the fluctuation.
+        A cell that carries nothing has a size all the same.
         """
         beyond = dot(found.balance.forces, found.u) / self.medium.voxels
         strain = load - np.eye(3).ravel() if self.finite else load
         return {
             "Hill-Mandel gap": abs(beyond + float((found.balance.mean - answer) @ load)),
-            "Hill-Mandel size": float(np.linalg.norm(answer) * np.linalg.norm(strain)),
+            "Hill-Mandel size": max(
+                float(np.linalg.norm(answer) * np.linalg.norm(strain)), self.medium.least_energy(load)
+            ),
         }
 
     def _hint(self, u: np.ndarray, load: np.ndarray, moved: Sensitivity) -> Hint:

@@ -157,7 +157,7 @@ def _stats(steps: list[PathStep], times: np.ndarray, initial: float, size: int) 
 def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
     if not steps:
         return []
-    scale = max(abs(number) for one in steps for number in (one.work, one.stored)) or 1.0
+    scale = _size(steps, cell)
     off = max(abs(one.work - one.local_work) for one in steps) / scale
     lost = min(one.lost for one in steps) / scale
     found = [
@@ -166,7 +166,8 @@ def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
             off,
             HILL_MANDEL,
             meaning="The mean of the local work is the work of the mean stress, step by step, relative to "
-            "the largest energy of the path; the tolerance is a hundred times that of equilibrium.",
+            "the largest energy of the path, or to 1e-4 of what the phases' mean stiffness would store where "
+            "the sample carries less; the tolerance is a hundred times that of equilibrium.",
         ),
         Check(
             "dissipation, worst step",
@@ -183,8 +184,15 @@ def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
             "tangent, its two forms",
             worst,
             10 * cell.settings.tangent_tolerance,
-            meaning="Energies of pairs of load cases against mean stresses, relative to the largest entry. "
-            "They differ by what the solves leave; the energies, which are handed up, are off by its square.",
+            meaning="Energies of pairs of load cases against mean stresses, relative to the largest entry, "
+            "or to a tenth of the phases' mean 2 G where the sample hardly carries anything. They differ by "
+            "what the solves leave; the energies, which are handed up, are off by its square.",
         )
     )
     return found
+
+
+def _size(steps: list[PathStep], cell: PathCell) -> float:
+    """Return the largest energy of a path, or what counts as nothing under its loads."""
+    sizes = [(abs(one.work), abs(one.stored), cell.medium.least_energy(one.load)) for one in steps]
+    return max(max(each) for each in sizes) or 1.0

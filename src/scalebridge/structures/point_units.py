@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import Array
 
 from scalebridge.cells.path_cell import PathCell
-from scalebridge.core.errors import InputError
+from scalebridge.core.errors import InputError, PhaseError
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.history_unit import BatchedUnit, HistoryUnit, UnitAnswer
 from scalebridge.engine.path_sharing import PathShare
+from scalebridge.grids.percolation import percolation
 from scalebridge.laws.path_law import PathLaw, State
 from scalebridge.structures.solid_mesh import SolidMesh
 
@@ -246,6 +247,30 @@ def refuse_scales(solid: SolidMesh, unit: Any) -> None:
             wanted="a volume that is smaller than the structure, in the same units",
             cure="check the unit of the mesh, and give the voxel's edge with its unit",
         )
+
+
+def refuse_cut(unit: Any) -> None:
+    """Refuse a representative volume whose solid does not hang together in every direction.
+
+    Such a volume has no stiffness in some direction, and a structure of it no single equilibrium.
+
+    Raises:
+        PhaseError: it does not, not even through corners of voxels.
+    """
+    if not isinstance(unit, PathCell):
+        return
+    carries = np.array([bool(np.any(np.asarray(law.stiffness()))) for law in unit.laws])
+    solid = carries[unit.index]
+    found = None if solid.all() else percolation(solid, connectivity=3)
+    if found is None or any(len(one) == 3 for one in found.cluster_windings):
+        return
+    cut = ", ".join(axis for axis, through in zip("xyz", found.directions, strict=True) if not through)
+    raise PhaseError(
+        "material",
+        got="a representative volume that void cuts" + (f" across {cut}" if cut else " into loose parts"),
+        wanted="solid that reaches from each face to its copy, all in one piece",
+        cure="take a larger or another part of the image, or give the pore a soft law",
+    )
 
 
 def refuse_cheap(share: PathShare | None, unit: Any) -> None:

@@ -40,7 +40,7 @@ from scalebridge.structures.linear_solver import (
     rigid_motions,
 )
 from scalebridge.structures.march import Journey, StepSettings, march, set_out, take_up, targets
-from scalebridge.structures.point_units import refuse_cheap, refuse_scales, unit_of
+from scalebridge.structures.point_units import refuse_cheap, refuse_cut, refuse_scales, unit_of
 from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_engine import check_point_engine, on_every_rank, point_engine
 from scalebridge.structures.structure_log import Log, signatures
@@ -159,6 +159,7 @@ def solve_structure(
     check_series_format(results_format)
     unit, shared = unit_of(material), settle_share(share)
     refuse_scales(mesh, unit)
+    refuse_cut(unit)
     refuse_cheap(shared, unit)
     kinematics = make_kinematics(mesh, order, finite=bool(getattr(unit, "finite", False)), plane=plane)
     _refuse_points(watch, kinematics.points)

@@ -160,8 +160,9 @@ def _micro_checks(journey: Journey) -> tuple[Check, ...]:
             gap / size,
             HILL_MANDEL,
             meaning="In every representative volume the mean of stress times strain is the product of the "
-            "stress and strain that are handed up, relative to the largest of any point and step; the "
-            "tolerance is a hundred times that of its equilibrium.",
+            "stress and strain that are handed up, relative to the largest of any point and step, or to "
+            "1e-4 of what its phases' mean stiffness would store where it carries less; the tolerance is a "
+            "hundred times that of its equilibrium.",
         ),
     )
 
