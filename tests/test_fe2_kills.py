@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 MPIRUN = shutil.which("mpirun")
 
 
-def program(folder, *words, ranks=0, check=True):
+def program(folder, *words, ranks=0, check=True, **variables):
     """Run the program, under MPI with some ranks; return how it ended and what it said."""
     start = [sys.executable, str(HERE / "fe2_program.py"), str(folder), *words]
     if ranks:
@@ -26,7 +26,7 @@ def program(folder, *words, ranks=0, check=True):
         start = [MPIRUN, "--oversubscribe", "-n", str(ranks), *start, "--engine", "mpi"]
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "SCALEBRIDGE_THREADS": "1"}
     done = subprocess.run(
-        start, capture_output=True, text=True, timeout=400, check=False, env=os.environ | root
+        start, capture_output=True, text=True, timeout=400, check=False, env=os.environ | root | variables
     )
     if check:
         assert done.returncode == 0, done.stderr[-2000:]
@@ -63,6 +63,17 @@ def test_killed_and_resumed_is_bitwise_the_uninterrupted_run(kill, left, whole, 
     program(tmp_path, "--resume")
     assert_same(found_in(tmp_path), whole)
     assert list(tmp_path.glob(".step-*.part")) == [], "what was left half-done is cleared"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # all loops are compiled anew
+def test_a_run_that_compiled_its_loops_is_bitwise_one_that_found_them_and_was_resumed(tmp_path):
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "loops"), "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax")}
+    program(tmp_path / "fresh", "--volume", **cache)
+    done = program(tmp_path / "killed", "--volume", "--kill", "checkpoint", check=False, **cache)
+    assert done.returncode == -signal.SIGKILL
+    program(tmp_path / "killed", "--volume", "--resume", **cache)
+    assert_same(found_in(tmp_path / "killed"), found_in(tmp_path / "fresh"))
 
 
 @pytest.mark.slow
