@@ -182,6 +182,13 @@ def test_resuming_is_bitwise_and_may_go_further(tmp_path):
     np.testing.assert_array_equal(rest.displacement, whole.displacement)
     np.testing.assert_array_equal(rest.stresses, whole.stresses)
     assert rest.records == whole.records
+    for steps in (3, FACTORS[1:], FACTORS[:1]):
+        with pytest.raises(InputError, match="the steps that are done"):
+            solve_structure(BAR, LAW, supports=BENT, steps=steps, checkpoints=tmp_path, resume=True)
+    with pytest.raises(InputError, match="duration"):
+        solve_structure(
+            BAR, LAW, supports=BENT, steps=FACTORS, duration=2.0, checkpoints=tmp_path, resume=True
+        )
     other = J2Plasticity(BULK, 1.01 * SHEAR, LinearHardening(YIELD, HARDENING))
     with pytest.raises(InputError, match="of another material"):
         solve_structure(BAR, other, supports=BENT, checkpoints=tmp_path, resume=True)

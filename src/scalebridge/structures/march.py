@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.structures.equilibrium import (
     Iteration,
@@ -162,6 +163,34 @@ def take_up(
         [Iteration(**row) for row in plain["iterations"]],
         inexact=plain.get("inexact", []) + ([] if archive is None else [{"step": plain["done"], **archive}]),
     )
+
+
+def refuse_other_path(journey: Journey, settings: StepSettings) -> None:
+    """Refuse to go on where the steps that are done are not the first of those asked for.
+
+    Raises:
+        InputError: they have other load factors or durations, or there are more of them.
+    """
+    ends = {record.step: record for record in journey.records}
+    done = [ends[step] for step in range(1, journey.done + 1)]
+    times = np.diff([0.0, *(end.time for end in done)])
+    factors = [end.factor for end in done]
+    told = ", ".join(f"{factor:.6g}" for factor in factors)
+    asked = settings.factors[: len(done)]
+    if len(asked) < len(done) or not np.allclose(asked, factors, rtol=1e-12, atol=0):
+        raise InputError(
+            "steps",
+            got=f"{', '.join(f'{factor:.6g}' for factor in settings.factors)}, to go on from a checkpoint",
+            wanted=f"the steps that are done, {told}, and others after them",
+            cure="give the load factor at the end of every step, or another folder for checkpoints",
+        )
+    if not np.allclose(times, settings.duration, rtol=1e-9, atol=0):
+        raise InputError(
+            "duration",
+            got=f"{settings.duration:.6g} s, to go on from a checkpoint",
+            wanted=f"that of the steps that are done, {times[0]:.6g} s",
+            cure="give that duration, or another folder for checkpoints",
+        )
 
 
 def march(

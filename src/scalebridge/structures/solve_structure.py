@@ -39,7 +39,15 @@ from scalebridge.structures.linear_solver import (
     check_linear_method,
     rigid_motions,
 )
-from scalebridge.structures.march import Journey, StepSettings, march, set_out, take_up, targets
+from scalebridge.structures.march import (
+    Journey,
+    StepSettings,
+    march,
+    refuse_other_path,
+    set_out,
+    take_up,
+    targets,
+)
 from scalebridge.structures.point_units import refuse_cheap, refuse_cut, refuse_scales, unit_of
 from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_engine import check_point_engine, on_every_rank, point_engine
@@ -91,7 +99,8 @@ def solve_structure(
     Args:
         mesh: what `box_mesh`, `notched_plate` or `read_mesh` returned.
         material: a law (`PathLaw`), a representative volume (`PathCell`), or a stiffness, as
-            `effective_stiffness` returns it or (6, 6) in Mandel notation, Pa.
+            `effective_stiffness` returns it, as a linear model of a cell answers it, or (6, 6) in Mandel
+            notation, Pa.
         supports: boundary -> {"x": displacement, ...} at factor 1: numbers in m, or text such as "2 mm".
         tractions: boundary -> vector at factor 1: numbers in Pa, or text.
         body_force: vector at factor 1: numbers in N/m^3, or text.
@@ -199,6 +208,8 @@ def solve_structure(
             shared,
         )
         journey = _begin(structure, log, resume, settings.duration)
+        if control == "factor":
+            refuse_other_path(journey, settings)
         walk = _walker(control)
         log.open(kinematics)
         outcome = walk(
