@@ -21,6 +21,7 @@ NOMINAL = "mean nominal stress along the path"
 HILL_MANDEL = 1e-6
 """Largest difference of the two sides of Hill-Mandel that passes, relative to the largest energy."""
 _DISSIPATION = 1e-6
+_ROUNDINGS = 1e-9  # of stresses at rest beside those of a load
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,38 @@ class PathStep:
 
 
 def step_of(found: Controlled, before: PathStep, fields: PointFields, past: PointFields) -> PathStep:
-    """Put a step together from the solve and the fields at its two ends."""
+    """Put a step together from the solve and the fields at its two ends.
+
+    Where the first one begins with stresses, as of a change of temperature, these are in no equilibrium:
+    works are then those of the end's stress.
+    """
     answer = found.found
     tangent = np.zeros((0, 0)) if answer.tangent is None else answer.tangent
     change = found.load - before.load
+    sudden = before.iterations == 0 and has_stress(past.stresses, fields.stresses)
+    mean = answer.answer if sudden else 0.5 * (answer.answer + before.stress)
     return PathStep(
         found.load,
         answer.answer,
         tangent,
-        float(0.5 * (answer.answer + before.stress) @ change),
-        fields.work(past),
+        float(mean @ change),
+        fields.end_work(past) if sudden else fields.work(past),
         fields.stored,
         fields.end_work(past) - (fields.stored - past.stored),
         found.iterations,
         answer.stats,
     )
+
+
+def has_stress(stresses: np.ndarray, others: np.ndarray) -> bool:
+    """Whether stresses are more than roundings beside others.
+
+    Example:
+        >>> has_stress(np.zeros(3), np.ones(3)), has_stress(np.ones(3), np.ones(3))
+        (False, True)
+    """
+    sizes = [float(np.abs(one).max(initial=0.0)) for one in (stresses, others)]
+    return sizes[0] > _ROUNDINGS * sizes[1]
 
 
 def path_result(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.cells.path_result import has_stress
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.structures.equilibrium import (
@@ -290,7 +291,7 @@ def commit_increment(
         journey.iterations.append(row)
         every_iteration(row)
     structure.engine.commit(structure.engine.epoch)
-    external, internal = works(before, found)
+    external, internal = works(before, found, sudden=not journey.records and _stressed(before, found))
     last = journey.records[-1] if journey.records else Record(0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 1.0)
     journey.records.append(
         Record(
@@ -338,13 +339,24 @@ def _audit_row(journey: Journey, corrections: int, factor: float, audited: dict[
     return Iteration(step, increment, corrections, factor, worst, outcome=told, of="sharing")
 
 
-def works(before: Trial, after: Trial) -> tuple[float, float]:
-    """Return the works of outer forces and of stresses between two equilibria, by their means."""
+def _stressed(before: Trial, after: Trial) -> bool:
+    return has_stress(before.answers, after.answers)
+
+
+def works(before: Trial, after: Trial, *, sudden: bool = False) -> tuple[float, float]:
+    """Return the works of outer forces and of stresses between two equilibria, by their means.
+
+    Args:
+        before: the first.
+        after: the second.
+        sudden: whether the first is none, as at rest with a change of temperature: the second alone counts.
+    """
     k, structure = after.structure.kinematics, after.structure
-    forces = [outer_forces(trial) for trial in (before, after)]
+    begin = after if sudden else before
+    forces = [outer_forces(trial) for trial in (begin, after)]
     external = 0.5 * float((forces[0] + forces[1]) @ (after.u - before.u))
     change = k.loads(after.u, after.across) - k.loads(before.u, before.across)
-    power = 0.5 * ((before.answers + after.answers) * change).sum(axis=1)
+    power = 0.5 * ((begin.answers + after.answers) * change).sum(axis=1)
     return external, float(power @ structure.kinematics.weights.ravel())
 
 
