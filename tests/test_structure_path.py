@@ -13,10 +13,12 @@ from scalebridge.core.errors import InputError, SolverError
 from scalebridge.core.results import Outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.grids.image import VoxelImage
 from scalebridge.laws.constitutive_law import constitutive_law
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.path_law import PathLaw
 from scalebridge.laws.plastic import J2Plasticity
+from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import box_mesh, named_sides
 from scalebridge.structures.solve_structure import solve_structure
 
@@ -220,3 +222,18 @@ def test_a_stiffness_that_was_handed_up_is_a_law():
     two = solve_structure(BAR, LAW, supports=BENT, steps=[1e-4])
     np.testing.assert_allclose(one.curve()[1], two.curve()[1], rtol=1e-12)
     assert one.outcome is Outcome.converged
+
+
+def test_a_bar_that_is_free_again_passes_and_strains_that_are_not_small_are_said():
+    back = solve_structure(BAR, LAW, supports=BENT, steps=[1e-3, 0.0])
+    assert np.abs(back.stresses).max() < 1e-15, "it had not yielded: roundings are left"
+    assert back.passed, [str(check) for check in back.checks]
+    assert not back.notes
+    far = solve_structure(BAR, LAW, supports=BENT, steps=[1.5])
+    assert any("Strains reach" in note for note in far.notes)
+
+
+def test_a_volume_of_an_image_that_does_not_repeat_says_so():
+    image = VoxelImage(np.zeros((2, 2, 2), int), voxel=(1e-3,) * 3, periodic=False)
+    study = solve_structure(BAR, representative_volume(image, {0: LAW}), supports=BENT, steps=[0.001])
+    assert any("does not repeat" in note for note in study.notes)

@@ -10,6 +10,7 @@ from scalebridge.cells.path_cell import PathCell
 from scalebridge.core.errors import InputError
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.grids.image import VoxelImage
 from scalebridge.laws.constitutive_law import constitutive_law
 from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import box_mesh, named_sides, notched_plate, read_mesh
@@ -112,6 +113,17 @@ ROWS = [
     ("ranks and workers", ask(engine="mpi", workers=2), "mpirun says how many"),
     ("workers of zero", ask(workers=0), "at least 1"),
     ("resuming from nowhere", ask(resume=True), "checkpoints=FOLDER"),
+    ("supports as a list", ask(supports=[("left", {"x": 0})]), "a table by boundary"),
+    ("a support as a number", ask(supports={"left": 0}), "displacements by axis"),
+    ("a traction as a number", ask(tractions={"right": 1e6}), "a vector"),
+    ("a body force as a number", ask(body_force=9.81), "a vector"),
+    ("plane stress in space", ask(mesh=box_mesh((1.0, 1, 1), (1, 1, 1)), plane="stress"), "in the plane"),
+    ("checkpoints in a file", ask(checkpoints=f"{__file__}/kept"), "is a file"),
+    ("results in a file", ask(results=__file__), "is a file"),
+    ("memory in words", ask(state_memory="1 GB"), "a number of bytes"),
+    ("less than no memory", ask(state_memory=-1), "a number of bytes"),
+    ("a point to watch that is no list", ask(watch=3), "a list of numbers"),
+    ("an image as a material", ask(material=VoxelImage(np.eye(3, dtype=int))), "representative_volume"),
     ("a point that there is not", ask(watch=[999]), "numbers of integration points"),
 ]
 

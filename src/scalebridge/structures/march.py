@@ -398,6 +398,6 @@ def targets(factors: int | Sequence[float]) -> tuple[float, ...]:
         >>> targets(4)
         (0.25, 0.5, 0.75, 1.0)
     """
-    if isinstance(factors, int):
+    if isinstance(factors, int | np.integer):
         return tuple((i + 1) / factors for i in range(factors))
     return tuple(float(factor) for factor in factors)

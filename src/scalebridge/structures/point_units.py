@@ -163,7 +163,8 @@ def unit_of(material: Any) -> HistoryUnit:
         "material",
         got=f"a {type(material).__name__}",
         wanted="a law, a stiffness (6, 6), an Upscaled stiffness, a linear model, or a unit with a history",
-        cure="make one with constitutive_law, or pass what effective_stiffness returned",
+        cure="make one with constitutive_law, a volume of an image and its laws with representative_volume, "
+        "or pass what effective_stiffness returned",
     )
 
 
