@@ -135,3 +135,23 @@ def test_points_that_share_do_so_on_ranks_and_workers_and_when_a_run_is_resumed_
     resumed = found_in(kept)
     del resumed["sharing"]
     assert_same(resumed, one, exactly=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # interpreters that start under load
+def test_a_script_that_its_workers_would_run_again_is_told_what_to_do(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np\n"
+        "from scalebridge.structures.solid_mesh import box_mesh\n"
+        "from scalebridge.structures.solve_structure import solve_structure\n"
+        "held = {'left': {'x': 0, 'y': 0}, 'right': {'x': 1e-3}}\n"
+        "solve_structure(box_mesh((2.0, 1.0), (2, 1)), np.eye(6), supports=held, engine='dask', workers=1)\n",
+        encoding="utf-8",
+    )
+    pytest.importorskip("distributed")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 1
+    assert "call it under  if __name__ == '__main__':" in done.stderr

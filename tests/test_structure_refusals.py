@@ -7,6 +7,7 @@ import pytest
 
 from cli_helpers import invoke
 from scalebridge.cells.path_cell import PathCell
+from scalebridge.cli.structure_solving import law_from
 from scalebridge.core.errors import InputError
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
@@ -170,6 +171,7 @@ CASE_ROWS = [
     ("a boundary that there is not", "supports.left", "supports.wall", "wall"),
     ("a plate without notches", '"box"', '"notched-plate"', "depth"),
     ("a control that is none", "steps = 1", 'control = "x"', "factor"),
+    ("a law without a needed parameter, by name", 'young = "1 GPa"\n', "", "law: "),
     ("laws without an image", "[path]", '[laws.0]\nkind = "elastic"\n[path]', "belong together"),
 ]
 
@@ -260,3 +262,8 @@ def test_a_case_runs_is_resumed_and_tells_its_files(tmp_path):
     again = invoke("fe2", file, "--resume", "--json")
     assert again.exit_code == 0
     assert '"passed": true' in again.output
+
+
+@pytest.mark.parametrize("void", ["void", {"kind": "void"}])
+def test_a_pore_of_a_case_is_a_word_or_a_kind(void):
+    assert law_from(void, "laws.0") == "void"

@@ -188,14 +188,14 @@ def _sharing_checks(journey: Journey) -> tuple[Check, ...]:
 
 
 def _large_strain_note(journey: Journey, loads: np.ndarray) -> tuple[str, ...]:
-    """Say where strains are not small though the laws take them so; of a crack they are its opening, smeared."""
+    """Say where strains are not small though laws take them so; of a crack they are its smeared opening."""
     cracked = any(record.lowest < _SOFTENS for record in journey.records)
     largest = 0.0 if cracked or loads.shape[1] == 9 else float(np.abs(loads).max(initial=0.0))
     if largest <= LARGEST_STRAIN:
         return ()
     return (
-        f"Strains reach {largest:.3g}, where laws of small strain mean nothing: check displacements and their "
-        "units, or take laws of finite strain.",
+        f"Strains reach {largest:.3g}, where laws of small strain mean nothing: check displacements and "
+        "their units, or take laws of finite strain.",
     )
 
 
