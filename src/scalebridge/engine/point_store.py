@@ -106,7 +106,7 @@ class PointStore:
     def _new_row(self) -> int:
         if not self._free:
             first = len(self._blocks) * self.block
-            count = min(self.block, self.points - first)  # the last one has no more rows than there are points
+            count = min(self.block, self.points - first)  # all points have rows then
             self._blocks.append(self._new_block(count))
             self._free = list(range(first + count - 1, first - 1, -1))
         return self._free.pop()
