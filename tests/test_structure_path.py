@@ -237,3 +237,12 @@ def test_a_volume_of_an_image_that_does_not_repeat_says_so():
     image = VoxelImage(np.zeros((2, 2, 2), int), voxel=(1e-3,) * 3, periodic=False)
     study = solve_structure(BAR, representative_volume(image, {0: LAW}), supports=BENT, steps=[0.001])
     assert any("does not repeat" in note for note in study.notes)
+
+
+def test_a_volume_that_softens_says_of_which_width_its_energy_is():
+    law = constitutive_law(
+        "damage", young=1.0, poisson=0.0, strength=1e-3, fracture_energy=1e-3, length=0.5, equivalent="energy"
+    )
+    volume = representative_volume(np.zeros((2, 2, 2), int), {0: law}, voxel="250 mm")
+    study = solve_structure(BAR, volume, supports=PULLED, steps=[2e-3, 2.4e-3], throw=False)
+    assert any("as wide as the volume (0.5 m)" in note for note in study.notes), study.notes

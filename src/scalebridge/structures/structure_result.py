@@ -13,7 +13,7 @@ from scalebridge.core.provenance import Provenance, Stopwatch, installed_version
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.structures.conditions import Conditions
 from scalebridge.structures.march import Journey, outer_forces
-from scalebridge.structures.point_units import describe_unit, scale_notes
+from scalebridge.structures.point_units import describe_unit, scale_notes, volume_edge
 from scalebridge.structures.solid_mesh import SolidMesh, edge_lengths
 from scalebridge.structures.structure_files import node_displacements
 from scalebridge.structures.structure_study import StructureStudy, von_mises
@@ -231,6 +231,11 @@ def _softening_note(journey: Journey, solid: SolidMesh, unit: HistoryUnit) -> tu
     if first is None or journey.trial.structure.kinematics.finite:  # dP/dF turns with the point, and may
         return ()
     said = f"From factor {first.factor:.4g} on a point softens. "
+    if (edge := volume_edge(unit)) > 0:
+        return (
+            f"{said}What the zone of failure takes is right where elements are as wide as the volume "
+            f"({edge:.4g} m), and grows with their width: a crack in it is one in each of its copies.",
+        )
     band = float(getattr(getattr(unit, "law", None), "band", 0.0))
     if band == 0.0:
         return (
