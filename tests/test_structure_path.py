@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fe2_samples import BENT, BULK, FACTORS, HARDENING, SHEAR, YIELD, PlasticUnit
+from scalebridge import report
 from scalebridge.cells.path_cell import PathCell
 from scalebridge.core.errors import InputError, SolverError
 from scalebridge.core.results import Outcome
@@ -246,3 +247,17 @@ def test_a_volume_that_softens_says_of_which_width_its_energy_is():
     volume = representative_volume(np.zeros((2, 2, 2), int), {0: law}, voxel="250 mm")
     study = solve_structure(BAR, volume, supports=PULLED, steps=[2e-3, 2.4e-3], throw=False)
     assert any("as wide as the volume (0.5 m)" in note for note in study.notes), study.notes
+
+
+def test_a_path_that_never_began_is_told_saved_and_drawn(tmp_path):
+    beyond = {"left": {"x": 0, "y": 0, "z": 0}, "right": {"x": 0.05}}
+    run = {"supports": beyond, "steps": 1, "max_cuts": 0, "max_iterations": 1, "rtol": 1e-12}
+    study = solve_structure(BAR, LAW, **run, throw=False)
+    assert not study.records
+    assert not study.passed
+    assert "No equilibrium beyond factor 0 (too many iterations)" in str(study)
+    study.save(tmp_path / "a.json")
+    report(study, tmp_path / "a.html")
+    assert "No equilibrium beyond factor 0" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    with pytest.raises(SolverError, match="No equilibrium beyond factor 0"):
+        solve_structure(BAR, LAW, **run)

@@ -1,9 +1,11 @@
 """A structure along its path made ready for the page."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from scalebridge.core.results import Outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.figures_structure import draw_micro, draw_path, draw_residuals, draw_stresses
@@ -33,11 +35,11 @@ def make_structure_section(study: StructureStudy, number: int) -> Section:
         key=key,
         title=f"Structure of {study.elements} elements with memory",
         passed=outcome_of(shown),
-        verdict=verdict_sentence(shown),
+        verdict=_verdict(study, shown),
         number=typeset_number(float(_largest(study)), 4),
         unit="N",
         meaning=f"largest reaction of {study.driven[0]} along {'xyz'[study.driven[1]]}{_thickness(study)}",
-        sentences=[*structure_sentences(study), verdict_sentence(shown)],
+        sentences=[*structure_sentences(study), _verdict(study, shown)],
         answer=[path_table(study)],
         cover=[draw_path(study, key)],
         inset=[],
@@ -49,6 +51,11 @@ def make_structure_section(study: StructureStudy, number: int) -> Section:
         origin=origin_items(shown),
         json=text,
     )
+
+
+def _verdict(study: StructureStudy, shown: Upscaled) -> str:
+    """Return which checks failed, and how the path ended."""
+    return f"{verdict_sentence(replace(shown, outcome=Outcome.converged))} {study.ending}".rstrip()
 
 
 def as_result(study: StructureStudy) -> Upscaled:

@@ -267,12 +267,8 @@ def _begin(structure: Structure, log: Log, resume: bool | str, duration: float) 
 
 
 def _thrown(study: StructureStudy, log: Log) -> StructureStudy:
-    last, reached = study.iterations[-1], study.records[-1].factor if study.records else 0.0
-    kept = "" if log.last is None else f", and the checkpoint {log.last} is of the last finished step"
-    raise SolverError(
-        f"solve_structure: no equilibrium beyond factor {reached:.6g} ({last.outcome}){kept}; take more "
-        "steps, pass control='arc' past a limit point, or throw=False for what was found"
-    )
+    kept = "" if log.last is None else f" The checkpoint {log.last} is of the last finished step."
+    raise SolverError(f"solve_structure: {study.ending}{kept} Pass throw=False for what was found.")
 
 
 def _solver(method: LinearMethod, kinematics: Kinematics, transform: Any, dim: int) -> LinearSolver:

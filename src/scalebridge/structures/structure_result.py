@@ -119,7 +119,8 @@ def _nonzero(value: Any) -> bool:
 
 
 def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
-    reached = [row.residual for row in journey.iterations if row.outcome == "converged"]
+    rows = [row for row in journey.iterations if row.of == "equilibrium" and np.isfinite(row.residual)]
+    reached = [row.residual for row in rows if row.outcome == "converged"] or [r.residual for r in rows[-1:]]
     last = journey.records[-1] if journey.records else None
     works = (0.0, 0.0) if last is None else (last.external, last.internal)
     turned = sum(
@@ -130,9 +131,10 @@ def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
         *_sharing_checks(journey),
         Check(
             "equilibrium",
-            max(reached, default=float("nan")),
+            max(reached, default=1.0),  # without any, all is out of balance
             rtol,
-            meaning="largest relative residual at a committed increment, against the rtol asked for",
+            meaning="largest relative residual at a committed increment, the last one where there is none, "
+            "against the rtol asked for",
         ),
         Check(
             "forces from outside",
