@@ -81,8 +81,8 @@ class StructureStudy(Saved):
         reached = self.records[-1].factor if self.records else 0.0
         why = self.iterations[-1].outcome if self.iterations else self.outcome.name
         return (
-            f"No equilibrium beyond factor {reached:.6g} ({why}): take more steps, or pass control='arc' past "
-            "a limit point."
+            f"No equilibrium beyond factor {reached:.6g} ({why}): take more steps, or pass control='arc' "
+            "past a limit point."
         )
 
     @property
