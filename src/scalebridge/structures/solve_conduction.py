@@ -20,6 +20,7 @@ from scalebridge.core.units import parse_quantity
 from scalebridge.structures.handed_up import conductivity_of
 from scalebridge.structures.linear_solver import LinearMethod, LinearSolver, check_linear_method
 from scalebridge.structures.solid_mesh import KINDS, SolidMesh
+from scalebridge.structures.structure_inputs import refuse_mesh
 
 _TOLERANCE = 1e-8  # of a sparse solve in float64, with what multigrid leaves
 UNITS = {
@@ -268,13 +269,7 @@ def _number(given: Any, unit: str, name: str) -> float:
 
 
 def _refuse(mesh: Any, order: Any, potentials: Any) -> None:
-    if not isinstance(mesh, SolidMesh):
-        raise InputError(
-            "mesh",
-            got=f"a {type(mesh).__name__}",
-            wanted="a SolidMesh",
-            cure="make one with box_mesh, notched_plate or read_mesh",
-        )
+    refuse_mesh(mesh)
     if order not in (1, 2):
         raise InputError("order", got=repr(order), wanted="1 or 2", cure="choose one of them")
     if not isinstance(potentials, Mapping) or isinstance(potentials, Sequence) or not potentials:

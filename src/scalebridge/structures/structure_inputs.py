@@ -11,8 +11,8 @@ from scalebridge.engine.archive import check_precision
 from scalebridge.structures.solid_mesh import SolidMesh
 
 
-def refuse_settings(mesh: Any, rtol: Any, iterations: Any, cuts: Any, control: Any, steps: Any) -> None:
-    """Refuse a mesh that is none, tolerances, limits, controls and steps that cannot be."""
+def refuse_mesh(mesh: Any) -> None:
+    """Refuse a mesh that is none of ours."""
     if not isinstance(mesh, SolidMesh):
         raise InputError(
             "mesh",
@@ -20,6 +20,11 @@ def refuse_settings(mesh: Any, rtol: Any, iterations: Any, cuts: Any, control: A
             wanted="a SolidMesh",
             cure="make one with box_mesh, notched_plate or read_mesh",
         )
+
+
+def refuse_settings(mesh: Any, rtol: Any, iterations: Any, cuts: Any, control: Any, steps: Any) -> None:
+    """Refuse a mesh that is none, tolerances, limits, controls and steps that cannot be."""
+    refuse_mesh(mesh)
     if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 0 < rtol < 1:
         raise InputError("rtol", got=repr(rtol), wanted="a number between 0 and 1", cure="pass 1e-8")
     for name, value, least in (("max_iterations", iterations, 1), ("max_cuts", cuts, 0)):
