@@ -26,7 +26,7 @@ from scalebridge.core.vectors import dot
 from scalebridge.grids.point_operators import StoredTangent
 
 _LEAST = 1e-4  # of a unit load's own size, below which its forces count as zero: X is nothing then
-_NOTHING = 0.1  # of the phases' shear modulus: an entry below it is known no better than one of that size
+_NOTHING = 0.1  # of the phases' mean 2 G: smaller entries are known no better than one of that size
 _SINGLE_TOLERANCE = 1e-5  # of solves in float32: below it all is done in float64
 
 
