@@ -261,3 +261,16 @@ def test_a_path_that_never_began_is_told_saved_and_drawn(tmp_path):
     assert "No equilibrium beyond factor 0" in (tmp_path / "a.html").read_text(encoding="utf-8")
     with pytest.raises(SolverError, match="No equilibrium beyond factor 0"):
         solve_structure(BAR, LAW, **run)
+
+
+def test_a_run_that_is_done_again_leaves_no_checkpoint_of_the_last_one_behind(tmp_path):
+    """Ended after two of four steps, it goes on from its second, not from the fourth of another material."""
+    other = J2Plasticity(BULK, 1.01 * SHEAR, LinearHardening(YIELD, HARDENING))
+    kept, archive = tmp_path / "kept", tmp_path / "archive"
+    solve_structure(BAR, other, supports=BENT, steps=FACTORS, checkpoints=kept, archive=archive)
+    solve_structure(BAR, LAW, supports=BENT, steps=FACTORS[:2], checkpoints=kept, archive=archive)
+    for folder in (kept, archive):
+        assert sorted(path.name for path in folder.iterdir()) == ["step-000001", "step-000002"]
+    rest = solve_structure(BAR, LAW, supports=BENT, steps=FACTORS, checkpoints=kept, resume=True)
+    whole = solve_structure(BAR, LAW, supports=BENT, steps=FACTORS)
+    np.testing.assert_array_equal(rest.stresses, whole.stresses)
