@@ -7,8 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
-from fe2_samples import BAR, BENT, FACTORS, FLAT, WIDE, PlasticUnit
+from fe2_samples import (
+    BAR,
+    BENT,
+    BULK,
+    FACTORS,
+    FLAT,
+    HARDENING,
+    SHEAR,
+    WIDE,
+    YIELD,
+    PlasticUnit,
+)  # fmt: skip
 from scalebridge.engine import checkpoint
+from scalebridge.laws.elastic import IsotropicElastic
+from scalebridge.laws.hardening import LinearHardening
+from scalebridge.laws.plastic import J2Plasticity
+from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solve_structure import solve_structure
 
 WATCHED = 9  # remembers something; where points are alike, roundings say which is the most stressed
@@ -22,8 +37,9 @@ def main():
     parser.add_argument("--kill", default="")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--share", type=float, help="bends the wide bar, where points have equal paths")
+    parser.add_argument("--volume", action="store_true", help="of voxels, that yield around a grain")
     given = parser.parse_args()
-    unit = PlasticUnit()
+    unit = grain_in_metal() if given.volume else PlasticUnit()
     if given.kill == "step":
         unit = PlasticUnit(die_at=14)
     elif given.kill == "rank":
@@ -62,6 +78,14 @@ def main():
             works=[(r.external, r.internal) for r in study.records],
             sharing=[(r.sharing, r.sampled) for r in study.records],
         )
+
+
+def grain_in_metal():
+    """Return a volume of voxels whose loops are compiled."""
+    labels = np.zeros((6, 6, 6), int)
+    labels[2:5, 1:4, 2:4] = 1
+    metal = J2Plasticity(BULK, SHEAR, LinearHardening(YIELD, HARDENING))
+    return representative_volume(labels, {0: metal, 1: IsotropicElastic(222.0, 167.0)}, voxel="1 um")
 
 
 def die_in_the_middle_of(module, name, at):

@@ -26,6 +26,7 @@ ROWS = [
     ("an output misspelt", 'json = "', 'jsno = "', "output.jsno", 15, "did you mean 'json'?"),
     ("a key without a likeness", "rtol = 1e-7", "colour = 3", "solve.colour", 12, "there are: scheme"),
     ("a top key in a table", "rtol = 1e-7", 'title = "x"', "solve.title", 12, "above the first [table]"),
+    ("a table's name as a key", 'file = "', 'path = "', "image.path", 3, "there are: file"),
     ("no task", 'task = "conductivity"', 'title = "x"', "task", None, "in the first line"),
     ("task misspelt as a key", "task =", "tsk =", "task", None, "the key 'tsk'"),
     ("an unknown task", '"conductivity"', '"conductance"', "task", 1, "did you mean 'conductivity'?"),

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 MPIRUN = shutil.which("mpirun")
 
 
-def program(folder, *words, ranks=0, check=True):
+def program(folder, *words, ranks=0, check=True, **variables):
     """Run the program, under MPI with some ranks; return how it ended and what it said."""
     start = [sys.executable, str(HERE / "fe2_program.py"), str(folder), *words]
     if ranks:
@@ -26,7 +26,7 @@ def program(folder, *words, ranks=0, check=True):
         start = [MPIRUN, "--oversubscribe", "-n", str(ranks), *start, "--engine", "mpi"]
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "SCALEBRIDGE_THREADS": "1"}
     done = subprocess.run(
-        start, capture_output=True, text=True, timeout=400, check=False, env=os.environ | root
+        start, capture_output=True, text=True, timeout=400, check=False, env=os.environ | root | variables
     )
     if check:
         assert done.returncode == 0, done.stderr[-2000:]
@@ -63,6 +63,17 @@ def test_killed_and_resumed_is_bitwise_the_uninterrupted_run(kill, left, whole, 
     program(tmp_path, "--resume")
     assert_same(found_in(tmp_path), whole)
     assert list(tmp_path.glob(".step-*.part")) == [], "what was left half-done is cleared"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # all loops are compiled anew
+def test_a_run_that_compiled_its_loops_is_bitwise_one_that_found_them_and_was_resumed(tmp_path):
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "loops"), "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax")}
+    program(tmp_path / "fresh", "--volume", **cache)
+    done = program(tmp_path / "killed", "--volume", "--kill", "checkpoint", check=False, **cache)
+    assert done.returncode == -signal.SIGKILL
+    program(tmp_path / "killed", "--volume", "--resume", **cache)
+    assert_same(found_in(tmp_path / "killed"), found_in(tmp_path / "fresh"))
 
 
 @pytest.mark.slow
@@ -124,3 +135,23 @@ def test_points_that_share_do_so_on_ranks_and_workers_and_when_a_run_is_resumed_
     resumed = found_in(kept)
     del resumed["sharing"]
     assert_same(resumed, one, exactly=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # interpreters that start under load
+def test_a_script_that_its_workers_would_run_again_is_told_what_to_do(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np\n"
+        "from scalebridge.structures.solid_mesh import box_mesh\n"
+        "from scalebridge.structures.solve_structure import solve_structure\n"
+        "held = {'left': {'x': 0, 'y': 0}, 'right': {'x': 1e-3}}\n"
+        "solve_structure(box_mesh((2.0, 1.0), (2, 1)), np.eye(6), supports=held, engine='dask', workers=1)\n",
+        encoding="utf-8",
+    )
+    pytest.importorskip("distributed")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 1
+    assert "call it under  if __name__ == '__main__':" in done.stderr

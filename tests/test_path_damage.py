@@ -7,7 +7,10 @@ import pytest
 
 from scalebridge.cells.path_cell import PathCell
 from scalebridge.cells.path_settings import PathSettings
+from scalebridge.cells.response_path import response_along_path
+from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
+from scalebridge.laws.constitutive_law import constitutive_law
 from scalebridge.laws.damage import Damage, EnergyStrain
 from scalebridge.laws.elastic import IsotropicElastic
 from scalebridge.laws.path_law import PathLaw
@@ -63,3 +66,35 @@ def test_the_crack_band_dissipates_its_fracture_energy_on_three_meshes():
         lost = np.trapezoid(0.5 * YOUNG * k**2, np.asarray(jax.vmap(weak.damage)(jnp.asarray(k))))
         assert np.ptp(seen) <= 1e-9 * seen.max()
         assert lost * LENGTH / count == pytest.approx(energy, rel=0.02)  # e^-7 of it is not yet
+
+
+def test_the_secant_takes_more_steps_to_the_same_answer():
+    """A cell with a stiff grain whose matrix cracks: no derivative of the damage, and the same stress."""
+    index = np.zeros((4, 4, 4), int)
+    index[1:3, 1:3, 1:3] = 1
+    grain = IsotropicElastic(4 * YOUNG / 3, 4 * YOUNG / 2)
+    load = np.outer([1.0, 1.15], [1e-4, 0, 0, 0, 0, 5e-5])
+    found = []
+    for tangent in ("consistent", "secant"):
+        concrete = {"strength": 3e6, "fracture_energy": 100.0, "length": 0.01, "tangent": tangent}
+        law = constitutive_law("damage", young=YOUNG, poisson=0.0, **concrete)
+        cell, trials = PathCell(index, [law, grain], (0.01,) * 3, PathSettings(max_iterations=200)), 0
+        state = cell.rest()
+        for one in load:
+            answer = cell.respond(one, state)
+            assert answer.outcome is Outcome.converged
+            state, trials = answer.state, trials + answer.stats["trials"]
+        found.append((answer.answer, state["phase0/largest equivalent strain"], trials))
+    (stress, seen, few), (other, other_seen, many) = found
+    assert stress[0] < YOUNG * load[-1, 0], "it has cracked"
+    np.testing.assert_allclose(other, stress, atol=1e-6 * np.abs(stress).max())  # tolerances of 1e-8
+    np.testing.assert_allclose(other_seen, seen, atol=1e-6 * seen.max())
+    assert many > few
+
+
+def test_slopes_by_parameters_do_not_come_of_a_secant():
+    law = constitutive_law(
+        "damage", young=YOUNG, poisson=0.0, strength=3e6, fracture_energy=100.0, length=0.01, tangent="secant"
+    )
+    with pytest.raises(InputError, match="tangent='consistent'"):
+        response_along_path(np.zeros((2, 2, 2), int), {0: law}, np.full((1, 6), 1e-5), derivatives=True)

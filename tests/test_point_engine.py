@@ -170,3 +170,12 @@ def test_rows_of_points_that_came_back_are_used_again():
     store.commit()
     assert store.row.tolist() == [-1, -1, -1, 0]
     assert store.committed(3)["p"].tolist() == [3.0, 3.0]
+
+
+def test_a_store_never_holds_more_than_all_of_its_points():
+    store = PointStore({"p": (3,)}, points=5, block=4)
+    for point in (4, 0, 2, 1, 3):
+        store.write(point, {"p": np.full(3, float(point))})
+    assert store.resident_bytes == 5 * store.bytes_per_point
+    store.commit()
+    assert [store.committed(point)["p"][0] for point in range(5)] == [0.0, 1.0, 2.0, 3.0, 4.0]

@@ -7,16 +7,20 @@ import pytest
 
 import scalebridge
 from path_samples import BLOCK, INCLUSION, MATRIX, TIGHT
+from scalebridge.cells.path_cell import PathCell
 from scalebridge.cells.path_control import parse_control
 from scalebridge.cells.path_settings import PathSettings
 from scalebridge.cells.response_path import response_along_path
 from scalebridge.core.errors import InputError, ResourceError, SolverError
 from scalebridge.core.results import Outcome
 from scalebridge.grids.image import VoxelImage
+from scalebridge.laws.constitutive_law import constitutive_law
 from scalebridge.laws.elastic import IsotropicElastic
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.maxwell import GeneralisedMaxwell
 from scalebridge.laws.neo_hookean import NeoHookean
+from scalebridge.structures.solid_mesh import box_mesh
+from scalebridge.structures.solve_structure import solve_structure
 
 IMAGE = VoxelImage(BLOCK, voxel=(1e-6, 1e-6, 1e-6), names={0: "matrix", 1: "grain"})
 LAWS = {0: MATRIX, 1: INCLUSION}
@@ -199,3 +203,37 @@ def test_a_law_of_rates_wants_times_and_a_large_job_is_refused():
         response_along_path(IMAGE, {"*": creeping}, STILL)
     with pytest.raises(ResourceError, match="image"):
         response_along_path(IMAGE, LAWS, STILL, memory_limit=1e3)
+
+
+@pytest.mark.parametrize("kind", ["elastic", "plastic"])
+def test_a_change_of_temperature_stresses_a_sample_that_is_held_and_its_work_adds_up(kind):
+    """Elastic phases: the stress of a held sample is -C* : a* dT of the effective tensors."""
+    steel = {"young": "210 GPa", "poisson": 0.3}
+    hot = constitutive_law(
+        "elastic", young="70 GPa", poisson=0.3, expansion="2e-5 1/K", temperature_change=50.0
+    )
+    other = (
+        constitutive_law("elastic", **steel, expansion="1e-5 1/K", temperature_change=50.0)
+        if kind == "elastic"
+        else constitutive_law("plastic", **steel, yield_stress="100 MPa", hardening_modulus="1 GPa")
+    )
+    path = np.zeros((2, 6))
+    path[1, 0] = 1e-3
+    found = response_along_path(IMAGE, {0: hot, 1: other}, path, settings=DOUBLE)
+    assert found.passed, [str(check) for check in found.checks]
+    if kind == "elastic":
+        phases = {0: {"young": "70 GPa", "poisson": 0.3, "expansion": "2e-5 1/K"}}
+        phases[1] = steel | {"expansion": "1e-5 1/K"}
+        stiff, grown = (
+            np.asarray(one.value)
+            for one in (
+                scalebridge.effective_stiffness(IMAGE, phases, rtol=1e-9),
+                scalebridge.effective_expansion(IMAGE, phases, rtol=1e-9),
+            )
+        )
+        wanted = -stiff @ grown * 50.0
+        assert np.abs(found.value[0] - wanted).max() <= 1e-6 * np.abs(wanted).max()
+    volume = PathCell(BLOCK, [hot, other], (1e-6,) * 3)
+    held = {"left": {"x": 0, "y": 0}, "right": {"x": 1e-6}}
+    study = solve_structure(box_mesh((1e-2, 1e-2), (1, 1)), volume, supports=held, steps=2)
+    assert study.passed, [str(check) for check in study.checks]

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from fe2_samples import BENT, BULK, FACTORS, HARDENING, SHEAR, YIELD, PlasticUnit
+from scalebridge import report
 from scalebridge.cells.path_cell import PathCell
 from scalebridge.core.errors import InputError, SolverError
 from scalebridge.core.results import Outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.grids.image import VoxelImage
 from scalebridge.laws.constitutive_law import constitutive_law
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.path_law import PathLaw
 from scalebridge.laws.plastic import J2Plasticity
+from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import box_mesh, named_sides
 from scalebridge.structures.solve_structure import solve_structure
 
@@ -182,6 +185,13 @@ def test_resuming_is_bitwise_and_may_go_further(tmp_path):
     np.testing.assert_array_equal(rest.displacement, whole.displacement)
     np.testing.assert_array_equal(rest.stresses, whole.stresses)
     assert rest.records == whole.records
+    for steps in (3, FACTORS[1:], FACTORS[:1]):
+        with pytest.raises(InputError, match="the steps that are done"):
+            solve_structure(BAR, LAW, supports=BENT, steps=steps, checkpoints=tmp_path, resume=True)
+    with pytest.raises(InputError, match="duration"):
+        solve_structure(
+            BAR, LAW, supports=BENT, steps=FACTORS, duration=2.0, checkpoints=tmp_path, resume=True
+        )
     other = J2Plasticity(BULK, 1.01 * SHEAR, LinearHardening(YIELD, HARDENING))
     with pytest.raises(InputError, match="of another material"):
         solve_structure(BAR, other, supports=BENT, checkpoints=tmp_path, resume=True)
@@ -213,3 +223,54 @@ def test_a_stiffness_that_was_handed_up_is_a_law():
     two = solve_structure(BAR, LAW, supports=BENT, steps=[1e-4])
     np.testing.assert_allclose(one.curve()[1], two.curve()[1], rtol=1e-12)
     assert one.outcome is Outcome.converged
+
+
+def test_a_bar_that_is_free_again_passes_and_strains_that_are_not_small_are_said():
+    back = solve_structure(BAR, LAW, supports=BENT, steps=[1e-3, 0.0])
+    assert np.abs(back.stresses).max() < 1e-15, "it had not yielded: roundings are left"
+    assert back.passed, [str(check) for check in back.checks]
+    assert not back.notes
+    far = solve_structure(BAR, LAW, supports=BENT, steps=[1.5])
+    assert any("Strains reach" in note for note in far.notes)
+
+
+def test_a_volume_of_an_image_that_does_not_repeat_says_so():
+    image = VoxelImage(np.zeros((2, 2, 2), int), voxel=(1e-3,) * 3, periodic=False)
+    study = solve_structure(BAR, representative_volume(image, {0: LAW}), supports=BENT, steps=[0.001])
+    assert any("does not repeat" in note for note in study.notes)
+
+
+def test_a_volume_that_softens_says_of_which_width_its_energy_is():
+    law = constitutive_law(
+        "damage", young=1.0, poisson=0.0, strength=1e-3, fracture_energy=1e-3, length=0.5, equivalent="energy"
+    )
+    volume = representative_volume(np.zeros((2, 2, 2), int), {0: law}, voxel="250 mm")
+    study = solve_structure(BAR, volume, supports=PULLED, steps=[2e-3, 2.4e-3], throw=False)
+    assert any("as wide as the volume (0.5 m)" in note for note in study.notes), study.notes
+
+
+def test_a_path_that_never_began_is_told_saved_and_drawn(tmp_path):
+    beyond = {"left": {"x": 0, "y": 0, "z": 0}, "right": {"x": 0.05}}
+    run = {"supports": beyond, "steps": 1, "max_cuts": 0, "max_iterations": 1, "rtol": 1e-12}
+    study = solve_structure(BAR, LAW, **run, throw=False)
+    assert not study.records
+    assert not study.passed
+    assert "No equilibrium beyond factor 0 (too many iterations)" in str(study)
+    study.save(tmp_path / "a.json")
+    report(study, tmp_path / "a.html")
+    assert "No equilibrium beyond factor 0" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    with pytest.raises(SolverError, match="No equilibrium beyond factor 0"):
+        solve_structure(BAR, LAW, **run)
+
+
+def test_a_run_that_is_done_again_leaves_no_checkpoint_of_the_last_one_behind(tmp_path):
+    """Ended after two of four steps, it goes on from its second, not from the fourth of another material."""
+    other = J2Plasticity(BULK, 1.01 * SHEAR, LinearHardening(YIELD, HARDENING))
+    kept, archive = tmp_path / "kept", tmp_path / "archive"
+    solve_structure(BAR, other, supports=BENT, steps=FACTORS, checkpoints=kept, archive=archive)
+    solve_structure(BAR, LAW, supports=BENT, steps=FACTORS[:2], checkpoints=kept, archive=archive)
+    for folder in (kept, archive):
+        assert sorted(path.name for path in folder.iterdir()) == ["step-000001", "step-000002"]
+    rest = solve_structure(BAR, LAW, supports=BENT, steps=FACTORS, checkpoints=kept, resume=True)
+    whole = solve_structure(BAR, LAW, supports=BENT, steps=FACTORS)
+    np.testing.assert_array_equal(rest.stresses, whole.stresses)

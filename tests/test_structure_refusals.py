@@ -7,10 +7,13 @@ import pytest
 
 from cli_helpers import invoke
 from scalebridge.cells.path_cell import PathCell
+from scalebridge.cli.structure_solving import law_from
 from scalebridge.core.errors import InputError
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
+from scalebridge.grids.image import VoxelImage
 from scalebridge.laws.constitutive_law import constitutive_law
+from scalebridge.structures.representative_volume import representative_volume
 from scalebridge.structures.solid_mesh import box_mesh, named_sides, notched_plate, read_mesh
 from scalebridge.structures.solve_structure import solve_structure
 
@@ -22,6 +25,20 @@ LAW = constitutive_law("elastic", young=1.0, poisson=0.3)
 
 def ask(mesh=BAR, material=SOFT, supports=HELD, **options):
     return lambda: solve_structure(mesh, material, supports=supports, **options)
+
+
+LEANING = np.repeat(np.eye(4, dtype=int)[:, :, None], 4, axis=2) + np.eye(4, dtype=int)[[1, 2, 3, 0], :, None]
+
+
+def volume(labels):
+    return representative_volume(labels, {0: "void", 1: LAW}, voxel="1 um")
+
+
+def holed(*holes):
+    labels = np.ones((4, 4, 4), int)
+    for hole in holes:
+        labels[hole] = 0
+    return volume(labels)
 
 
 def folded():
@@ -81,6 +98,9 @@ ROWS = [
         ),
         "a representative volume of 2 m",
     ),
+    ("a volume that void cuts", ask(material=holed(np.s_[0])), "void cuts across x"),
+    ("a volume of rods that do not meet", ask(material=holed(np.s_[:, 0], np.s_[:, :, 0])), "across y, z"),
+    ("a volume of a leaning plate", ask(material=volume(1 - LEANING)), "into loose parts"),
     ("an order of three", ask(order=3), "1 or 2"),
     ("a plane that is none", ask(plane="shell"), "'strain' or 'stress'"),
     ("rtol of 2", ask(rtol=2.0), "between 0 and 1"),
@@ -94,6 +114,17 @@ ROWS = [
     ("ranks and workers", ask(engine="mpi", workers=2), "mpirun says how many"),
     ("workers of zero", ask(workers=0), "at least 1"),
     ("resuming from nowhere", ask(resume=True), "checkpoints=FOLDER"),
+    ("supports as a list", ask(supports=[("left", {"x": 0})]), "a table by boundary"),
+    ("a support as a number", ask(supports={"left": 0}), "displacements by axis"),
+    ("a traction as a number", ask(tractions={"right": 1e6}), "a vector"),
+    ("a body force as a number", ask(body_force=9.81), "a vector"),
+    ("plane stress in space", ask(mesh=box_mesh((1.0, 1, 1), (1, 1, 1)), plane="stress"), "in the plane"),
+    ("checkpoints in a file", ask(checkpoints=f"{__file__}/kept"), "is a file"),
+    ("results in a file", ask(results=__file__), "is a file"),
+    ("memory in words", ask(state_memory="1 GB"), "a number of bytes"),
+    ("less than no memory", ask(state_memory=-1), "a number of bytes"),
+    ("a point to watch that is no list", ask(watch=3), "a list of numbers"),
+    ("an image as a material", ask(material=VoxelImage(np.eye(3, dtype=int))), "representative_volume"),
     ("a point that there is not", ask(watch=[999]), "numbers of integration points"),
 ]
 
@@ -140,6 +171,7 @@ CASE_ROWS = [
     ("a boundary that there is not", "supports.left", "supports.wall", "wall"),
     ("a plate without notches", '"box"', '"notched-plate"', "depth"),
     ("a control that is none", "steps = 1", 'control = "x"', "factor"),
+    ("a law without a needed parameter, by name", 'young = "1 GPa"\n', "", "law: "),
     ("laws without an image", "[path]", '[laws.0]\nkind = "elastic"\n[path]', "belong together"),
 ]
 
@@ -230,3 +262,8 @@ def test_a_case_runs_is_resumed_and_tells_its_files(tmp_path):
     again = invoke("fe2", file, "--resume", "--json")
     assert again.exit_code == 0
     assert '"passed": true' in again.output
+
+
+@pytest.mark.parametrize("void", ["void", {"kind": "void"}])
+def test_a_pore_of_a_case_is_a_word_or_a_kind(void):
+    assert law_from(void, "laws.0") == "void"

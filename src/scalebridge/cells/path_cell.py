@@ -65,6 +65,7 @@ class PathCell:
         laws: the phases' laws, all of small strain or all of finite strain.
         spacing: length of a voxel's edges, m.
         settings: how it is solved.
+        notes: what a reader of its answers has to know.
 
     Raises:
         InputError: an image that is none, a phase without a law, laws of both kinds of strain, or a spacing
@@ -94,11 +95,13 @@ class PathCell:
         laws: Sequence[PathLaw],
         spacing: Sequence[float],
         settings: PathSettings | None = None,
+        notes: Sequence[str] = (),
     ):
         _refuse(index, laws, spacing)
         self.index = np.ascontiguousarray(index)
         self.laws, self.spacing = tuple(laws), tuple(float(edge) for edge in spacing)
         self.settings = PathSettings() if settings is None else settings
+        self.notes = tuple(notes)
         self.edge = math.prod(self.spacing) ** (1 / 3)
         """Length that displacements are measured with inside, m: the answer does not depend on it."""
         relative = [edge / self.edge for edge in self.spacing]
@@ -209,12 +212,15 @@ class PathCell:
         """Return by how much the mean of stress times strain is off the product of means, and their size.
 
         The local fields' share beyond the means is the product of what forces are left with the fluctuation.
+        A cell that carries nothing has a size all the same.
         """
         beyond = dot(found.balance.forces, found.u) / self.medium.voxels
         strain = load - np.eye(3).ravel() if self.finite else load
         return {
             "Hill-Mandel gap": abs(beyond + float((found.balance.mean - answer) @ load)),
-            "Hill-Mandel size": float(np.linalg.norm(answer) * np.linalg.norm(strain)),
+            "Hill-Mandel size": max(
+                float(np.linalg.norm(answer) * np.linalg.norm(strain)), self.medium.least_energy(load)
+            ),
         }
 
     def _hint(self, u: np.ndarray, load: np.ndarray, moved: Sensitivity) -> Hint:

@@ -14,7 +14,8 @@ from scalebridge.grids.image import VoxelImage
 from scalebridge.laws.elastic import IsotropicElastic
 from scalebridge.laws.path_law import PathLaw
 
-_LARGEST_STRAIN = 0.2
+LARGEST_STRAIN = 0.2
+"""Of what small strain means anything for."""
 
 
 def parse_laws(laws: Any, image: VoxelImage) -> list[PathLaw]:
@@ -129,11 +130,11 @@ def refuse_loads(path: np.ndarray, mask: np.ndarray, finite: bool) -> None:
                 )
         return
     large = np.abs(path[:, ~mask]).max(initial=0.0)
-    if large > _LARGEST_STRAIN:
+    if large > LARGEST_STRAIN:
         raise InputError(
             "path",
             got=f"a strain of {large:.3g}",
-            wanted=f"strains below {_LARGEST_STRAIN}, where small strain means anything",
+            wanted=f"strains below {LARGEST_STRAIN}, where small strain means anything",
             cure="pass strains as numbers, not in per cent, or laws of finite strain",
         )
 

@@ -109,6 +109,13 @@ class PathMedium:
         trace = change[0] + (change[4] + change[8] if self.finite else change[1] + change[2])
         return math.sqrt(bulk * trace**2 + 2 * shear * (change @ change - trace**2 / 3))
 
+    def least_energy(self, load: np.ndarray) -> float:
+        """Return the energy that counts as nothing: of a load's, in the homogeneous medium.
+
+        Below it differences of energies are roundings, as where a void cuts the cell and no stress is left.
+        """
+        return _FLOOR * self.size_of(load) ** 2
+
     @property
     def unit_size(self) -> float:
         """Energy norm of a unit shear, which solves for unit loads are compared with."""

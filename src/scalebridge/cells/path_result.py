@@ -21,6 +21,7 @@ NOMINAL = "mean nominal stress along the path"
 HILL_MANDEL = 1e-6
 """Largest difference of the two sides of Hill-Mandel that passes, relative to the largest energy."""
 _DISSIPATION = 1e-6
+_ROUNDINGS = 1e-9  # of stresses at rest beside those of a load
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,38 @@ class PathStep:
 
 
 def step_of(found: Controlled, before: PathStep, fields: PointFields, past: PointFields) -> PathStep:
-    """Put a step together from the solve and the fields at its two ends."""
+    """Put a step together from the solve and the fields at its two ends.
+
+    Where the first one begins with stresses, as of a change of temperature, these are in no equilibrium:
+    works are then those of the end's stress.
+    """
     answer = found.found
     tangent = np.zeros((0, 0)) if answer.tangent is None else answer.tangent
     change = found.load - before.load
+    sudden = before.iterations == 0 and has_stress(past.stresses, fields.stresses)
+    mean = answer.answer if sudden else 0.5 * (answer.answer + before.stress)
     return PathStep(
         found.load,
         answer.answer,
         tangent,
-        float(0.5 * (answer.answer + before.stress) @ change),
-        fields.work(past),
+        float(mean @ change),
+        fields.end_work(past) if sudden else fields.work(past),
         fields.stored,
         fields.end_work(past) - (fields.stored - past.stored),
         found.iterations,
         answer.stats,
     )
+
+
+def has_stress(stresses: np.ndarray, others: np.ndarray) -> bool:
+    """Whether stresses are more than roundings beside others.
+
+    Example:
+        >>> has_stress(np.zeros(3), np.ones(3)), has_stress(np.ones(3), np.ones(3))
+        (False, True)
+    """
+    sizes = [float(np.abs(one).max(initial=0.0)) for one in (stresses, others)]
+    return sizes[0] > _ROUNDINGS * sizes[1]
 
 
 def path_result(
@@ -157,7 +175,7 @@ def _stats(steps: list[PathStep], times: np.ndarray, initial: float, size: int) 
 def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
     if not steps:
         return []
-    scale = max(abs(number) for one in steps for number in (one.work, one.stored)) or 1.0
+    scale = _size(steps, cell)
     off = max(abs(one.work - one.local_work) for one in steps) / scale
     lost = min(one.lost for one in steps) / scale
     found = [
@@ -166,7 +184,8 @@ def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
             off,
             HILL_MANDEL,
             meaning="The mean of the local work is the work of the mean stress, step by step, relative to "
-            "the largest energy of the path; the tolerance is a hundred times that of equilibrium.",
+            "the largest energy of the path, or to 1e-4 of what the phases' mean stiffness would store where "
+            "the sample carries less; the tolerance is a hundred times that of equilibrium.",
         ),
         Check(
             "dissipation, worst step",
@@ -183,8 +202,15 @@ def _checks(steps: list[PathStep], cell: PathCell) -> list[Check]:
             "tangent, its two forms",
             worst,
             10 * cell.settings.tangent_tolerance,
-            meaning="Energies of pairs of load cases against mean stresses, relative to the largest entry. "
-            "They differ by what the solves leave; the energies, which are handed up, are off by its square.",
+            meaning="Energies of pairs of load cases against mean stresses, relative to the largest entry, "
+            "or to a tenth of the phases' mean 2 G where the sample hardly carries anything. They differ by "
+            "what the solves leave; the energies, which are handed up, are off by its square.",
         )
     )
     return found
+
+
+def _size(steps: list[PathStep], cell: PathCell) -> float:
+    """Return the largest energy of a path, or what counts as nothing under its loads."""
+    sizes = [(abs(one.work), abs(one.stored), cell.medium.least_energy(one.load)) for one in steps]
+    return max(max(each) for each in sizes) or 1.0

@@ -61,6 +61,7 @@ def slopes_along(cell: PathCell, labels: Sequence[int], wanted: Any) -> "PathSlo
     """
     if wanted is False or wanted is None:
         return None
+    _refuse_secants(cell, labels)
     chosen = parameters_of(cell.laws) if wanted is True else []
     for label, name in [] if wanted is True else wanted:
         if label not in labels:
@@ -73,6 +74,17 @@ def slopes_along(cell: PathCell, labels: Sequence[int], wanted: Any) -> "PathSlo
         chosen.append((list(labels).index(label), name))
     medium = PathMedium(cell.index, cell.laws, cell.medium.operators.spacing, cell.edge, everywhere=True)
     return PathSlopes(medium, chosen)
+
+
+def _refuse_secants(cell: PathCell, labels: Sequence[int]) -> None:
+    for label, law in zip(labels, cell.laws, strict=True):
+        if getattr(law, "secant", False):
+            raise InputError(
+                "derivatives",
+                got=f"label {label}, whose tangent is the secant",
+                wanted="laws with their true tangent, which derivatives through an equilibrium follow from",
+                cure="make the law with tangent='consistent'",
+            )
 
 
 def everywhere(cell: PathCell, state: CellState) -> States:

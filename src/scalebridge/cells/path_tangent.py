@@ -26,6 +26,7 @@ from scalebridge.core.vectors import dot
 from scalebridge.grids.point_operators import StoredTangent
 
 _LEAST = 1e-4  # of a unit load's own size, below which its forces count as zero: X is nothing then
+_NOTHING = 0.1  # of the phases' mean 2 G: smaller entries are known no better than one of that size
 _SINGLE_TOLERANCE = 1e-5  # of solves in float32: below it all is done in float64
 
 
@@ -40,7 +41,8 @@ class Sensitivity:
         steps: number of Krylov steps of all fields.
         outcome: how the solves ended.
         misfit: largest difference of the energies and of the mean stresses of the load cases, relative to the
-            largest entry: of the order of the solves' tolerance.
+            largest entry, or to a tenth of the phases' 2 G where the cell hardly carries anything: of the
+            order of the solves' tolerance.
     """
 
     fields: np.ndarray
@@ -83,7 +85,8 @@ def consistent_tangent(
         left = adjoint[i].astype(float)
         for j in range(len(fields)):
             tangent[i, j] += dot(left, forces[j]) / medium.voxels
-    misfit = float(np.abs(tangent - means.T).max() / (np.abs(tangent).max() or 1.0))
+    size = max(float(np.abs(tangent).max()), _NOTHING * medium.unit_size**2)
+    misfit = float(np.abs(tangent - means.T).max()) / size if size > 0 else 0.0
     if medium.symmetric:
         tangent = 0.5 * (tangent + tangent.T)
     return Sensitivity(fields, adjoint, tangent, steps, outcome, misfit)

@@ -111,7 +111,7 @@ def response_along_path(
     clock = Stopwatch()
     given = as_image(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
     chosen = parse_laws(laws, given)
-    finite, notes = chosen[0].finite, []
+    finite = chosen[0].finite
     given_path = parse_path(path, finite)
     mask = parse_control(control, given_path.shape[1])
     refuse_loads(given_path, mask, finite)
@@ -119,8 +119,7 @@ def response_along_path(
     refuse_memory(given.shape, chosen, memory_limit)
     settings = PathSettings() if settings is None else settings
     cell = cell_of(given, chosen, settings)
-    if not given.periodic:
-        notes.append("The sample is continued periodically, though it does not repeat: faces do not fit.")
+    notes = list(cell.notes)
     clock.lap("preparing")
     slopes = slopes_along(cell, given.phases, derivatives)
     walk = _Walk(cell, mask, slopes)
@@ -151,6 +150,9 @@ def response_along_path(
     )
 
 
+_NOT_PERIODIC = "The sample is continued periodically, though it does not repeat: faces do not fit."
+
+
 def cell_of(image: VoxelImage, laws: list[PathLaw], settings: PathSettings) -> PathCell:
     """Return the cell of an image; of a planar one, with one voxel along z.
 
@@ -163,7 +165,7 @@ def cell_of(image: VoxelImage, laws: list[PathLaw], settings: PathSettings) -> P
     index = np.searchsorted(np.asarray(image.phases), labels).astype(np.int32)
     edges = (1.0,) * image.dim if image.voxel is None else image.voxel
     edges = edges if image.dim == 3 else (*edges, math.sqrt(edges[0] * edges[1]))
-    return PathCell(index, laws, edges, settings)
+    return PathCell(index, laws, edges, settings, () if image.periodic else (_NOT_PERIODIC,))
 
 
 class _Walk:

@@ -168,7 +168,7 @@ def _worded(kind: str, place: Place, same: list[Any], keys: list[str]) -> tuple[
     given = repr(same[0]["input"])
     given = given if len(given) <= 80 else given[:77] + "..."
     if kind == "extra_forbidden":
-        top = len(place) > 1 and any(last in model.model_fields for model in TASKS.values())
+        top = len(place) > 1 and any(_is_plain_key(last, model) for model in TASKS.values())
         cure = f"move {last} above the first [table]" if top else nearest_hint(last, keys)
         return f"the unknown key '{last}'", f"a key among {', '.join(keys)}", cure
     if kind == "missing":
@@ -210,6 +210,11 @@ def _keys_at(model: type[BaseModel], place: Place) -> list[str]:
             return []
         model = inner
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_plain_key(name: str, model: type[BaseModel]) -> bool:
+    """Whether a model has a key of that name which is no table."""
+    return name in model.model_fields and _model_in(model.model_fields[name].annotation) is None
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

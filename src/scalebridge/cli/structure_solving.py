@@ -11,7 +11,7 @@ from scalebridge.cli.outputs import Outputs
 from scalebridge.cli.solving import read_image
 from scalebridge.cli.structure_case import EquationTable, MeshTable, ShareTable, StructureCase
 from scalebridge.cli.terminal import console, show_written
-from scalebridge.core.errors import CaseError
+from scalebridge.core.errors import CaseError, InputError
 from scalebridge.core.results import Outcome
 from scalebridge.engine.mpi_engine import world
 from scalebridge.engine.path_sharing import PathShare
@@ -177,8 +177,8 @@ def law_from(given: Any, name: str) -> Any:
     Raises:
         CaseError: it names no kind.
     """
-    if given == "void":
-        return given
+    if given in ("void", {"kind": "void"}):
+        return "void"
     if not isinstance(given, dict) or "kind" not in given:
         raise CaseError(
             name,
@@ -187,4 +187,8 @@ def law_from(given: Any, name: str) -> Any:
             cure='write for example kind = "plastic", young = "70 GPa", ...',
         )
     parameters = {key: value for key, value in given.items() if key != "kind"}
-    return constitutive_law(given["kind"], **parameters)
+    try:
+        return constitutive_law(given["kind"], **parameters)
+    except InputError as error:
+        said = f"{name}: {error.argument}"
+        raise CaseError(said, got=error.got, wanted=error.wanted, cure=error.cure) from error

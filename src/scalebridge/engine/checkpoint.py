@@ -195,8 +195,9 @@ def finish_checkpoint(
     flush(head)
     flush(part)
     final = part.parent / checkpoint_name(step)
-    if final.exists():  # of a run that is being done again
-        shutil.rmtree(final)
+    for other in _numbered(part.parent):
+        if other.name >= final.name:  # of a run that is being done again
+            shutil.rmtree(other)
     part.rename(final)
     flush(part.parent)
     return final
@@ -219,15 +220,20 @@ def read_head(folder: Path, schema: str = SCHEMA) -> tuple[dict[str, Any], dict[
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """Return the last whole checkpoint in a folder, None if there is none."""
-    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)] if folder.is_dir() else []
-    return max(found, key=lambda path: path.name, default=None)
+    return max(_numbered(folder), default=None)
 
 
 def drop_checkpoints(folder: Path, keep: int) -> None:
     """Remove all but the last whole checkpoints."""
-    found = sorted(path for path in folder.glob("step-*") if _NAME.fullmatch(path.name))
-    for path in found[:-keep]:
+    for path in _numbered(folder)[:-keep]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """Return the whole checkpoints in a folder by their numbers."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.glob("step-*") if _NAME.fullmatch(path.name))
 
 
 def refuse_other(header: Mapping[str, Any], folder: Path, expected: Mapping[str, str]) -> None:

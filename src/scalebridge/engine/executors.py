@@ -245,19 +245,36 @@ def dask_client(distributed: Any, place: Any) -> Any:
 _KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 1 << 26, "MALLOC_MMAP_THRESHOLD_": 1 << 25}
 
 
+_READ_AGAIN = 3
+
+
 def dask_cluster(distributed: Any, workers: int) -> Any:
-    """Start a Dask cluster of processes with one thread each on this machine."""
+    """Start a Dask cluster of processes with one thread each on this machine.
+
+    Raises:
+        InputError: workers import the script that asks for them, and that asks again as it is imported.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that reads its script
+        raise SystemExit(_READ_AGAIN)
     place = "distributed.nanny.pre-spawn-environ"
     settings = importlib.import_module("dask").config
     with settings.set({place: settings.get(place, {}) | _KEEP_MEMORY}):
-        return distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            env=ONE_THREAD,
-            silence_logs=logging.CRITICAL,
-        )
+        try:
+            return distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                env=ONE_THREAD,
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            raise InputError(
+                "engine",
+                got=f"workers that did not start ({error})",
+                wanted="workers that can read the script that asks for them, and do not ask again",
+                cure="call it under  if __name__ == '__main__':",
+            ) from error
 
 
 def need_dask() -> Any:

@@ -106,22 +106,23 @@ class PointStore:
     def _new_row(self) -> int:
         if not self._free:
             first = len(self._blocks) * self.block
-            self._blocks.append(self._new_block())
-            self._free = list(range(first + self.block - 1, first - 1, -1))
+            count = min(self.block, self.points - first)  # all points have rows then
+            self._blocks.append(self._new_block(count))
+            self._free = list(range(first + count - 1, first - 1, -1))
         return self._free.pop()
 
-    def _new_block(self) -> dict[str, np.ndarray]:
-        needed = self.bytes_per_point * self.block
+    def _new_block(self, count: int) -> dict[str, np.ndarray]:
+        needed = self.bytes_per_point * count
         resident = self.budget is None or self.resident_bytes + needed <= self.budget
         if resident:
             self.resident_bytes += needed
-            return {name: np.zeros((2, self.block, *shape)) for name, shape in self.shapes.items()}
+            return {name: np.zeros((2, count, *shape)) for name, shape in self.shapes.items()}
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="scalebridge-points-")
         self.mapped_bytes += needed
         folder, number = Path(self._folder.name), len(self._blocks)
         return {
-            name: _mapped(folder / f"{number}-{position}", (2, self.block, *shape))
+            name: _mapped(folder / f"{number}-{position}", (2, count, *shape))
             for position, (name, shape) in enumerate(self.shapes.items())
         }
 

@@ -73,7 +73,8 @@ def constitutive_law(kind: str, **parameters: Any) -> PathLaw:
             Drucker-Prager: `friction_angle`, `dilation_angle`, `cohesion` (of Mohr and Coulomb),
             `hardening_modulus`. Damage: `strength`; `fracture_energy` with `length`, the width on which the
             softening gathers, or `final_strain` with `averaging_length`; `softening`, "exponential",
-            "linear" or "bilinear"; `equivalent`, "energy", "mazars" or "von-mises" (`strength_ratio`).
+            "linear" or "bilinear"; `equivalent`, "energy", "mazars" or "von-mises" (`strength_ratio`);
+            `tangent`, "consistent" or "secant" (slower, and never indefinite).
             Maxwell: `arms`, Pa, and `times`, s; the elastic constants are what is left after a long time.
             Mooney-Rivlin: `bulk`, `first`, `second`.
 
@@ -220,7 +221,7 @@ def _drucker_prager(given: Table, kind: str) -> PathLaw:
 
 def _damage(given: Table, kind: str) -> PathLaw:
     optional = ("fracture_energy", "length", "final_strain", "averaging_length", "softening")
-    check_names(given, ("strength",), (*ELASTIC, *optional, "equivalent", "strength_ratio"), kind)
+    check_names(given, ("strength",), (*ELASTIC, *optional, "equivalent", "strength_ratio", "tangent"), kind)
     bulk, shear = isotropic_moduli_of(given, kind)
     form = read_choice("softening", given.get("softening", "exponential"), _SOFTENINGS, kind)
     measure = read_choice("equivalent", given.get("equivalent", "mazars"), _EQUIVALENTS, kind)
@@ -228,9 +229,11 @@ def _damage(given: Table, kind: str) -> PathLaw:
     softening = _softening(given, form, young, kind)
     averaging = _number(given, "averaging_length", kind, 0.0)
     band = read_number("length", given["length"], kind) if "length" in given else 0.0
-    return Damage(bulk, shear, softening, _EQUIVALENTS[measure](given, kind), averaging, band=band)
+    secant = read_choice("tangent", given.get("tangent", "consistent"), _TANGENTS, kind) == "secant"
+    return Damage(bulk, shear, softening, _EQUIVALENTS[measure](given, kind), averaging, secant, band)
 
 
+_TANGENTS = ("consistent", "secant")
 _SOFTENINGS = ("exponential", "linear", "bilinear")
 _EQUIVALENTS: dict[str, Callable[[Table, str], EquivalentStrain]] = {
     "energy": lambda given, kind: EnergyStrain(),

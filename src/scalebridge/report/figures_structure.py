@@ -22,6 +22,7 @@ from scalebridge.report.canvas import (
     plain_ticks,
 )
 from scalebridge.report.typeset import typeset_number
+from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_files import surface_polygons
 from scalebridge.structures.structure_study import StructureStudy, von_mises
 
@@ -85,22 +86,32 @@ def draw_stresses(study: StructureStudy) -> Picture | None:
     size = float(study.solid.size.max())
     scale = min(1e4, _SHOWN * size / largest) if largest > 0 and not study.finite else 1.0
     nodes = study.solid.mesh.p + scale * study.displacement
+    most = _place_drawn(study, study.solid, scale)
     values = 1e-6 * study.by_element(study.equivalent_stress())[owners]
     if len(nodes) == 3:
         depth = (_DEPTH @ nodes)[polygons].mean(axis=1)
         order = np.argsort(-depth)
-        polygons, values, nodes = polygons[order], values[order], _VIEW @ nodes
+        polygons, values, nodes, most = polygons[order], values[order], _VIEW @ nodes, _VIEW @ most
     corners = np.moveaxis(nodes[:, polygons], 0, -1)
     figure = new_figure(620, 340)
     axes = figure.add_subplot()
     _paint(figure, axes, corners, values)
+    for colour, width in (("white", 3.2), ("black", 1.4)):  # seen on dark and on light
+        axes.plot(*most, "o", markersize=9, markerfacecolor="none", color=colour, markeredgewidth=width)
     said = f"displacements drawn {typeset_number(scale, 2)} times" if scale != 1 else "true displacements"
     return as_png(
         figure,
         f"Equivalent stress on the deformed mesh, from {typeset_number(float(values.min()), 3)} to "
         f"{typeset_number(float(values.max()), 3)} MPa; {said}.",
-        f"Equivalent stress (von Mises), MPa, means over elements; {said}",
+        f"Equivalent stress (von Mises), MPa, means over elements; ring: most stressed point; {said}",
     )
+
+
+def _place_drawn(study: StructureStudy, solid: SolidMesh, scale: float) -> np.ndarray:
+    """Return where the most stressed point is drawn: moved as the nodes of its element on the mean."""
+    element = study.critical * study.elements // len(study.weights)
+    moved = study.displacement[:, solid.mesh.t[:, element]].mean(axis=1)
+    return study.places[study.critical] + scale * moved
 
 
 def _paint(figure: Figure, axes: Axes, corners: np.ndarray, values: np.ndarray) -> None:

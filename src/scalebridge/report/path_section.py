@@ -18,7 +18,7 @@ from scalebridge.report.figures_path import (
 )
 from scalebridge.report.looks import Look, looks_of, subject_name
 from scalebridge.report.sections import Block, Section, base_section, subject_pictures
-from scalebridge.report.tables import Row, Table, check_table
+from scalebridge.report.tables import Row, Table, check_table, spread_out
 from scalebridge.report.typeset import count, shorten, typeset_number
 from scalebridge.report.wording import unbroken, verdict_sentence
 
@@ -87,7 +87,7 @@ def _steps_table(result: Upscaled) -> Table:
     names, lead = result.stats["components"], leading_component(result)
     load, stress = (plain_components(np.asarray(v)) for v in (result.stats["load"], result.value))
     shown = [c for c in range(stress.shape[1]) if np.abs(stress[:, c]).max() > 1e-6 * np.abs(stress).max()]
-    chosen = np.unique(np.linspace(0, len(stress) - 1, min(_MOST_ROWS, len(stress))).astype(int))
+    chosen = spread_out(len(stress), _MOST_ROWS)
     rows = [
         Row(
             (
@@ -110,16 +110,16 @@ def _work_table(result: Upscaled) -> Table:
                 str(step + 1),
                 str(stats["solves"][step]),
                 str(stats["substeps"][step]),
-                str(len(history) - 1),
-                typeset_number(history[-1], 2),
+                str(len(stats["residuals"][step]) - 1),
+                typeset_number(stats["residuals"][step][-1], 2),
                 str(stats["krylov"][step]),
                 str(stats["tangent krylov"][step]),
             )
         )
-        for step, history in enumerate(stats["residuals"])
+        for step in spread_out(len(stats["residuals"]), _MOST_ROWS)
     ]
     head = ("step", "solves", "parts", "iterations", "out of equilibrium", "linear steps", "of the tangent")
-    return Table("Work by step: of the last solve of each", head, rows[:_MOST_ROWS])
+    return Table("Work by step: of the last solve of each", head, rows)
 
 
 def _tangent_table(result: Upscaled) -> Table:

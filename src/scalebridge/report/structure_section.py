@@ -1,16 +1,19 @@
 """A structure along its path made ready for the page."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from scalebridge.core.results import Outcome
 from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.report.figures_structure import draw_micro, draw_path, draw_residuals, draw_stresses
 from scalebridge.report.sections import Block, Section
-from scalebridge.report.tables import Row, Table, check_table, origin_items, plain_text
+from scalebridge.report.tables import Row, Table, check_table, origin_items, plain_text, spread_out
 from scalebridge.report.typeset import typeset_number
 from scalebridge.report.wording import outcome_of, verdict_sentence
+from scalebridge.structures.equilibrium import Iteration
 from scalebridge.structures.micro_fields import micro_fields
 from scalebridge.structures.structure_study import StructureStudy
 
@@ -32,11 +35,11 @@ def make_structure_section(study: StructureStudy, number: int) -> Section:
         key=key,
         title=f"Structure of {study.elements} elements with memory",
         passed=outcome_of(shown),
-        verdict=verdict_sentence(shown),
+        verdict=_verdict(study, shown),
         number=typeset_number(float(_largest(study)), 4),
         unit="N",
         meaning=f"largest reaction of {study.driven[0]} along {'xyz'[study.driven[1]]}{_thickness(study)}",
-        sentences=[*structure_sentences(study), verdict_sentence(shown)],
+        sentences=[*structure_sentences(study), _verdict(study, shown)],
         answer=[path_table(study)],
         cover=[draw_path(study, key)],
         inset=[],
@@ -48,6 +51,11 @@ def make_structure_section(study: StructureStudy, number: int) -> Section:
         origin=origin_items(shown),
         json=text,
     )
+
+
+def _verdict(study: StructureStudy, shown: Upscaled) -> str:
+    """Return which checks failed, and how the path ended."""
+    return f"{verdict_sentence(replace(shown, outcome=Outcome.converged))} {study.ending}".rstrip()
 
 
 def as_result(study: StructureStudy) -> Upscaled:
@@ -105,7 +113,7 @@ def path_table(study: StructureStudy) -> Table:
         "work, J",
         "points with memory",
     )
-    every = max(1, -(-len(study.records) // _MOST_ROWS))
+    told = list(zip(study.records, moved[1:], pulled[1:], strict=True))
     rows = [
         Row(
             (
@@ -118,9 +126,10 @@ def path_table(study: StructureStudy) -> Table:
                 str(int(record.stored)),
             )
         )
-        for record, u, force in list(zip(study.records, moved[1:], pulled[1:], strict=True))[::every]
+        for record, u, force in (told[i] for i in spread_out(len(told), _MOST_ROWS))
     ]
-    return Table("The path by increments", head, rows)
+    left = f", {len(rows)} of {len(told)}" if len(rows) < len(told) else ""
+    return Table(f"The path by increments{left}", head, rows)
 
 
 def residual_table(study: StructureStudy) -> Table:
@@ -133,8 +142,8 @@ def residual_table(study: StructureStudy) -> Table:
                 str(row.increment),
                 str(row.iteration),
                 typeset_number(row.factor, 6),
-                typeset_number(row.residual, 3) if np.isfinite(row.residual) else "–",
-                typeset_number(row.length, 3),
+                typeset_number(row.residual, 3) if _is_residual(row) else "–",
+                typeset_number(row.length, 3) if _is_residual(row) else "–",
                 row.outcome,
             )
         )
@@ -143,6 +152,10 @@ def residual_table(study: StructureStudy) -> Table:
     left = len(study.iterations) - len(rows)
     caption = f"Residuals, the last {len(rows)} of {len(study.iterations)}" if left else "Residuals"
     return Table(caption, head, rows, frozenset({0, 6}))
+
+
+def _is_residual(row: Iteration) -> bool:
+    return row.of == "equilibrium" and bool(np.isfinite(row.residual))
 
 
 def memory_table(study: StructureStudy) -> Table:
@@ -168,7 +181,6 @@ def sharing_table(study: StructureStudy) -> Table | None:
     shared = [record for record in study.records if record.sharing > 0]
     if not shared:
         return None
-    every = max(1, -(-len(shared) // _MOST_ROWS))
     rows = [
         Row(
             (
@@ -180,7 +192,7 @@ def sharing_table(study: StructureStudy) -> Table | None:
                 typeset_number(record.sharing_rms, 2),
             )
         )
-        for record in shared[::every]
+        for record in (shared[i] for i in spread_out(len(shared), _MOST_ROWS))
     ]
     head = ("step", "factor", "points that share", "solved anew", "largest error", "rms error")
     return Table("Points that share an answer, and those of them that were solved anew", head, rows)

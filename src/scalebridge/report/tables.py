@@ -48,6 +48,16 @@ _ONLY_DRAWN = ("samples", "seed")  # of no effect unless samples were drawn
 _MANDEL = ("xx", "yy", "zz", "yz", "xz", "xy")
 
 
+def spread_out(count: int, most: int) -> list[int]:
+    """Return which of `count` rows a table of at most `most` shows: evenly, first and last among them.
+
+    Example:
+        >>> spread_out(3, 40), spread_out(7, 3)
+        ([0, 1, 2], [0, 3, 6])
+    """
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(most, count))})
+
+
 @dataclass(frozen=True)
 class Row:
     """One row: cells, the first of which names it; a colour before the name; and a verdict that tints it."""

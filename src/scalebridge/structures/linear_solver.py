@@ -39,7 +39,7 @@ class LinearSolver:
             return np.zeros_like(right)
         chosen = self.chosen(len(right))
         if chosen == "pardiso":
-            return np.asarray(importlib.import_module("pypardiso").spsolve(matrix, right))
+            return _pardiso(matrix, right)
         if chosen == "multigrid":
             found = self._multigrid(matrix, right)
             if found is not None:
@@ -101,6 +101,15 @@ def rigid_motions(places: np.ndarray, component: np.ndarray) -> np.ndarray:
             turn = np.where(component == first, -places[second], 0.0)
             moves.append(turn + np.where(component == second, places[first], 0.0))
     return np.stack(moves, axis=1)
+
+
+def _pardiso(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
+    pypardiso = importlib.import_module("pypardiso")
+    failures = (ValueError, importlib.import_module("pypardiso.pardiso_wrapper").PyPardisoError)
+    try:
+        return np.asarray(pypardiso.spsolve(matrix, right))
+    except failures:  # a row of zeros, or a pivot
+        return np.full_like(right, np.nan)
 
 
 def _direct(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:

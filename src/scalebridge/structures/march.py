@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.cells.path_result import has_stress
+from scalebridge.core.errors import InputError
 from scalebridge.core.results import Outcome
 from scalebridge.structures.equilibrium import (
     Iteration,
@@ -164,6 +166,34 @@ def take_up(
     )
 
 
+def refuse_other_path(journey: Journey, settings: StepSettings) -> None:
+    """Refuse to go on where the steps that are done are not the first of those asked for.
+
+    Raises:
+        InputError: they have other load factors or durations, or there are more of them.
+    """
+    ends = {record.step: record for record in journey.records}
+    done = [ends[step] for step in range(1, journey.done + 1)]
+    times = np.diff([0.0, *(end.time for end in done)])
+    factors = [end.factor for end in done]
+    told = ", ".join(f"{factor:.6g}" for factor in factors)
+    asked = settings.factors[: len(done)]
+    if len(asked) < len(done) or not np.allclose(asked, factors, rtol=1e-12, atol=0):
+        raise InputError(
+            "steps",
+            got=f"{', '.join(f'{factor:.6g}' for factor in settings.factors)}, to go on from a checkpoint",
+            wanted=f"the steps that are done, {told}, and others after them",
+            cure="give the load factor at the end of every step, or another folder for checkpoints",
+        )
+    if not np.allclose(times, settings.duration, rtol=1e-9, atol=0):
+        raise InputError(
+            "duration",
+            got=f"{settings.duration:.6g} s, to go on from a checkpoint",
+            wanted=f"that of the steps that are done, {times[0]:.6g} s",
+            cure="give that duration, or another folder for checkpoints",
+        )
+
+
 def march(
     journey: Journey,
     settings: StepSettings,
@@ -261,7 +291,7 @@ def commit_increment(
         journey.iterations.append(row)
         every_iteration(row)
     structure.engine.commit(structure.engine.epoch)
-    external, internal = works(before, found)
+    external, internal = works(before, found, sudden=not journey.records and _stressed(before, found))
     last = journey.records[-1] if journey.records else Record(0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 1.0)
     journey.records.append(
         Record(
@@ -309,13 +339,24 @@ def _audit_row(journey: Journey, corrections: int, factor: float, audited: dict[
     return Iteration(step, increment, corrections, factor, worst, outcome=told, of="sharing")
 
 
-def works(before: Trial, after: Trial) -> tuple[float, float]:
-    """Return the works of outer forces and of stresses between two equilibria, by their means."""
+def _stressed(before: Trial, after: Trial) -> bool:
+    return has_stress(before.answers, after.answers)
+
+
+def works(before: Trial, after: Trial, *, sudden: bool = False) -> tuple[float, float]:
+    """Return the works of outer forces and of stresses between two equilibria, by their means.
+
+    Args:
+        before: the first.
+        after: the second.
+        sudden: whether the first is none, as at rest with a change of temperature: the second alone counts.
+    """
     k, structure = after.structure.kinematics, after.structure
-    forces = [outer_forces(trial) for trial in (before, after)]
+    begin = after if sudden else before
+    forces = [outer_forces(trial) for trial in (begin, after)]
     external = 0.5 * float((forces[0] + forces[1]) @ (after.u - before.u))
     change = k.loads(after.u, after.across) - k.loads(before.u, before.across)
-    power = 0.5 * ((before.answers + after.answers) * change).sum(axis=1)
+    power = 0.5 * ((begin.answers + after.answers) * change).sum(axis=1)
     return external, float(power @ structure.kinematics.weights.ravel())
 
 
@@ -357,6 +398,6 @@ def targets(factors: int | Sequence[float]) -> tuple[float, ...]:
         >>> targets(4)
         (0.25, 0.5, 0.75, 1.0)
     """
-    if isinstance(factors, int):
+    if isinstance(factors, int | np.integer):
         return tuple((i + 1) / factors for i in range(factors))
     return tuple(float(factor) for factor in factors)

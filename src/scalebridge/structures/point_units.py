@@ -11,13 +11,16 @@ import numpy as np
 from jaxtyping import Array
 
 from scalebridge.cells.path_cell import PathCell
-from scalebridge.core.errors import InputError
+from scalebridge.core.errors import InputError, PhaseError
+from scalebridge.core.model import HostLinearModel, LinearModel
 from scalebridge.core.results import Outcome
 from scalebridge.core.upscaled import Upscaled
 from scalebridge.engine.hashing import hash_call
 from scalebridge.engine.history_unit import BatchedUnit, HistoryUnit, UnitAnswer
 from scalebridge.engine.path_sharing import PathShare
+from scalebridge.grids.percolation import percolation
 from scalebridge.laws.path_law import PathLaw, State
+from scalebridge.structures.handed_up import stiffness_of
 from scalebridge.structures.solid_mesh import SolidMesh
 
 _LARGER = 10.0  # times the structure: no volume is, units mixed up are a thousand
@@ -139,7 +142,8 @@ def unit_of(material: Any) -> HistoryUnit:
 
     Args:
         material: a `PathLaw`; a stiffness as `effective_stiffness` returns it (an `Upscaled`) or as an array
-            (6, 6) in Mandel notation; or a unit with a history, such as a `PathCell`.
+            (6, 6) in Mandel notation; the cell of elasticity itself, or any linear model that answers a mean
+            strain; or a unit with a history, such as a `PathCell`.
 
     Raises:
         InputError: it is none of these, or a stiffness that is not positive definite.
@@ -151,18 +155,16 @@ def unit_of(material: Any) -> HistoryUnit:
     if isinstance(material, PathLaw):
         _refuse_averaged(material)
         return LawUnit(material)
-    if isinstance(material, Upscaled):
-        _refuse_not_in_pascal(material)
-        return LinearUnit(_definite(np.asarray(material.value, float), f"the Upscaled {material.spec.name}"))
-    if isinstance(material, np.ndarray | list | tuple):
-        return LinearUnit(_definite(np.asarray(material, float), "an array"))
+    if isinstance(material, Upscaled | LinearModel | HostLinearModel | np.ndarray | list | tuple):
+        return LinearUnit(stiffness_of(material))
     if isinstance(material, HistoryUnit):
         return material
     raise InputError(
         "material",
         got=f"a {type(material).__name__}",
-        wanted="a law, a stiffness (6, 6), an Upscaled stiffness, or a unit with a history",
-        cure="make one with constitutive_law, or pass what effective_stiffness returned",
+        wanted="a law, a stiffness (6, 6), an Upscaled stiffness, a linear model, or a unit with a history",
+        cure="make one with constitutive_law, a volume of an image and its laws with representative_volume, "
+        "or pass what effective_stiffness returned",
     )
 
 
@@ -248,6 +250,30 @@ def refuse_scales(solid: SolidMesh, unit: Any) -> None:
         )
 
 
+def refuse_cut(unit: Any) -> None:
+    """Refuse a representative volume whose solid does not hang together in every direction.
+
+    Such a volume has no stiffness in some direction, and a structure of it no single equilibrium.
+
+    Raises:
+        PhaseError: it does not, not even through corners of voxels.
+    """
+    if not isinstance(unit, PathCell):
+        return
+    carries = np.array([bool(np.any(np.asarray(law.stiffness()))) for law in unit.laws])
+    solid = carries[unit.index]
+    found = None if solid.all() else percolation(solid, connectivity=3)
+    if found is None or any(len(one) == 3 for one in found.cluster_windings):
+        return
+    cut = ", ".join(axis for axis, through in zip("xyz", found.directions, strict=True) if not through)
+    raise PhaseError(
+        "material",
+        got="a representative volume that void cuts" + (f" across {cut}" if cut else " into loose parts"),
+        wanted="solid that reaches from each face to its copy, all in one piece",
+        cure="take a larger or another part of the image, or give the pore a soft law",
+    )
+
+
 def refuse_cheap(share: PathShare | None, unit: Any) -> None:
     """Refuse shared answers where each point's own is a formula: looking for equal paths costs more.
 
@@ -273,25 +299,3 @@ def scale_notes(solid: SolidMesh, unit: Any, elements: int) -> tuple[str, ...]:
         f"The representative volume ({edge:.3g} m) is larger than an element (some {element:.3g} m): "
         "gradients over it are not seen by it, and the scales are not apart.",
     )
-
-
-def _refuse_not_in_pascal(material: Upscaled) -> None:
-    if material.unit != "Pa":
-        raise InputError(
-            "material",
-            got=f"an Upscaled {material.spec.name} in {material.unit}",
-            wanted="a stiffness in Pa, because lengths are in m",
-            cure="give the phases' moduli with their units",
-        )
-
-
-def _definite(stiffness: np.ndarray, what: str) -> np.ndarray:
-    shaped = stiffness.shape == (6, 6) and bool(np.isfinite(stiffness).all())
-    if not shaped or np.linalg.eigvalsh((stiffness + stiffness.T) / 2)[0] <= 0:
-        raise InputError(
-            "material",
-            got=f"{what} of shape {stiffness.shape}" + (" that is not positive definite" if shaped else ""),
-            wanted="a positive definite stiffness (6, 6) in Mandel notation",
-            cure="check the phases: a void that percolates leaves a direction without stiffness",
-        )
-    return stiffness

@@ -42,8 +42,16 @@ KINDS = {
     "hex": ElementKind(skfem.MeshHex, (skfem.ElementHex1, skfem.ElementHex2), (2, 4), "hexahedron"),
 }
 _SIDES = (("left", "right"), ("bottom", "top")), (("left", "right"), ("front", "back"), ("bottom", "top"))
-_SECOND = {"triangle6": 3, "quad8": 4, "quad9": 4, "tetra10": 4, "hexahedron20": 8, "hexahedron27": 8}
-_CORNERS = {3: "triangle", 4: "quad", 8: "hexahedron"}
+_CORNERS = {"line": 2, "triangle": 3, "quad": 4, "tetra": 4, "hexahedron": 8}
+_SECOND = {
+    "line3": "line",
+    "triangle6": "triangle",
+    "quad8": "quad",
+    "quad9": "quad",
+    "tetra10": "tetra",
+    "hexahedron20": "hexahedron",
+    "hexahedron27": "hexahedron",
+}
 
 
 @dataclass(frozen=True)
@@ -220,20 +228,14 @@ def read_mesh(path: str | os.PathLike[str], unit: str) -> SolidMesh:
         ) from error
     cells, notes = _solid_cells(read, file)
     kind = next(name for name, known in KINDS.items() if known.cell == cells.type)
-    dim = KINDS[kind].dim
-    lean = meshio.Mesh(
-        read.points[:, :dim] * scale,
-        [c for c in read.cells if c.dim <= dim and c.type in _CORNER_CELLS] if not notes else [cells],
-    )
-    lean = _with_sets(lean, read) if not notes else lean
-    mesh = from_meshio(lean)
-    made = {} if mesh.boundaries is None else {k: np.asarray(v) for k, v in mesh.boundaries.items()}
-    named = {name: facets for name, facets in made.items() if ":" not in name and len(facets)}
+    used = np.unique(cells.data)  # what is left: nodes between corners, of lines alone, centres of arcs
+    points = _flat(read.points[used], KINDS[kind].dim, file) * scale
+    numbers = np.full(len(read.points), -1)
+    numbers[used] = np.arange(len(used))
+    mesh = from_meshio(meshio.Mesh(points, [(cells.type, numbers[cells.data])]))
+    named = _named_facets(mesh, read, numbers, KINDS[kind].dim - 1)
     found = SolidMesh(mesh, kind, named, f"file {file.name}", notes)
     return _checked(found if named else named_sides(mesh, kind, found.source, notes))
-
-
-_CORNER_CELLS = ("line", "triangle", "quad", "tetra", "hexahedron")
 
 
 def named_sides(mesh: Any, kind: str, source: str, notes: tuple[str, ...] = ()) -> SolidMesh:
@@ -298,7 +300,7 @@ def _solid_cells(read: Any, file: Path) -> tuple[Any, tuple[str, ...]]:
     most = max((c.dim for c in solid), default=0)
     solid = [c for c in solid if c.dim == most]
     types = sorted({c.type for c in solid})
-    if len(types) != 1 or types[0] not in (*_SECOND, *_CORNER_CELLS):
+    if len(types) != 1 or types[0] not in (*_SECOND, *_CORNERS):
         raise FileFormatError(
             "mesh",
             got=f"{file.name} with {', '.join(types) or 'no elements of a solid'}",
@@ -308,18 +310,62 @@ def _solid_cells(read: Any, file: Path) -> tuple[Any, tuple[str, ...]]:
     data = np.concatenate([c.data for c in solid])
     if types[0] not in _SECOND:
         return meshio.CellBlock(types[0], data), ()
-    corners = _SECOND[types[0]]
-    name = "tetra" if types[0] == "tetra10" else _CORNERS[corners]
+    name = _SECOND[types[0]]
     note = f"The {types[0]} elements of {file.name} are taken as straight-sided: their corners only."
-    return meshio.CellBlock(name, data[:, :corners]), (note,)
+    return meshio.CellBlock(name, data[:, : _CORNERS[name]]), (note,)
 
 
-def _with_sets(lean: Any, read: Any) -> Any:
-    """Hand named sets and Gmsh's physical groups on to the mesh that scikit-fem reads."""
-    keep = [i for i, c in enumerate(read.cells) if c.dim <= lean.points.shape[1] and c.type in _CORNER_CELLS]
-    lean.cell_data = {name: [data[i] for i in keep] for name, data in read.cell_data.items()}
-    lean.field_data = dict(read.field_data)
-    return lean
+def _flat(points: np.ndarray, dim: int, file: Path) -> np.ndarray:
+    """Return the first coordinates of nodes; refuse a surface in space."""
+    if dim == 2 and points.shape[1] > 2 and np.ptp(points[:, 2]) > 1e-9 * np.ptp(points, axis=0).max():
+        raise FileFormatError(
+            "mesh",
+            got=f"{file.name} with faces at several heights z, and no elements of a solid",
+            wanted="a mesh in the plane of x and y, or one of tetrahedra or hexahedra",
+            cure="mesh the volume, or turn the plane into z = 0",
+        )
+    return points[:, :dim]
+
+
+def _named_facets(mesh: Any, read: Any, numbers: np.ndarray, dim: int) -> dict[str, np.ndarray]:
+    """Return facets by name: of sets of cells or of nodes, and of Gmsh's physical groups.
+
+    Args:
+        mesh: of the solid.
+        read: the file's.
+        numbers: of the file's nodes in the mesh, -1 for those that it does not have.
+        dim: of facets.
+    """
+    found: dict[str, list[np.ndarray]] = {}
+    physical = read.cell_data.get("gmsh:physical", [])
+    for block, cells in enumerate(read.cells):
+        corners = _SECOND.get(cells.type, cells.type)
+        if cells.dim != dim or corners not in _CORNERS:
+            continue
+        facets = _facet_numbers(mesh, numbers[cells.data[:, : _CORNERS[corners]]])
+        for name, members in read.cell_sets.items():
+            if not name.startswith("gmsh:") and members[block] is not None:
+                found.setdefault(name, []).append(facets[np.asarray(members[block], dtype=np.int64)])
+        for name, (tag, own) in read.field_data.items() if physical else ():
+            if own == dim:
+                found.setdefault(name, []).append(facets[np.asarray(physical[block]) == tag])
+    for name, nodes in read.point_sets.items():
+        inside = np.zeros(mesh.p.shape[1], dtype=bool)
+        inside[numbers[nodes][numbers[nodes] >= 0]] = True
+        outer = mesh.boundary_facets()
+        found.setdefault(name, []).append(outer[inside[mesh.facets[:, outer]].all(axis=0)])
+    gathered = {name: np.unique(np.concatenate(parts)) for name, parts in found.items()}
+    named = {name: facets[facets >= 0] for name, facets in gathered.items()}
+    return {name: facets for name, facets in named.items() if len(facets)}
+
+
+def _facet_numbers(mesh: Any, corners: np.ndarray) -> np.ndarray:
+    """Return the numbers of facets by their corners (n, corners), -1 for those that are not in the mesh."""
+    every, asked = np.sort(mesh.facets, axis=0).T, np.sort(corners, axis=1)
+    which = np.unique(np.concatenate([every, asked]), axis=0, return_inverse=True)[1].ravel()
+    numbers = np.full(len(which), -1)
+    numbers[which[: len(every)]] = np.arange(len(every))
+    return numbers[which[len(every) :]]
 
 
 def _checked(made: SolidMesh) -> SolidMesh:

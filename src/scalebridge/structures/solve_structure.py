@@ -13,11 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalebridge.core.errors import InputError, SolverError
+from scalebridge.core.errors import SolverError
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import Outcome
 from scalebridge.core.units import positive_quantity
-from scalebridge.engine.archive import check_precision
 from scalebridge.engine.checkpoint import ARCHIVE, SCHEMA, latest_checkpoint
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.engine.path_sharing import PathShare, settle_share
@@ -39,10 +38,28 @@ from scalebridge.structures.linear_solver import (
     check_linear_method,
     rigid_motions,
 )
-from scalebridge.structures.march import Journey, StepSettings, march, set_out, take_up, targets
-from scalebridge.structures.point_units import refuse_cheap, refuse_scales, unit_of
+from scalebridge.structures.march import (
+    Journey,
+    StepSettings,
+    march,
+    refuse_other_path,
+    set_out,
+    take_up,
+    targets,
+)
+from scalebridge.structures.point_units import refuse_cheap, refuse_cut, refuse_scales, unit_of
 from scalebridge.structures.solid_mesh import SolidMesh
 from scalebridge.structures.structure_engine import check_point_engine, on_every_rank, point_engine
+from scalebridge.structures.structure_inputs import (
+    refuse_loads,
+    refuse_memory,
+    refuse_nowhere,
+    refuse_places,
+    refuse_plane,
+    refuse_points,
+    refuse_settings,
+    refuse_unloaded,
+)
 from scalebridge.structures.structure_log import Log, signatures
 from scalebridge.structures.structure_result import assemble_study
 from scalebridge.structures.structure_series import Series, check_series_format
@@ -91,7 +108,8 @@ def solve_structure(
     Args:
         mesh: what `box_mesh`, `notched_plate` or `read_mesh` returned.
         material: a law (`PathLaw`), a representative volume (`PathCell`), or a stiffness, as
-            `effective_stiffness` returns it or (6, 6) in Mandel notation, Pa.
+            `effective_stiffness` returns it, as a linear model of a cell answers it, or (6, 6) in Mandel
+            notation, Pa.
         supports: boundary -> {"x": displacement, ...} at factor 1: numbers in m, or text such as "2 mm".
         tractions: boundary -> vector at factor 1: numbers in Pa, or text.
         body_force: vector at factor 1: numbers in N/m^3, or text.
@@ -153,15 +171,20 @@ def solve_structure(
     """
     given = Conditions(supports, tractions or {}, body_force, periodic, equal or {}, equations)
     watch_ = Stopwatch()
-    _refuse(mesh, rtol, max_iterations, max_cuts, control, steps)
+    refuse_settings(mesh, rtol, max_iterations, max_cuts, control, steps)
+    refuse_loads(supports, tractions, body_force, equal)
+    refuse_plane(mesh, plane)
+    refuse_places(checkpoints=checkpoints, archive=archive, results=results)
+    refuse_memory(state_memory)
     check_linear_method(linear_solver)
     check_point_engine(engine, workers)
     check_series_format(results_format)
     unit, shared = unit_of(material), settle_share(share)
     refuse_scales(mesh, unit)
+    refuse_cut(unit)
     refuse_cheap(shared, unit)
     kinematics = make_kinematics(mesh, order, finite=bool(getattr(unit, "finite", False)), plane=plane)
-    _refuse_points(watch, kinematics.points)
+    refuse_points(watch, kinematics.points)
     reduction = reduce_unknowns(mesh, kinematics, given)
     forces = force_vector(mesh, kinematics, given)
     settings = StepSettings(
@@ -170,10 +193,10 @@ def solve_structure(
         max_cuts,
         NewtonSettings(rtol, max_iterations),
     )
-    _refuse_unloaded(reduction.offset, forces)
+    refuse_unloaded(reduction.offset, forces)
     folder = None if checkpoints is None else Path(checkpoints)
     kept = None if archive is None else (Path(archive), archive_precision)
-    _refuse_nowhere(resume, folder, kept)
+    refuse_nowhere(resume, folder, kept)
     asked = {
         "order": order,
         "plane": plane,
@@ -198,6 +221,8 @@ def solve_structure(
             shared,
         )
         journey = _begin(structure, log, resume, settings.duration)
+        if control == "factor":
+            refuse_other_path(journey, settings)
         walk = _walker(control)
         log.open(kinematics)
         outcome = walk(
@@ -221,22 +246,6 @@ def _same(unit: HistoryUnit) -> HistoryUnit:
     return unit
 
 
-def _refuse_nowhere(resume: Any, folder: Path | None, archive: tuple[Path, str] | None) -> None:
-    if resume not in (True, False, "archive"):
-        raise InputError("resume", got=repr(resume), wanted="True, False or 'archive'", cure="correct it")
-    if (resume or archive) and folder is None:
-        raise InputError(
-            "resume" if resume else "archive",
-            got="no folder of checkpoints",
-            wanted="checkpoints=FOLDER",
-            cure="name the folder",
-        )
-    if resume == "archive" and archive is None:
-        raise InputError("resume", got="no archive", wanted="archive=FOLDER", cure="name the folder")
-    if archive is not None:
-        check_precision(archive[1])
-
-
 def _walker(control: str) -> Any:
     return {"factor": march, "arc": march_by_length}[control]
 
@@ -258,12 +267,8 @@ def _begin(structure: Structure, log: Log, resume: bool | str, duration: float) 
 
 
 def _thrown(study: StructureStudy, log: Log) -> StructureStudy:
-    last, reached = study.iterations[-1], study.records[-1].factor if study.records else 0.0
-    kept = "" if log.last is None else f", and the checkpoint {log.last} is of the last finished step"
-    raise SolverError(
-        f"solve_structure: no equilibrium beyond factor {reached:.6g} ({last.outcome}){kept}; take more "
-        "steps, pass control='arc' past a limit point, or throw=False for what was found"
-    )
+    kept = "" if log.last is None else f" The checkpoint {log.last} is of the last finished step."
+    raise SolverError(f"solve_structure: {study.ending}{kept} Pass throw=False for what was found.")
 
 
 def _solver(method: LinearMethod, kinematics: Kinematics, transform: Any, dim: int) -> LinearSolver:
@@ -275,59 +280,3 @@ def _solver(method: LinearMethod, kinematics: Kinematics, transform: Any, dim: i
 
 def _named(given: Conditions) -> list[str]:
     return list(dict.fromkeys([*given.supports, *given.tractions, *given.equal]))
-
-
-def _refuse(mesh: Any, rtol: Any, iterations: Any, cuts: Any, control: Any, steps: Any) -> None:
-    if not isinstance(mesh, SolidMesh):
-        raise InputError(
-            "mesh",
-            got=f"a {type(mesh).__name__}",
-            wanted="a SolidMesh",
-            cure="make one with box_mesh, notched_plate or read_mesh",
-        )
-    if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 0 < rtol < 1:
-        raise InputError("rtol", got=repr(rtol), wanted="a number between 0 and 1", cure="pass 1e-8")
-    for name, value, least in (("max_iterations", iterations, 1), ("max_cuts", cuts, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(
-                name, got=repr(value), wanted=f"a whole number of at least {least}", cure=f"correct {name}"
-            )
-    if control not in ("factor", "arc"):
-        raise InputError("control", got=repr(control), wanted="'factor' or 'arc'", cure="choose one of them")
-    _refuse_steps(steps)
-
-
-def _refuse_steps(steps: Any) -> None:
-    if isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1:
-        return
-    listed = list(steps) if isinstance(steps, Sequence | np.ndarray) and not isinstance(steps, str) else []
-    if not listed or not np.isfinite(np.asarray(listed, dtype=float)).all():
-        raise InputError(
-            "steps",
-            got=repr(steps),
-            wanted="a whole number of at least 1, or the load factor at the end of each step",
-            cure="pass 10, or [0.5, 1.0, 0.0]",
-        )
-
-
-def _refuse_points(watch: Sequence[int], points: int) -> None:
-    wrong = [
-        p for p in watch if isinstance(p, bool) or not isinstance(p, int | np.integer) or not 0 <= p < points
-    ]
-    if wrong:
-        raise InputError(
-            "watch",
-            got=repr(wrong[0]),
-            wanted=f"numbers of integration points, 0 to {points - 1}",
-            cure="leave it out for the most stressed one alone",
-        )
-
-
-def _refuse_unloaded(offset: np.ndarray, forces: np.ndarray) -> None:
-    if not offset.any() and not forces.any():
-        raise InputError(
-            "supports",
-            got="no displacement other than zero, no traction, no body force",
-            wanted="something that loads the structure",
-            cure="prescribe a displacement such as {'right': {'x': '1 mm'}}, or a traction",
-        )

@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.cells.path_inputs import LARGEST_STRAIN
 from scalebridge.cells.path_result import HILL_MANDEL
 from scalebridge.core.checks import Check
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
 from scalebridge.engine.history_unit import HistoryUnit
 from scalebridge.structures.conditions import Conditions
-from scalebridge.structures.equilibrium import Trial
 from scalebridge.structures.march import Journey, outer_forces
-from scalebridge.structures.point_units import describe_unit, scale_notes
+from scalebridge.structures.point_units import describe_unit, scale_notes, volume_edge
 from scalebridge.structures.solid_mesh import SolidMesh, edge_lengths
 from scalebridge.structures.structure_files import node_displacements
 from scalebridge.structures.structure_study import StructureStudy, von_mises
 
 _SUM_TOLERANCE = 1e-9
+_SOFTENS = -1e-9  # smallest eigenvalue of a tangent over the largest, below which a point softens
 _SAME_WIDTH = 1.5  # a crack that runs across a square element at 45 degrees has a band sqrt(2) times as wide
 
 
@@ -74,6 +75,8 @@ def assemble_study(
             *solid.notes,
             *scale_notes(solid, unit, int(solid.mesh.nelements)),
             *softened,
+            *getattr(unit, "notes", ()),
+            *_large_strain_note(journey, loads),
             *_inexact_notes(journey),
         ),
         inputs={
@@ -116,7 +119,8 @@ def _nonzero(value: Any) -> bool:
 
 
 def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
-    reached = [row.residual for row in journey.iterations if row.outcome == "converged"]
+    rows = [row for row in journey.iterations if row.of == "equilibrium" and np.isfinite(row.residual)]
+    reached = [row.residual for row in rows if row.outcome == "converged"] or [r.residual for r in rows[-1:]]
     last = journey.records[-1] if journey.records else None
     works = (0.0, 0.0) if last is None else (last.external, last.internal)
     turned = sum(
@@ -127,16 +131,17 @@ def _checks(journey: Journey, rtol: float) -> tuple[Check, ...]:
         *_sharing_checks(journey),
         Check(
             "equilibrium",
-            max(reached, default=float("nan")),
+            max(reached, default=1.0),  # without any, all is out of balance
             rtol,
-            meaning="largest relative residual at a committed increment, against the rtol asked for",
+            meaning="largest relative residual at a committed increment, the last one where there is none, "
+            "against the rtol asked for",
         ),
         Check(
             "forces from outside",
-            _unbalanced(journey.trial),
+            _unbalanced(journey),
             max(_SUM_TOLERANCE, 10 * rtol),
-            meaning="sum of reactions and loads, relative to their sizes; ten times the residual's "
-            "tolerance, and roundings",
+            meaning="sum of reactions and loads, relative to their sizes, the largest of the path; ten times "
+            "the residual's tolerance, and roundings",
         ),
         Check(
             "energy",
@@ -160,8 +165,9 @@ def _micro_checks(journey: Journey) -> tuple[Check, ...]:
             gap / size,
             HILL_MANDEL,
             meaning="In every representative volume the mean of stress times strain is the product of the "
-            "stress and strain that are handed up, relative to the largest of any point and step; the "
-            "tolerance is a hundred times that of its equilibrium.",
+            "stress and strain that are handed up, relative to the largest of any point and step, or to "
+            "1e-4 of what its phases' mean stiffness would store where it carries less; the tolerance is a "
+            "hundred times that of its equilibrium.",
         ),
     )
 
@@ -183,6 +189,18 @@ def _sharing_checks(journey: Journey) -> tuple[Check, ...]:
     )
 
 
+def _large_strain_note(journey: Journey, loads: np.ndarray) -> tuple[str, ...]:
+    """Say where strains are not small though laws take them so; of a crack they are its smeared opening."""
+    cracked = any(record.lowest < _SOFTENS for record in journey.records)
+    largest = 0.0 if cracked or loads.shape[1] == 9 else float(np.abs(loads).max(initial=0.0))
+    if largest <= LARGEST_STRAIN:
+        return ()
+    return (
+        f"Strains reach {largest:.3g}, where laws of small strain mean nothing: check displacements and "
+        "their units, or take laws of finite strain.",
+    )
+
+
 def _inexact_notes(journey: Journey) -> tuple[str, ...]:
     """Say where the path went on from an archive in reduced precision."""
     told = []
@@ -195,23 +213,31 @@ def _inexact_notes(journey: Journey) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _unbalanced(trial: Trial) -> float:
+def _unbalanced(journey: Journey) -> float:
+    trial = journey.trial
     outer = outer_forces(trial)
     dofs = trial.structure.kinematics.basis.nodal_dofs
     every = trial.structure.kinematics
     component = np.zeros(every.unknowns, dtype=int)
     component[every.dofs.ravel()] = np.tile(np.arange(every.dofs.shape[1]) % len(dofs), len(every.dofs))
     sums = np.bincount(component, outer, len(dofs))
-    size = float(np.abs(outer).sum())
+    records = journey.records
+    passed = [abs(force) for record in records for one in record.reactions.values() for force in one]
+    size = max(float(np.abs(outer).sum()), *passed, 0.0)  # at the end there may be none
     return float(np.abs(sums).max()) / size if size else 0.0
 
 
 def _softening_note(journey: Journey, solid: SolidMesh, unit: HistoryUnit) -> tuple[str, ...]:
     """Say from where on a point softens, unless its law was given the width of the elements."""
-    first = next((record for record in journey.records if record.lowest < -1e-9), None)
+    first = next((record for record in journey.records if record.lowest < _SOFTENS), None)
     if first is None or journey.trial.structure.kinematics.finite:  # dP/dF turns with the point, and may
         return ()
     said = f"From factor {first.factor:.4g} on a point softens. "
+    if (edge := volume_edge(unit)) > 0:
+        return (
+            f"{said}What the zone of failure takes is right where elements are as wide as the volume "
+            f"({edge:.4g} m), and grows with their width: a crack in it is one in each of its copies.",
+        )
     band = float(getattr(getattr(unit, "law", None), "band", 0.0))
     if band == 0.0:
         return (

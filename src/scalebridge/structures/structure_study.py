@@ -74,6 +74,18 @@ class StructureStudy(Saved):
         return self.outcome is Outcome.converged and all(check.passed for check in self.checks)
 
     @property
+    def ending(self) -> str:
+        """How a path that did not come to its end stopped, in words; nothing where it did."""
+        if self.outcome is Outcome.converged:
+            return ""
+        reached = self.records[-1].factor if self.records else 0.0
+        why = self.iterations[-1].outcome if self.iterations else self.outcome.name
+        return (
+            f"No equilibrium beyond factor {reached:.6g} ({why}): take more steps, or pass control='arc' "
+            "past a limit point."
+        )
+
+    @property
     def finite(self) -> bool:
         """Whether strains are deformation gradients."""
         return self.strains.shape[1] == 9
@@ -130,7 +142,7 @@ class StructureStudy(Saved):
         return {
             "schema": SCHEMA,
             "passed": self.passed,
-            "outcome": {"code": self.outcome.name, "sentence": self.outcome.sentence},
+            "outcome": {"code": self.outcome.name, "sentence": self.ending or self.outcome.sentence},
             "checks": [check.to_dict() for check in self.checks],
             "records": plain([asdict(record) for record in self.records]),
             "iterations": plain([asdict(row) for row in self.iterations]),
@@ -208,5 +220,5 @@ def _lines(study: StructureStudy) -> list[str]:
     lines += [f"  {check}" for check in study.checks]
     lines += [f"  note: {note}" for note in study.notes]
     if study.outcome is not Outcome.converged:
-        lines.append(f"  {study.outcome.sentence}")
+        lines.append(f"  {study.ending}")
     return lines
