@@ -51,7 +51,7 @@ def _gather(numbers, table, run, at, first, counts, bulks, rows, bulk):
 
 
 @kernel
-def stretches_of_tangents(start, stop, piece, count_y, count_z, starts, runs, first, counts, table, numbers, bulks, rows, bulk):  # fmt: skip  # noqa: E501
+def stretches_of_tangents(start, stop, piece, count_y, count_z, depth, starts, runs, first, counts, table, numbers, bulks, rows, bulk):  # fmt: skip  # noqa: E501
     """Write the numbers of all points by stretches of voxels: one stream of memory in the products' order.
 
     Phase by phase a row's numbers lie in 64 places and more, which takes far longer to read than to use; a
@@ -60,18 +60,19 @@ def stretches_of_tangents(start, stop, piece, count_y, count_z, starts, runs, fi
     Args:
         start, stop, piece: slab of voxels of the first axis.
         count_y, count_z: voxels of a plane.
+        depth: rows of voxels of a strip.
         starts, runs, first, counts: see `PointLayout`.
         table: (phases, numbers), of phases without points.
         numbers: (numbers x points,), phase by phase (number, point).
         bulks: (phases,), or none.
-        rows: (x, stretches, 8 points, numbers, voxels), zero; written.
-        bulk: (x, stretches, voxels), zero; written where there are bulks.
+        rows: (strips, x, stretches, 8 points, numbers, voxels), zero; written.
+        bulk: (strips, x, stretches, voxels), zero; written where there are bulks.
     """
     for i in range(start, stop):
         for j in range(count_y):
-            row, at = i * count_y + j, j * (count_z + 1)
+            row, at, strip = i * count_y + j, j % depth * (count_z + 1), j // depth
             for n in range(starts[row], starts[row + 1]):
-                _gather(numbers, table, runs[n], at + runs[n, 0], first, counts, bulks, rows[i], bulk[i])
+                _gather(numbers, table, runs[n], at + runs[n, 0], first, counts, bulks, rows[strip, i], bulk[strip, i])
 
 
 @row_kernel
