@@ -12,7 +12,8 @@ from scalebridge.core.compiled import exact_kernel, inlined
 from scalebridge.core.lanes import aligned_frame, fetch, load, muladd, spread, store, widened
 from scalebridge.grids.modal_kernels import (
     keep_forces,
-    modes_of_strip,
+    modes_of_block,
+    pad_strip,
     strains_of_modes,
     strip_of_modes,
     weights,
@@ -101,11 +102,13 @@ def _mean(m, lanes):
 
 
 @exact_kernel
-def _layer(low, high, here, there, before, length, blocks, means, g, bulk, numbers, first, sums, lanes):
+def _layer(nodes, stride, modes, here, there, before, length, blocks, means, g, bulk, numbers, first, sums, lanes):  # fmt: skip  # noqa: E501
     """Lead fields through a strip of a layer of voxels, block by block.
 
     Args:
-        low, high: (fields, modes), of the nodes on either side.
+        nodes: (fields, 3 room), nodes on the far side, as `pad_strip` writes them.
+        stride: of a row of nodes.
+        modes: (fields, 12 places), of the nodes on the near side; those of the far side are written.
         here, there: (fields, 12 length), modes of forces, of voxels from place `before` on.
         blocks: of the strip.
         means: (fields, 6), mean strains with doubled shears.
@@ -116,16 +119,24 @@ def _layer(low, high, here, there, before, length, blocks, means, g, bulk, numbe
     aligned_frame()
     width, kind = len(lanes), numbers.dtype.type
     half, third = spread(kind(0.5), lanes), spread(kind(1 / 3), lanes)
-    by = weights(g, lanes)
+    by, room = weights(g, lanes), nodes.shape[1] // 3
     for block in range(blocks):
         at, place = (first + block) * width, before + block * width
         own = load(bulk, at, lanes)
-        for f in range(low.shape[0]):
-            strains = strains_of_modes(low[f], high[f], 12 * block * width, by, _mean(means[f], lanes), lanes)
+        for f in range(modes.shape[0]):
+            to = block * width
+            sides = modes_of_block(nodes[f], room, to, stride, modes[f], 12 * to, lanes)
+            strains = strains_of_modes(sides, by, _mean(means[f], lanes))
             stresses = _stresses(strains, own, half, third, numbers, 64 * at, AHEAD * 64 * width, lanes)
             found = keep_forces(stresses, by, here[f], there[f], place, length, lanes)
             if sums.shape[0] > 0:
                 _add_sums(found, sums[f], 0, lanes)
+
+
+@exact_kernel
+def _first_modes(nodes, room, stride, blocks, modes, lanes):
+    for block in range(blocks):
+        modes_of_block(nodes, room, block * len(lanes), stride, modes, 12 * block * len(lanes), lanes)
 
 
 @exact_kernel
@@ -149,22 +160,25 @@ def compact_products(start, stop, piece, u, means, g, depth, bulk, numbers, out,
     blocks, before = numbers.shape[2], -(-stride // width) * width
     room = aligned_rows(3, blocks * width + before + width, u)
     length = before + room.shape[1]
-    modes, forces = aligned_rows(2 * fields, 12 * blocks * width, u), aligned_rows(24 * fields, length, u)
+    flat_nodes = aligned_rows(3 * fields, room.shape[1], u).reshape((fields, 3 * room.shape[1]))
+    nodes = flat_nodes.reshape((fields, 3, room.shape[1]))
+    modes, forces = aligned_rows(fields, 12 * blocks * width, u), aligned_rows(24 * fields, length, u)
     flat, flat_bulk, total = numbers.reshape(-1), bulk.reshape(-1), sums[piece].reshape((sums.shape[1], 6 * width))
-    shown, carried = modes.reshape((2, fields, 12 * blocks * width)), forces.reshape((2, fields, 12 * length))
+    carried = forces.reshape((2, fields, 12 * length))
     rows_of = forces.reshape((2, fields, 12, length))
     for strip in range(numbers.shape[0]):
         row = strip * depth
         count = min(depth, count_y - row)
         clear_rows(forces)
         for f in range(fields):
-            modes_of_strip(u[f, start], row, count, blocks, room, shown[start % 2, f], lanes)
+            pad_strip(u[f, start], row, count, nodes[f])
+            _first_modes(nodes[f].reshape(-1), room.shape[1], stride, blocks, modes[f], lanes)
         for i in range(start, stop):
             near, far = i % 2, (i + 1) % 2
             for f in range(fields):
-                modes_of_strip(u[f, (i + 1) % nodes_x], row, count, blocks, room, shown[far, f], lanes)
+                pad_strip(u[f, (i + 1) % nodes_x], row, count, nodes[f])
             first = (strip * nodes_x + i) * blocks
-            _layer(shown[near], shown[far], carried[near], carried[far], before, length, blocks, means, g, flat_bulk, flat, first, total, lanes)  # fmt: skip  # noqa: E501
+            _layer(flat_nodes, stride, modes, carried[near], carried[far], before, length, blocks, means, g, flat_bulk, flat, first, total, lanes)  # fmt: skip  # noqa: E501
             for f in range(fields):
                 strip_of_modes(rows_of[near, f], before, row, count, room, out[f, i], lanes)
         for f in range(fields):

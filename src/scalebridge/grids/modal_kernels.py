@@ -46,34 +46,59 @@ def strips(count_y: int, count_z: int, width: int, most: int) -> tuple[int, int]
 
 
 @exact_kernel
-def modes_of_strip(planes, first, rows, blocks, nodes, modes, lanes):
-    """Write the modes of a strip of nodes.
+def pad_strip(planes, first, rows, nodes):
+    """Copy a strip of nodes.
 
     Args:
         planes: (3, y, z) nodes.
-        first, rows: of voxels; one row of nodes more is read.
-        blocks: of voxels.
-        nodes: (3, length), room: rows of nodes, each with its first one once more.
-        modes: flat (blocks, 12, lanes), written.
+        first, rows: of voxels; one row of nodes more is copied.
+        nodes: (3, length), written: rows of nodes, each with its first one once more.
     """
     _, count_y, count_z = planes.shape
-    stride, width, length, flat = count_z + 1, len(lanes), nodes.shape[1], nodes.reshape(-1)
-    given = planes.reshape(-1)
+    length, given, flat = nodes.shape[1], planes.reshape(-1), nodes.reshape(-1)
     for c in range(3):
         for row in range(rows + 1):
-            at, source = c * length + row * stride, (c * count_y + (first + row) % count_y) * count_z
+            at, source = c * length + row * (count_z + 1), (c * count_y + (first + row) % count_y) * count_z
             copy_run(given, source, flat, at, count_z)
             flat[at + count_z] = given[source]
-    for block in range(blocks):
-        for c in range(3):
-            at, to = c * length + block * width, (block * 12 + 4 * c) * width
-            a, b = load(flat, at, lanes), load(flat, at + 1, lanes)
-            d, e = load(flat, at + stride, lanes), load(flat, at + stride + 1, lanes)
-            near, far, left, right = a + b, d + e, b - a, e - d
-            store(modes, to, near + far)
-            store(modes, to + width, far - near)
-            store(modes, to + 2 * width, left + right)
-            store(modes, to + 3 * width, right - left)
+
+
+@inlined
+def _component_modes(nodes, at, stride, modes, to, lanes):
+    width = len(lanes)
+    a, b = load(nodes, at, lanes), load(nodes, at + 1, lanes)
+    d, e = load(nodes, at + stride, lanes), load(nodes, at + stride + 1, lanes)
+    near, far, left, right = a + b, d + e, b - a, e - d
+    m, y, z, yz = near + far, far - near, left + right, right - left
+    before = (
+        load(modes, to, lanes),
+        load(modes, to + width, lanes),
+        load(modes, to + 2 * width, lanes),
+        load(modes, to + 3 * width, lanes),
+    )
+    store(modes, to, m)
+    store(modes, to + width, y)
+    store(modes, to + 2 * width, z)
+    store(modes, to + 3 * width, yz)
+    return before, (m, y, z, yz)
+
+
+@inlined
+def modes_of_block(nodes, length, at, stride, modes, to, lanes):
+    """Replace the modes of some nodes by those of the nodes on the other side of the voxels; return both.
+
+    Args:
+        nodes: (3, length), flat, as `pad_strip` writes them.
+        at: place of the first voxel.
+        stride: of a row of nodes.
+        modes: flat, twelve lanes from `to` on.
+    """
+    four = 4 * len(lanes)
+    return (
+        _component_modes(nodes, at, stride, modes, to, lanes),
+        _component_modes(nodes, at + length, stride, modes, to + four, lanes),
+        _component_modes(nodes, at + 2 * length, stride, modes, to + 2 * four, lanes),
+    )
 
 
 @row_kernel
@@ -133,12 +158,11 @@ def weights(g, lanes):
 
 
 @inlined
-def _component(low, high, at, width, lanes):
+def _component(sides):
     """Return Dx, Dy, Dz, Dxy, Dxz, Dyz, Dxyz of a component from its modes on either side of voxels."""
-    m, n = load(low, at, lanes), load(high, at, lanes)
-    y, yy = load(low, at + width, lanes), load(high, at + width, lanes)
-    z, zz = load(low, at + 2 * width, lanes), load(high, at + 2 * width, lanes)
-    yz, yyzz = load(low, at + 3 * width, lanes), load(high, at + 3 * width, lanes)
+    low, high = sides
+    m, y, z, yz = low
+    n, yy, zz, yyzz = high
     return n - m, yy + y, zz + z, yy - y, zz - z, yyzz + yz, yyzz - yz
 
 
@@ -175,12 +199,11 @@ def _shear(g, h, mean, a, a_other, a_third, a_both, b, b_other, b_third, b_both)
 
 
 @inlined
-def strains_of_modes(low, high, at, g, means, lanes):
+def strains_of_modes(modes, g, means):
     """Return strains at the points of some voxels.
 
     Args:
-        low, high: modes of the nodes on either side, flat.
-        at: where those of the voxels begin.
+        modes: those of the nodes on either side, as `modes_of_block` returns them.
         g: as `weights` gives them.
         means: mean strains xx, yy, zz and doubled yz, xz, xy, lanes.
 
@@ -189,10 +212,7 @@ def strains_of_modes(low, high, at, g, means, lanes):
         4 y + 2 z + x, xz at 4 x + 2 z + y, xy at 4 x + 2 y + z.
     """
     x, y, z = g
-    width = len(lanes)
-    ux = _component(low, high, at, width, lanes)
-    uy = _component(low, high, at + 4 * width, width, lanes)
-    uz = _component(low, high, at + 8 * width, width, lanes)
+    ux, uy, uz = _component(modes[0]), _component(modes[1]), _component(modes[2])
     xx = _normal(x, means[0], ux[0], ux[3], ux[4], ux[6])
     yy = _normal(y, means[1], uy[1], uy[3], uy[5], uy[6])
     zz = _normal(z, means[2], uz[2], uz[4], uz[5], uz[6])

@@ -19,7 +19,7 @@ from scalebridge.grids.point_layout import PointLayout
 STRETCH = 384
 """Bytes of a row of numbers that products work on: some seventy of them stay in the nearest cache."""
 
-STRIP = 5600
+STRIP = 2800
 """The same of compact tangents: four times six rows stay in the second cache, those of six fields at once."""
 
 _UPPER = {n: np.triu_indices(n) for n in (6, 9)}
