@@ -2,16 +2,15 @@
 
 A compiler takes several numbers of a long row at once by itself. Where every row has some eight numbers it
 does not, and its code is several times slower. Here rows are cut into `Lanes`, values of compiled code that
-stand for 1, 2, 4, 8 or 16 numbers; arithmetic with them is the processor's own. How many is said by the length
-of a tuple, because a compiler knows that: see `lanes_of`.
+stand for 1, 2, 4, 8 or 16 numbers; arithmetic with them is the processor's own. How many is said by the
+length of a tuple, because a compiler knows that: see `lanes_of`.
 
-There are two kinds of arithmetic. `plus`, `minus` and `times` may be regrouped and joined by the compiler. The
-operators and `muladd` are done as they stand, so that in a kernel without fast mathematics each bit of an
+There are two kinds of arithmetic. `plus`, `minus` and `times` may be regrouped and joined by the compiler.
+The operators and `muladd` are done as they stand, so that in a kernel without fast mathematics each bit of an
 answer is fixed by its source, whether it was compiled just now, with what, or read from the cache.
 """
 
 import operator
-
 from collections.abc import Callable
 from typing import Any
 
@@ -165,8 +164,11 @@ def times(_context, a, b):
 
 @_compiled
 def aligned_frame(_context):
-    """Have what registers of this function do not hold, and its callees that become part of it, kept at lines
-    of the cache; else a processor with lanes of 64 bytes takes twice as long wherever too many are in use."""
+    """Have the lanes that registers do not hold kept where lines of the cache begin.
+
+    A compiler keeps them where the stack happens to be, and lanes across two lines take twice as long. To be
+    called by the function that all others become part of.
+    """
 
     def generate(_target, builder, signature, arguments):
         line = cgutils.alloca_once(builder, ir.ArrayType(ir.IntType(8), 64))
@@ -186,7 +188,9 @@ def fetch(_context, array, index):
     """
 
     def generate(context, builder, signature, arguments):
-        place = _place(context, builder, signature.args[0], arguments, Lanes(1, signature.args[0].dtype.bitwidth))
+        place = _place(
+            context, builder, signature.args[0], arguments, Lanes(1, signature.args[0].dtype.bitwidth)
+        )
         place = builder.bitcast(place, ir.IntType(8).as_pointer())
         number = ir.IntType(32)
         type_ = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
@@ -218,28 +222,32 @@ def _negative(_context, a):
     return a(a), lambda _target, builder, _sig, given: builder.fneg(*given)
 
 
-@overload(operator.add)
-def _add(a, b):
-    if isinstance(a, Lanes):
-        return lambda a, b: _sum(a, b)
+def _exact_operator(symbol: Callable[..., Any], compiled: Any) -> None:
+    @overload(symbol)
+    def typed(a, b):  # pyright: ignore[reportUnusedFunction]
+        if not isinstance(a, Lanes):
+            return None
+
+        def act(a, b):
+            return compiled(a, b)
+
+        return act
 
 
-@overload(operator.sub)
-def _subtract(a, b):
-    if isinstance(a, Lanes):
-        return lambda a, b: _difference(a, b)
-
-
-@overload(operator.mul)
-def _multiply(a, b):
-    if isinstance(a, Lanes):
-        return lambda a, b: _product(a, b)
+_exact_operator(operator.add, _sum)
+_exact_operator(operator.sub, _difference)
+_exact_operator(operator.mul, _product)
 
 
 @overload(operator.neg)
 def _negate(a):
-    if isinstance(a, Lanes):
-        return lambda a: _negative(a)
+    if not isinstance(a, Lanes):
+        return None
+
+    def act(a):
+        return _negative(a)
+
+    return act
 
 
 def _place(context: Any, builder: Any, array: types.Array, arguments: Any, lanes: Lanes) -> Any:

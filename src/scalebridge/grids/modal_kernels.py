@@ -2,16 +2,16 @@
 
 On a voxel a component is a sum of eight products of 1 or a coordinate along x, y and z. Seven sums and
 differences of nodes are coefficients of all its derivatives: that by x at the places (y, z) of the points,
-+-1/sqrt(3) of half an edge, is  gx (Dx +- h Dxy +- h Dxz +- h^2 Dxyz).  Sums and differences of the four nodes
-in a plane are the same for the voxels on either side, so they are taken once; forces are gathered by these
-modes too, and spread to the nodes once. The twelve modes of a plane are four a component: the sum over the four
-nodes, the difference along y, along z, along both.
+h = +-1/sqrt(3) of half an edge, is  gx (Dx +- h Dxy +- h Dxz +- h^2 Dxyz).  Sums and differences of the four
+nodes in a plane are the same for the voxels on either side, so they are taken once; forces are gathered by
+these modes too, and spread to the nodes once. The twelve modes of a plane are four a component: the sum over
+the four nodes, the difference along y, along z, along both.
 
 A plane of voxels is cut into strips of whole rows along z, so few that what fields and forces have on either
-side of a strip stays in the nearer caches. Row stands behind row, each with one place more, where no voxel is;
-the neighbour along y stands a stride further. Places are walked over in `Lanes` of 64 bytes, and what an inner
-loop reads and writes begins where a line of the cache does. Helpers are inlined: their tuples are registers.
-Nothing here is regrouped by the compiler.
+side of a strip stays in the nearer caches. Row stands behind row, each with one place more, where no voxel
+is; the neighbour along y stands a stride further. Places are walked over in `Lanes` of 64 bytes, and what an
+inner loop reads and writes begins where a line of the cache does. Helpers are inlined: their tuples are
+registers. Nothing here is regrouped by the compiler.
 """
 
 import numpy as np
@@ -32,8 +32,8 @@ def strips(count_y: int, count_z: int, width: int, most: int) -> tuple[int, int]
         most: voxels of a strip, if it has more rows than one.
 
     Example:
-        >>> strips(32, 32, 16, 700), strips(64, 64, 8, 350), strips(1, 5, 16, 700)
-        ((16, 33), (4, 33), (1, 1))
+        >>> strips(32, 32, 16, 1050), strips(64, 64, 8, 525), strips(1, 5, 16, 1050)
+        ((16, 33), (8, 65), (1, 1))
     """
     least = -(-count_y // max(1, min(count_y, most // (count_z + 1))))
     found = []
@@ -113,9 +113,9 @@ def strip_of_modes(modes, before, first, rows, nodes, planes, lanes):
     """Write the forces on a strip of nodes; what a strip before has left at its first row is added to.
 
     Args:
-        modes: (12, before + length), by voxels; the first `before` places are zero, and those behind the voxels.
+        modes: (12, before + length), of voxels; zero before place `before` and behind the voxels.
         before: a row of nodes at least.
-        first, rows: as of `modes_of_strip`.
+        first, rows: as of `pad_strip`.
         nodes: (3, length), room.
         planes: (3, y, z) forces.
     """
@@ -177,7 +177,7 @@ def _normal(g, mean, d, first, second, both):
 
 @inlined
 def _shear(g, h, mean, a, a_other, a_third, a_both, b, b_other, b_third, b_both):
-    """Values at the eight points of a doubled shear, the derivative by p of one component and by q of another.
+    """Values at the eight points of a doubled shear: derivatives by p of one component and by q of another.
 
     Args:
         g, h: weights of derivatives by p and by q.
@@ -245,7 +245,7 @@ def _add(target, at, value, lanes):
 
 @inlined
 def _keep(f, low, high, at, length, lanes):
-    """Add a component's forces by modes to the nodes on either side: to those of the low one, as high's first."""
+    """Add a component's forces by modes to the nodes on the near side, and write those of the far side."""
     x, y, z, xy, xz, yz, xyz = f
     _add(low, at, -x, lanes)
     store(high, at, x)
@@ -262,7 +262,7 @@ def keep_forces(stresses, g, low, high, at, length, lanes):
     """Add the forces of stresses at the points of some voxels to the nodes on either side.
 
     Args:
-        stresses: as `strains_of_modes` gives strains, each normal stress summed over the two points of a place.
+        stresses: as `strains_of_modes` gives strains; normal ones summed over the two points of a place.
         g: as there.
         low, high: modes of forces (12, length), flat; low's are added to, high's written.
         at: place of the first voxel.
@@ -278,7 +278,9 @@ def keep_forces(stresses, g, low, high, at, length, lanes):
     first = muladd(x[1], xx[1], y[1] * xy[1])
     second = muladd(x[1], xx[2], z[1] * xz[1])
     third = muladd(y[1], xy[3], z[1] * xz[3])
-    _keep((x[0] * xx[0], y[0] * xy[0], z[0] * xz[0], first, second, third, both), low, high, at, length, lanes)
+    _keep(
+        (x[0] * xx[0], y[0] * xy[0], z[0] * xz[0], first, second, third, both), low, high, at, length, lanes
+    )
     both = muladd(y[2], yy[3], muladd(x[2], xy[4], z[2] * yz[5]))
     first = muladd(y[1], yy[1], x[1] * xy[2])
     second = muladd(x[1], xy[3], z[1] * yz[3])

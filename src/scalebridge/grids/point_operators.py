@@ -19,8 +19,8 @@ from scalebridge.grids.point_layout import PointLayout
 STRETCH = 384
 """Bytes of a row of numbers that products work on: some seventy of them stay in the nearest cache."""
 
-STRIP = 2800
-"""The same of compact tangents: four times six rows stay in the second cache, those of six fields at once."""
+STRIP = 4200
+"""Bytes of one mode of a strip of nodes, of compact tangents: some forty of them stay in the second cache."""
 
 _UPPER = {n: np.triu_indices(n) for n in (6, 9)}
 
@@ -202,7 +202,12 @@ class PointOperators:
         if not tangent.rows:
             x, y, z = self.layout.shape
             dtype = tangent.numbers.dtype
-            depth, bulks, shape, bulk_shape = y, np.zeros(0, dtype), (1, x, *self._stretches(dtype)), (1, x, 0, 0)
+            depth, bulks, shape, bulk_shape = (
+                y,
+                np.zeros(0, dtype),
+                (1, x, *self._stretches(dtype)),
+                (1, x, 0, 0),
+            )
             if tangent.bulk is not None:
                 depth, blocks = self._strips(dtype)
                 bulks, shape = tangent.bulk, (-(-y // depth), x, blocks, len(lanes_of_width(dtype.itemsize)))
@@ -241,9 +246,7 @@ class PointOperators:
             sums = np.zeros((self._threads, wanted, 9))
             means = self.mean_gradient(given).astype(dtype)
             shared = (u, means, self._g(dtype), tangent.place, numbers[0], out, edges, sums)
-            pieces = in_slabs(
-                tangent_kernels.full_products, self.nodes[0], *shared, threads=self._threads
-            )
+            pieces = in_slabs(tangent_kernels.full_products, self.nodes[0], *shared, threads=self._threads)
             answers = self.mean_answer(sums.sum(axis=0))
         self._close(out, edges, len(pieces))
         if tangent.coupling is not None:
