@@ -12,7 +12,7 @@ ROUNDING = 1e-13  # of sums of some hundred numbers
 BULK, SHEAR = np.array([62.5, 222.0]), np.array([28.8, 166.0])
 SPACING = (0.1, 0.2, 0.15)
 SEVERAL = (2, 5, 17)  # its planes are cut into two stretches, in the middle of a row of voxels
-STRIPS = (2, 33, 17)  # and those of compact tangents into two strips, of 17 and of 16 rows
+STRIPS = (2, 31, 17)  # and those of compact tangents into two strips, of 16 and of 15 rows
 
 
 def _case(shape: tuple[int, int, int], owners: list[bool]):
