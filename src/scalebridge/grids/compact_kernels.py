@@ -1,6 +1,6 @@
 """Compiled products of compact tangents, K 1x1 + s Idev + g n x n, stored at integration points.
 
-Bytes of tangents are what such a product costs at best: 64 numbers a voxel against some 500 operations. So a
+Bytes of tangents are what such a product costs at best: 64 numbers a voxel against some 700 operations. So a
 block of voxels, as many as `Lanes` of 64 bytes hold, has its tangents in one piece of memory, 64 lanes in the
 order in which they are used, which every field uses while they are in the nearest cache; strains and stresses
 of the block are kept in registers, not in rows. See `modal_kernels` for the sums that lead there and back.

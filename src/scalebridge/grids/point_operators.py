@@ -228,9 +228,9 @@ class PointOperators:
             tangent: the tangents, in the fields' precision.
             u: (fields, x, 3, y, z).
             loads: (fields, 6 or 9), mean strains; None for none, and no means are returned.
-            out: as u.
+            out: as u, contiguous.
         """
-        fields, dtype = len(u), u.dtype
+        fields, dtype, u = len(u), u.dtype, np.ascontiguousarray(u)
         edges = np.empty((self._threads, *u.shape[:1], *self.nodes[1:]), dtype)
         numbers, bulk = self._rows(tangent)
         wanted = 0 if loads is None else fields
