@@ -134,6 +134,7 @@ def _layer(nodes, stride, modes, here, there, before, length, blocks, means, g, 
     by, room = weights(g, lanes), nodes.shape[1] // 3
     for block in range(blocks):
         at, place = (first + block) * width, before + block * width
+        fetch(bulk, at + AHEAD * width)
         own = load(bulk, at, lanes)
         for f in range(modes.shape[0]):
             to = block * width
