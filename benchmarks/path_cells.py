@@ -11,29 +11,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.environments import ROOT, PeerMissing, python_of
+from benchmarks.path_products import IMAGE, INCLUSION, MATRIX, all_products, laws
+from benchmarks.path_products import lines as product_lines
 from scalebridge.cells.path_cell import PathCell
-from scalebridge.cells.path_medium import PathMedium
 from scalebridge.core.files import write_text
-from scalebridge.core.threads import cuts, thread_count
-from scalebridge.laws.elastic import IsotropicElastic
-from scalebridge.laws.hardening import LinearHardening
-from scalebridge.laws.plastic import J2Plasticity
+from scalebridge.core.threads import thread_count
 
-_MATRIX, _INCLUSION = (62.5, 28.8462, 0.1, 0.5), (222.222, 166.6667)
 _CYCLE = [*(0.001 * np.arange(1, 11)), 0.008, 0.006, 0.004, 0.002, 0.0]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.path_cells", description=__doc__)
-    parser.add_argument("--image", type=Path, default=ROOT / "tests" / "reference" / "sphere32.npz")
+    parser.add_argument("--image", type=Path, default=IMAGE)
     parser.add_argument("--peer", default=None, help="a Python that has fedoo; made by itself unless given")
     parser.add_argument("--without-peer", action="store_true")
     parser.add_argument("--copies", type=int, default=20)
@@ -47,8 +42,7 @@ def main() -> None:
         "cycle 32^3": _cycle(whole),
     }
     found["cycle 8^3 fedoo"] = {} if chosen.without_peer else _fedoo(small, chosen.peer)
-    fine = np.kron(whole, np.ones((2, 2, 2), int))  # its tangents are larger than any cache
-    found["products"] = _products(whole, chosen.copies) | _products(fine, chosen.copies)
+    found["products"] = all_products(whole, chosen.copies)
     chosen.out.mkdir(parents=True, exist_ok=True)
     write_text(chosen.out / "path_cells.json", json.dumps(found, indent=2) + "\n")
     text = _table(found)
@@ -56,14 +50,9 @@ def main() -> None:
     sys.stdout.write(text)
 
 
-def _laws() -> list[Any]:
-    bulk, shear, limit, modulus = _MATRIX
-    return [J2Plasticity(bulk, shear, LinearHardening(limit, modulus)), IsotropicElastic(*_INCLUSION)]
-
-
 def _cycle(phase: np.ndarray) -> dict[str, Any]:
     """Lead a cell over the cycle: first without, then with tangents, each from rest."""
-    cell = PathCell(phase, _laws(), (1.0 / len(phase),) * 3)
+    cell = PathCell(phase, laws(), (1.0 / len(phase),) * 3)
     cell.respond(np.array([1e-6, 0, 0, 0, 0, 0]), cell.rest())  # compiled, or read from the cache
     busy = time.process_time()
     alone, answers = _walk(cell, want_tangent=False)
@@ -103,61 +92,12 @@ def _fedoo(phase: np.ndarray, python: str | None) -> dict[str, Any]:
     path = [[e, -e / 2, -e / 2, 0, 0, 0] for e in _CYCLE]
     with tempfile.TemporaryDirectory() as folder:
         job = Path(folder) / "job.npz"
-        np.savez(job, phase=phase, path=path, matrix=_MATRIX, inclusion=_INCLUSION)
+        np.savez(job, phase=phase, path=path, matrix=MATRIX, inclusion=INCLUSION)
         command = [str(peer), "-m", "benchmarks.contender_fedoo_path", str(job)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
     if done.returncode:
         return {"missing": done.stderr[-400:]}
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _products(phase: np.ndarray, copies: int) -> dict[str, Any]:
-    """Time products of one and of six fields, and copies of as many bytes by as many threads."""
-    medium = PathMedium(phase, _laws(), (1.0, 1.0, 1.0), everywhere=True)
-    strains = medium.operators.strains(np.zeros(medium.nodes), np.zeros(6))
-    stored = medium.laws.tangent(strains, medium.laws.rest(), 0.0)
-    del strains
-    found: dict[str, Any] = {}
-    for dtype in (np.float32, np.float64):
-        tangent = stored.astype(np.dtype(dtype))
-        for fields in (1, 6):
-            u = np.ones((fields, *medium.nodes), dtype)
-            out = np.empty_like(u)
-            medium.operators.products(tangent, u, None, out)
-            rows = sum(array.nbytes for array in tangent.rows)
-            moved = rows + u.nbytes + 2 * out.nbytes  # what is written is read first
-            best = _best(lambda t=tangent, v=u, w=out: medium.operators.products(t, v, None, w), copies)
-            found[f"{len(phase)}^3, {np.dtype(dtype).name}, fields {fields}"] = {
-                "milliseconds": 1e3 * best,
-                "bytes": moved,
-                "GB/s": moved / best / 1e9,
-                "copying, GB/s": _copy_speed(moved, copies),
-            }
-    return found
-
-
-def _copy_speed(moved: int, copies: int) -> float:
-    """Bytes read and written a second by all threads that copy, `moved` in all."""
-    source = np.ones(moved // 16)
-    target = np.empty_like(source)
-    cut = cuts(len(source), thread_count())
-
-    def copy(pool: ThreadPoolExecutor) -> None:
-        list(pool.map(lambda part: np.copyto(target[slice(*part)], source[slice(*part)]), cut))
-
-    with ThreadPoolExecutor(len(cut)) as pool:
-        best = _best(lambda: copy(pool), copies)
-    return 2 * source.nbytes / best / 1e9
-
-
-def _best(run: Callable[[], object], copies: int) -> float:
-    """Shortest of some runs, s."""
-    best = np.inf
-    for _ in range(copies):
-        began = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - began)
-    return float(best)
 
 
 def _table(found: dict[str, Any]) -> str:
@@ -180,14 +120,7 @@ def _table(found: dict[str, Any]) -> str:
     lines += ["", f"32^3: tangents take {share:.2f} of their equilibrium solves."]
     busy = large["processor seconds without tangents"]
     lines += [f"32^3, equilibrium: {busy:.1f} s of processor time, on a machine that may be busy.", ""]
-    lines += [
-        "| product, all points stored | ms | MB moved | GB/s | copying as much | of copying |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, one in found["products"].items():
-        speed, copied = one["GB/s"], one["copying, GB/s"]
-        row = f"{one['milliseconds']:.2f} | {one['bytes'] / 1e6:.1f} | {speed:.1f} | {copied:.1f}"
-        lines.append(f"| {name} | {row} | {speed / copied:.0%} |")
+    lines += product_lines(found["products"])
     lines.append("")
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ ROUNDING = 1e-13  # of sums of some hundred numbers
 BULK, SHEAR = np.array([62.5, 222.0]), np.array([28.8, 166.0])
 SPACING = (0.1, 0.2, 0.15)
 SEVERAL = (2, 5, 17)  # its planes are cut into two stretches, in the middle of a row of voxels
+STRIPS = (2, 31, 17)  # and those of compact tangents into two strips, of 16 and of 15 rows
 
 
 def _case(shape: tuple[int, int, int], owners: list[bool]):
@@ -54,7 +55,7 @@ def test_forces_are_those_of_corner_modes(shape: tuple[int, int, int], owners: l
 
 @pytest.mark.parametrize("kind", ["compact", "symmetric", "whole"])
 @pytest.mark.parametrize("owners", [[True, False], [True, True]])
-@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 2), SEVERAL])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 2), SEVERAL, STRIPS])
 def test_products_are_those_of_corner_modes(kind: str, owners: list[bool], shape: tuple[int, int, int]):
     operators, stiffness, u, load, wanted, mean = _case(shape, owners)
     if kind == "compact":
@@ -69,6 +70,51 @@ def test_products_are_those_of_corner_modes(kind: str, owners: list[bool], shape
     assert np.abs(out[1] - wanted).max() <= ROUNDING * np.abs(wanted).max()
     assert np.abs(means[1] - mean).max() <= ROUNDING * np.abs(mean).max()
     assert np.abs(out[0]).max() == 0.0
+
+
+def _compact_case(shape: tuple[int, int, int]):
+    """Compact tangents that differ from point to point, as they are, and whole."""
+    random = np.random.default_rng(11)
+    operators = PointOperators(point_layout(random.integers(0, 2, shape), 2, [True, True]), SPACING, 6)
+    layout, ones = operators.layout, np.r_[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    deviator = np.eye(6) - np.outer(ones, ones) / 3
+    compact, whole = np.empty(8 * layout.points), np.empty(36 * layout.points)
+    for phase in range(2):
+        s, g, *n = random.normal(size=(8, layout.size(phase)))
+        n = np.stack(n)  # Mandel
+        layout.block(compact, phase, 8)[:] = np.stack([s, g, *n[:3], *(n[3:] / np.sqrt(2))])
+        tangents = (
+            BULK[phase] * np.outer(ones, ones)[..., None]
+            + s * deviator[..., None]
+            + g * n[:, None] * n[None, :]
+        )
+        layout.block(whole, phase, 36)[:] = packed(tangents, False)
+    return (
+        operators,
+        StoredTangent(compact, np.zeros((2, 8)), None, BULK),
+        StoredTangent(whole, np.zeros((2, 36)), entry_places(6, False)),
+    )
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, ROUNDING), (np.float32, 1e-5)])  # 100 eps
+def test_compact_tangents_of_each_point_are_the_same_kept_whole(dtype: type, rounding: float):
+    operators, compact, whole = _compact_case(STRIPS)
+    random = np.random.default_rng(13)
+    u, loads = random.normal(size=(3, *operators.nodes)), random.normal(size=(3, 6))
+    wanted, found = np.empty_like(u), np.empty(u.shape, dtype)
+    means = operators.products(whole, u, loads, wanted)
+    narrow = operators.products(compact.astype(np.dtype(dtype)), u.astype(dtype), loads, found)
+    assert np.abs(found - wanted).max() <= rounding * np.abs(wanted).max()
+    assert np.abs(narrow - means).max() <= rounding * np.abs(means).max()
+
+
+def test_fields_together_have_the_bits_of_each_alone():
+    operators, compact, _ = _compact_case(SEVERAL)
+    u = np.random.default_rng(17).normal(size=(2, *operators.nodes))
+    both, alone = np.empty_like(u), np.empty_like(u[:1])
+    operators.products(compact, u, None, both)
+    operators.products(compact, u[1:], None, alone)
+    assert both[1:].tobytes() == alone.tobytes()
 
 
 def test_the_transpose_of_a_stored_tangent_is_its_transpose():

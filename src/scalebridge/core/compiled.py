@@ -31,3 +31,6 @@ numbers that the loop needs are passed as scalars of the field's type."""
 
 exact_kernel = numba.njit(nogil=True, cache=True, error_model="numpy")
 """Compile a loop whose sums keep their order: its bits do not depend on how its callers were compiled."""
+
+inlined = numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+"""Compile a piece of such a loop that becomes part of its caller: its tuples of `lanes` are registers."""

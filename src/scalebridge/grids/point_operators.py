@@ -6,15 +6,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scalebridge.core.lanes import lanes_of_width
 from scalebridge.core.threads import in_slabs, threads_for
 from scalebridge.grids import point_kernels, tangent_kernels
+from scalebridge.grids.compact_kernels import compact_products
 from scalebridge.grids.elastic_hexahedra import ENGINEERING
 from scalebridge.grids.implicit_average import ImplicitAverage
+from scalebridge.grids.modal_kernels import strips
 from scalebridge.grids.plane_kernels import stretches
 from scalebridge.grids.point_layout import PointLayout
 
 STRETCH = 384
 """Bytes of a row of numbers that products work on: some seventy of them stay in the nearest cache."""
+
+STRIP = 4200
+"""Bytes of one mode of a strip of nodes, of compact tangents: some forty of them stay in the second cache."""
 
 _UPPER = {n: np.triu_indices(n) for n in (6, 9)}
 
@@ -113,6 +119,9 @@ class PointOperators:
     def _stretches(self, dtype: np.dtype) -> tuple[int, int]:
         return stretches(*self.nodes[2:], STRETCH // dtype.itemsize)
 
+    def _strips(self, dtype: np.dtype) -> tuple[int, int]:
+        return strips(*self.nodes[2:], 64 // dtype.itemsize, STRIP // dtype.itemsize)
+
     def _runs(self) -> tuple[np.ndarray, ...]:
         return self.layout.starts, self.layout.runs, self.layout.first, self.layout.counts
 
@@ -192,14 +201,20 @@ class PointOperators:
         """Return a tangent's numbers, and bulk moduli, by stretches of voxels; made once for each tangent."""
         if not tangent.rows:
             x, y, z = self.layout.shape
-            parts, voxels = self._stretches(tangent.numbers.dtype)
-            dtype, sizes = tangent.numbers.dtype, (x, parts, 8, tangent.table.shape[1], voxels)
-            bulks = np.zeros(0, dtype) if tangent.bulk is None else tangent.bulk
-            rows, bulk = (
-                np.zeros(sizes, dtype),
-                np.zeros((x, parts, voxels) if len(bulks) else (x, 0, 0), dtype),
+            dtype = tangent.numbers.dtype
+            depth, bulks, shape, bulk_shape = (
+                y,
+                np.zeros(0, dtype),
+                (1, x, *self._stretches(dtype)),
+                (1, x, 0, 0),
             )
-            given = (y, z, *self._runs(), tangent.table, tangent.numbers, bulks)
+            if tangent.bulk is not None:
+                depth, blocks = self._strips(dtype)
+                bulks, shape = tangent.bulk, (-(-y // depth), x, blocks, len(lanes_of_width(dtype.itemsize)))
+                bulk_shape = shape
+            bulk = _aligned_zeros(bulk_shape, dtype)
+            rows = _aligned_zeros((*shape[:3], 8, tangent.table.shape[1], shape[3]), dtype)
+            given = (y, z, depth, *self._runs(), tangent.table, tangent.numbers, bulks)
             in_slabs(tangent_kernels.stretches_of_tangents, x, *given, rows, bulk, threads=self._threads)
             tangent.rows.extend((rows, bulk))
         return tangent.rows
@@ -213,24 +228,27 @@ class PointOperators:
             tangent: the tangents, in the fields' precision.
             u: (fields, x, 3, y, z).
             loads: (fields, 6 or 9), mean strains; None for none, and no means are returned.
-            out: as u.
+            out: as u, contiguous.
         """
-        fields, dtype = len(u), u.dtype
+        fields, dtype, u = len(u), u.dtype, np.ascontiguousarray(u)
         edges = np.empty((self._threads, *u.shape[:1], *self.nodes[1:]), dtype)
-        sums = np.zeros((self._threads, 0 if loads is None else fields, 9))
-        means = np.zeros((fields, 9), dtype)
-        if loads is not None:
-            means = self.mean_gradient(loads).astype(dtype)
         numbers, bulk = self._rows(tangent)
-        shared, ends = (u, means, self._g(dtype)), (numbers, out, edges, sums)
+        wanted = 0 if loads is None else fields
+        given = np.zeros((fields, self.components)) if loads is None else np.asarray(loads, float)
         if tangent.place is None:
-            kernel = tangent_kernels.compact_products
-            pieces = in_slabs(kernel, self.nodes[0], *shared, bulk, *ends, threads=self._threads)
+            lanes = lanes_of_width(dtype.itemsize)
+            sums = np.zeros((self._threads, wanted, 6, len(lanes)))
+            strain, (depth, _) = (given * ENGINEERING).astype(dtype), self._strips(dtype)
+            shared = (u, strain, self._g(dtype), depth, bulk, numbers, out, edges, sums)
+            pieces = in_slabs(compact_products, self.nodes[0], *shared, lanes, threads=self._threads)
+            answers = sums.sum(axis=(0, 3)) * ENGINEERING / (8 * self.voxels)
         else:
-            kernel = tangent_kernels.full_products
-            pieces = in_slabs(kernel, self.nodes[0], *shared, tangent.place, *ends, threads=self._threads)
+            sums = np.zeros((self._threads, wanted, 9))
+            means = self.mean_gradient(given).astype(dtype)
+            shared = (u, means, self._g(dtype), tangent.place, numbers[0], out, edges, sums)
+            pieces = in_slabs(tangent_kernels.full_products, self.nodes[0], *shared, threads=self._threads)
+            answers = self.mean_answer(sums.sum(axis=0))
         self._close(out, edges, len(pieces))
-        answers = self.mean_answer(sums.sum(axis=0))
         if tangent.coupling is not None:
             for field in range(fields):
                 load = np.zeros(self.components) if loads is None else loads[field]
@@ -262,6 +280,13 @@ class PointOperators:
 
     def _g(self, dtype: np.dtype) -> np.ndarray:
         return (1.0 / np.array(self.spacing)).astype(dtype)
+
+
+def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return zeros that begin where a line of the cache does: lanes across two lines take twice as long."""
+    room = np.zeros(math.prod(shape) * dtype.itemsize + 64, np.uint8)
+    begin = -room.ctypes.data % 64
+    return room[begin : begin + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
 
 
 def packed(tangents: np.ndarray, symmetric: bool) -> np.ndarray:

@@ -3,7 +3,8 @@
 Three ways to keep a tangent at a point: compact, K 1x1 + s Idev + g n x n, eight numbers (s, g, n) and a bulk
 modulus a phase; the upper triangle, 21 (or 45 of a nominal stress by a gradient); the whole, 36 (81). Phases
 that own no points have their numbers once. Products read them by stretches of voxels, in the order of memory.
-Gradients and forces are those of `grids/plane_kernels.py`.
+Here are the products of the last two; gradients and forces are those of `grids/plane_kernels.py`. Products of
+compact ones are in `grids/compact_kernels.py`.
 """
 
 import numpy as np
@@ -51,7 +52,7 @@ def _gather(numbers, table, run, at, first, counts, bulks, rows, bulk):
 
 
 @kernel
-def stretches_of_tangents(start, stop, piece, count_y, count_z, starts, runs, first, counts, table, numbers, bulks, rows, bulk):  # fmt: skip  # noqa: E501
+def stretches_of_tangents(start, stop, piece, count_y, count_z, depth, starts, runs, first, counts, table, numbers, bulks, rows, bulk):  # fmt: skip  # noqa: E501
     """Write the numbers of all points by stretches of voxels: one stream of memory in the products' order.
 
     Phase by phase a row's numbers lie in 64 places and more, which takes far longer to read than to use; a
@@ -60,89 +61,29 @@ def stretches_of_tangents(start, stop, piece, count_y, count_z, starts, runs, fi
     Args:
         start, stop, piece: slab of voxels of the first axis.
         count_y, count_z: voxels of a plane.
+        depth: rows of voxels of a strip.
         starts, runs, first, counts: see `PointLayout`.
         table: (phases, numbers), of phases without points.
         numbers: (numbers x points,), phase by phase (number, point).
         bulks: (phases,), or none.
-        rows: (x, stretches, 8 points, numbers, voxels), zero; written.
-        bulk: (x, stretches, voxels), zero; written where there are bulks.
+        rows: (strips, x, stretches, 8 points, numbers, voxels), zero; written.
+        bulk: (strips, x, stretches, voxels), zero; written where there are bulks.
     """
     for i in range(start, stop):
         for j in range(count_y):
-            row, at = i * count_y + j, j * (count_z + 1)
+            row, at, strip = i * count_y + j, j % depth * (count_z + 1), j // depth
             for n in range(starts[row], starts[row + 1]):
-                _gather(numbers, table, runs[n], at + runs[n, 0], first, counts, bulks, rows[i], bulk[i])
-
-
-@row_kernel
-def _compact_row(xx, yx, zx, xy, yy, zy, xz, yz, zz, bulk, s, g, n1, n2, n3, n4, n5, n6, half, third, d_xx, d_yx, d_zx, d_xy, d_yy, d_zy, d_xz, d_yz, d_zz):  # fmt: skip  # noqa: E501
-    """Add compact tangents times strains of a point to the duals; `yx` is the derivative of y by x."""
-    for k in range(xx.size):
-        e1, e2, e3 = xx[k], yy[k], zz[k]
-        e4, e5, e6 = yz[k] + zy[k], xz[k] + zx[k], xy[k] + yx[k]
-        shear = s[k]
-        along = g[k] * (n1[k] * e1 + n2[k] * e2 + n3[k] * e3 + n4[k] * e4 + n5[k] * e5 + n6[k] * e6)
-        volume = (bulk[k] - third * shear) * (e1 + e2 + e3)
-        d_xx[k] += volume + shear * e1 + along * n1[k]
-        d_yy[k] += volume + shear * e2 + along * n2[k]
-        d_zz[k] += volume + shear * e3 + along * n3[k]
-        shear *= half
-        s4, s5, s6 = shear * e4 + along * n4[k], shear * e5 + along * n5[k], shear * e6 + along * n6[k]
-        d_yz[k] += s4
-        d_zy[k] += s4
-        d_xz[k] += s5
-        d_zx[k] += s5
-        d_xy[k] += s6
-        d_yx[k] += s6
-
-
-@kernel
-def _compact_points(rows, bulk, numbers, half, third, duals):
-    for point in range(8):
-        x, y, z = places(point)
-        t = numbers[point]
-        _compact_row(rows[x], rows[12 + x], rows[24 + x], rows[4 + y], rows[16 + y], rows[28 + y], rows[8 + z], rows[20 + z], rows[32 + z], bulk, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], half, third, duals[x], duals[12 + x], duals[24 + x], duals[4 + y], duals[16 + y], duals[28 + y], duals[8 + z], duals[20 + z], duals[32 + z])  # fmt: skip  # noqa: E501
-
-
-@kernel
-def compact_products(start, stop, piece, u, means, g, bulk, numbers, out, edges, sums):  # fmt: skip
-    """Write forces of compact tangents times the strains of several fields.
-
-    Args:
-        start, stop, piece: slab of voxels of the first axis.
-        u, out: (fields, x, 3, y, z).
-        means: (fields, 9), mean gradients.
-        g: inverse spacings.
-        bulk: (x, stretches, voxels), bulk moduli.
-        numbers: (x, stretches, 8 points, 8, voxels), tangents, as `stretches_of_tangents` writes them.
-        edges: (pieces, fields, 3, y, z): what a slab adds to the next one's first nodes.
-        sums: (pieces, fields, 9), or no fields where they are not wanted: sums of the stresses, written.
-    """
-    fields, nodes_x, _, count_y, count_z = u.shape
-    parts, voxels, stride = numbers.shape[1], numbers.shape[4], count_z + 1
-    room, rows, duals = aligned_rows(8, voxels, u), aligned_rows(36, voxels, u), aligned_rows(36, voxels, u)
-    half, third = u.dtype.type(0.5), u.dtype.type(1 / 3)
-    length = plane_length(count_y, count_z, parts * voxels)
-    planes, carry = np.zeros((2, fields, 3, length), u.dtype), np.zeros((2, fields, 3, length), u.dtype)
-    for f in range(fields):
-        pad_planes(u[f, start], planes[start % 2, f])
-    for i in range(start, stop):
-        low, high, here, following = planes[i % 2], planes[(i + 1) % 2], carry[i % 2], carry[(i + 1) % 2]
-        for f in range(fields):
-            pad_planes(u[f, (i + 1) % nodes_x], high[f])
-            clear_rows(following[f])
-        for part in range(parts):
-            for f in range(fields):
-                gradients_at(low[f], high[f], part * voxels, stride, g, means[f], rows)
-                clear_rows(duals)
-                _compact_points(rows, bulk[i, part], numbers[i, part], half, third, duals)
-                add_forces_at(duals, part * voxels, stride, g, room, here[f], following[f])
-                if sums.shape[1] > 0:
-                    add_means(duals, sums[piece, f])
-        for f in range(fields):
-            unpad_planes(here[f], out[f, i])
-    for f in range(fields):
-        unpad_planes(carry[stop % 2, f], edges[piece, f])
+                _gather(
+                    numbers,
+                    table,
+                    runs[n],
+                    at + runs[n, 0],
+                    first,
+                    counts,
+                    bulks,
+                    rows[strip, i],
+                    bulk[strip, i],
+                )
 
 
 @row_kernel
@@ -217,12 +158,18 @@ def _full_points(rows, place, numbers, e, s, duals):
 
 @kernel
 def full_products(start, stop, piece, u, means, g, place, numbers, out, edges, sums):  # fmt: skip
-    """The same for tangents kept as an upper triangle or whole.
+    """Write forces of tangents kept as an upper triangle or whole, times the strains of several fields.
 
     Args:
+        start, stop, piece: slab of voxels of the first axis.
+        u, out: (fields, x, 3, y, z).
+        means: (fields, 9), mean gradients.
+        g: inverse spacings.
         place: (6, 6) or (9, 9), where among a point's numbers an entry is; its transpose gives the product
             with the transposed tangents.
-        numbers: (x, stretches, 8 points, numbers, voxels), likewise.
+        numbers: (x, stretches, 8 points, numbers, voxels), tangents, as `stretches_of_tangents` writes them.
+        edges: (pieces, fields, 3, y, z): what a slab adds to the next one's first nodes.
+        sums: (pieces, fields, 9), or no fields where they are not wanted: sums of the stresses, written.
     """
     fields, nodes_x, _, count_y, count_z = u.shape
     parts, voxels, stride = numbers.shape[1], numbers.shape[4], count_z + 1
