@@ -46,6 +46,20 @@ def test_json_is_the_answer_of_the_python_face(image):
     assert told["unit"] == "m^2"
 
 
+def test_a_case_may_ask_for_shifts_of_arrays(image, tmp_path):
+    plain = invoke("permeability", image, "--pore", 1, *QUICK, "--rtol", 1e-8, "--json")
+    found = invoke(
+        "permeability", image, "--pore", 1, *QUICK, "--rtol", 1e-8, "--json", "--solver", "matrix-free"
+    )
+    assert found.exit_code == 0, found.output
+    values = [np.array(json.loads(answer.stdout)["value"]) for answer in (plain, found)]
+    np.testing.assert_allclose(*values, atol=1e-7 * values[0].max())
+    (tmp_path / "case.toml").write_text(CASE.replace("[solve]", '[solve]\nsolver = "matrix-free"'))
+    assert invoke("run", tmp_path / "case.toml").exit_code == 0
+    stored = json.loads((tmp_path / "result.json").read_text())
+    np.testing.assert_allclose(np.array(stored["value"]), values[0], atol=1e-3 * values[0].max())
+
+
 def test_text_shows_tensor_checks_and_millidarcy(image):
     found = invoke("permeability", image, "--pore", 1, *QUICK)
     assert found.exit_code == 0, found.output

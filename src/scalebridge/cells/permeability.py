@@ -9,12 +9,13 @@ import numpy as np
 
 from scalebridge.cells.flow_checks import flow_checks
 from scalebridge.cells.image_input import SHAPE_ONLY, Threshold, as_given, as_image
-from scalebridge.cells.permeability_budget import assess_flow
+from scalebridge.cells.permeability_budget import algebraic_part, assess_flow
 from scalebridge.cells.permeability_job import (
     FlowBoundary,
     FlowBudget,
     FlowJob,
     FlowSettings,
+    FlowSolver,
     FlowWalls,
     parse_slip,
     parse_slips,
@@ -22,6 +23,7 @@ from scalebridge.cells.permeability_job import (
     refuse_memory,
     refuse_unknown_size,
 )
+from scalebridge.cells.permeability_on_device import device_permeability
 from scalebridge.cells.permeability_result import (
     flow_fields,
     flow_inputs,
@@ -56,6 +58,7 @@ def permeability(
     slip_curve: Sequence[str | float] | None = None,
     boundary: FlowBoundary = "periodic",
     walls: FlowWalls = "voxel",
+    solver: FlowSolver = "assembled",
     rtol: float = 1e-4,
     max_steps: int = 2000,
     fields: bool = False,
@@ -93,6 +96,8 @@ def permeability(
             holder, which is too low for a small sample.
         walls: "voxel": on the voxels' faces; "smooth": surfaces that the steps are smoothed to, which cut the
             voxels (`ImagePores`), for slip and for the derivative by it on any image.
+        solver: "assembled", the one to use on a processor; "matrix-free" works by shifts of arrays in JAX, on
+            the device that JAX chooses, for periodic voxel images without slip (`matrix_free_permeability`).
         rtol: wanted relative error of the tensor, of the solver alone.
         max_steps: limit of iterations.
         fields: whether to keep velocity (m^2, of a unit force and viscosity) and pressure (m), in voxels.
@@ -139,7 +144,7 @@ def permeability(
          [0. 0.]]
     """
     clock = Stopwatch()
-    settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget, walls)
+    settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget, walls, solver=solver)
     if is_traced({"slip": slip_length, "voxel": voxel}):
         if isinstance(image, PoreGeometry):
             return traced_surface(image, cells, slip_length, settings)
@@ -167,15 +172,18 @@ def permeability(
     job = FlowJob(known, pores, settings)
     job.refuse_impossible(memory_limit)
     clock.lap("preparing")
+    known_from = {"origin": given.segmentation, "study": study}
     if walls == "smooth":
-        known_from = {"origin": given.segmentation, "study": study}
         return smooth_permeability(job, clock, **known_from, fields=fields, progress=progress, throw=throw)
+    if solver == "matrix-free":
+        return device_permeability(job, clock, **known_from, fields=fields, throw=throw)
     model = job.model()
     with metered(1, "permeability", progress) as meter:
         tangent = flow_tangent(model, job.axes, meter)
         meter.next_case()
         clock.lap("solving")
-        assessed = assess_flow(job, tangent, given.segmentation, study, meter)
+        left = algebraic_part(tangent)
+        assessed = assess_flow(job, np.asarray(tangent.value), left, given.segmentation, study, meter)
         clock.lap("error budget")
     outcome = worst_outcome(tangent.codes)
     if throw:

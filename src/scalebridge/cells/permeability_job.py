@@ -22,9 +22,11 @@ from scalebridge.solvers.saddle_minres import Stop
 FlowBoundary = Literal["periodic", "mirrored", "sealed"]
 FlowBudget = Literal["none", "quick", "standard", "full"]
 FlowWalls = Literal["voxel", "smooth"]
+FlowSolver = Literal["assembled", "matrix-free"]
 
 _VOXEL_BYTES = 40.0  # a voxel of the image, at the peak
 _CUT_BYTES = 16000.0  # the same where walls cut the voxels; a third of it and more was seen
+_SHIFTED_BYTES = 1000.0  # a voxel of the image where nothing is assembled; 985 were seen, over 0.6 GB
 _PORE_BYTES = 2600.0  # a pore voxel in 3-D with three load cases; 1900 to 2000 were seen (Berea, 200^3)
 
 
@@ -43,10 +45,12 @@ class FlowSettings:
     walls: FlowWalls = "voxel"
     slip_curve: tuple[float, ...] = ()
     wall_slips: tuple[tuple[int, float], ...] = ()
+    solver: FlowSolver = "assembled"
 
     def __post_init__(self):
         one_of("boundary", self.boundary, get_args(FlowBoundary))
         one_of("walls", self.walls, get_args(FlowWalls))
+        one_of("solver", self.solver, get_args(FlowSolver))
         one_of("budget", self.budget, get_args(FlowBudget))
         in_range("rtol", self.rtol, 0.0, 1.0)
         integer_from("max_steps", self.max_steps, 1)
@@ -173,6 +177,9 @@ class FlowJob:
                 cure="look at percolation with `scalebridge inspect`, or correct the threshold; blind pores "
                 "carry no flow",
             )
+        if self.settings.solver == "matrix-free":
+            self._refuse_matrix_free(memory_limit)
+            return
         if self.settings.walls == "smooth":
             self._refuse_smooth(memory_limit)
             return
@@ -206,6 +213,26 @@ class FlowJob:
         needed = _VOXEL_BYTES * self.image.size + _CUT_BYTES * np.count_nonzero(self.flowing)
         shown = " x ".join(map(str, self.image.shape))
         refuse_too_large(needed, f"image of {shown} voxels with smooth walls", memory_limit)
+
+    def _refuse_matrix_free(self, memory_limit: float | None) -> None:
+        settings = self.settings
+        slips = settings.slip_length > 0.0 or settings.wall_slips or settings.slip_curve
+        asked = {
+            "slip": bool(slips),
+            f"boundary={settings.boundary!r}": settings.boundary != "periodic",
+            f"walls={settings.walls!r}": settings.walls != "voxel",
+        }
+        wrong = [name for name, there in asked.items() if there]
+        if wrong:
+            raise InputError(
+                "solver",
+                got=f"'matrix-free' with {' and '.join(wrong)}",
+                wanted="a periodic image with walls on the voxels' faces, without slip",
+                cure="pass solver='assembled'; a mirrored sample may be reflected by numpy.pad",
+            )
+        shown = " x ".join(map(str, self.image.shape))
+        needed = _SHIFTED_BYTES * self.image.size
+        refuse_too_large(needed, f"image of {shown} voxels, without matrices", memory_limit)
 
     def _systems(self) -> list[int]:
         return [0] if self.settings.boundary == "periodic" else self.axes

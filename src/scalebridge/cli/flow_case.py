@@ -27,6 +27,10 @@ class FlowSolveTable(Table):
     walls: Literal["voxel", "smooth"] = Field(
         default="voxel", description="where walls are: on the voxels' faces, or on surfaces that cut voxels"
     )
+    solver: Literal["assembled", "matrix-free"] = Field(
+        default="assembled",
+        description="'matrix-free' by shifts of arrays on the device that JAX chooses, periodic voxel images",
+    )
     rtol: float = Field(default=1e-4, description="wanted relative error of the tensor, of the solver alone")
     max_steps: int = Field(default=2000, description="limit of iterations")
     budget: Literal["none", "quick", "standard", "full"] = Field(
