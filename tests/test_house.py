@@ -39,7 +39,7 @@ OPTIONAL = {
     "pypardiso",
     "pyproj",
 } | {"pywt", "rioxarray", "tiffslide", "vtk", "vtkmodules", "xarray", "zarr"}
-MOST_NAMES = 106
+MOST_NAMES = 107
 FILE_MEDIAN, FILE_MOST, FUNCTION_MOST, SHARE = 220, 450, 45, 0.9
 
 

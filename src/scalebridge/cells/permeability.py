@@ -20,7 +20,7 @@ from scalebridge.cells.permeability_job import (
     parse_slip,
     parse_slips,
     pore_labels,
-    refuse_memory,
+    refuse_early,
     refuse_unknown_size,
 )
 from scalebridge.cells.permeability_on_device import device_permeability
@@ -79,7 +79,8 @@ def permeability(
         image: a VoxelImage, an integer or boolean array with axes (x, y) or (x, y, z), or a path; or pores
             with surfaces for walls, edges in metres, from `grids.pore_shapes` and `grids.minimal_surfaces`.
         cells: number of voxels along each axis for such pores, one number or one for each; of the other
-            arguments they take `slip_length`, `slip_curve`, `rtol`, `max_steps`, `budget` and `throw`.
+            arguments they take `slip_length`, `slip_curve`, `rtol`, `max_steps`, `budget`, `fields`,
+            `progress` and `throw`, and refuse those that are for images. Not for images.
         pore: label or labels of the pores, or their names. Not needed for an array of booleans, which is
             True in the pores (as PoreSpy and OpenPNM have it).
         voxel: edge length of a voxel with its unit ("3 um"), or one an axis; overrules the file. "cubic" says
@@ -155,9 +156,18 @@ def permeability(
         return traced_permeability(job, slip_length, voxel, memory_limit)
     if isinstance(image, PoreGeometry):
         settings = replace(settings, slip_curve=curve_lengths(slip_curve, "m"))
-        return surface_permeability(image, cells, slip_length, settings, throw=throw)
-    if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
-        refuse_memory(image.shape, 0, memory_limit)
+        others = {"pore": pore, "voxel": voxel, "threshold": threshold, "read_options": read_options}
+        return surface_permeability(
+            image,
+            cells,
+            slip_length,
+            settings,
+            fields=fields,
+            progress=progress,
+            throw=throw,
+            others={**others, "memory_limit": memory_limit, "study": study},
+        )
+    refuse_early(image, cells, memory_limit)
     given = as_given(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
     known = cast("VoxelImage", given.image)  # interfaces stay sharp
     refuse_unknown_size(known, voxel)

@@ -24,6 +24,7 @@ FlowBudget = Literal["none", "quick", "standard", "full"]
 FlowWalls = Literal["voxel", "smooth"]
 FlowSolver = Literal["assembled", "matrix-free"]
 
+_LEAST_AREA = 1e-290  # m^2, below which permeabilities would be rounded to nothing
 _VOXEL_BYTES = 40.0  # a voxel of the image, at the peak
 _CUT_BYTES = 16000.0  # the same where walls cut the voxels; a third of it and more was seen
 _SHIFTED_BYTES = 1000.0  # a voxel of the image where nothing is assembled; 985 were seen, over 0.6 GB
@@ -238,8 +239,31 @@ class FlowJob:
         return [0] if self.settings.boundary == "periodic" else self.axes
 
 
+def refuse_early(image: object, cells: object, memory_limit: float | None) -> None:
+    """Refuse a number of voxels beside an image, which has its own, and an image far too large."""
+    if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
+        refuse_memory(image.shape, 0, memory_limit)
+    if cells is not None:
+        raise InputError(
+            "cells",
+            got=repr(cells),
+            wanted="nothing: an image has voxels of its own, `cells` is for exact pores",
+            cure="leave it out; `sb.coarsen` makes an image coarser",
+        )
+
+
 def refuse_unknown_size(image: VoxelImage, voxel: object) -> None:
     """Refuse an image without a voxel size, unless "cubic" says that only the voxels' shape matters."""
+    if (
+        image.voxel is not None
+        and not _LEAST_AREA < min(image.voxel) ** 2 <= max(image.voxel) ** 2 < math.inf
+    ):
+        raise ImageError(
+            "voxel",
+            got=f"{min(image.voxel):g} to {max(image.voxel):g} m",
+            wanted="edges whose squares are numbers: a permeability is an area",
+            cure="check the unit of the voxel's edge",
+        )
     if image.voxel is None and voxel != SHAPE_ONLY:
         raise ImageError(
             "voxel",
@@ -267,6 +291,8 @@ def pore_labels(pore: Any, image: VoxelImage, given: Any) -> tuple[int, ...]:
             wanted=f"the label or labels of the pores, among {_listed(image.phases)}",
             cure="pass pore=0, or an array of booleans that is True in the pores",
         )
+    if isinstance(pore, np.ndarray):
+        pore = pore.ravel().tolist()
     wanted = [pore] if isinstance(pore, str) or not isinstance(pore, Sequence) else list(pore)
     names = {name: label for label, name in image.names.items()}
     found = [names.get(item, item) if isinstance(item, str) else item for item in wanted]
