@@ -282,14 +282,16 @@ def refuse_memory(shape: tuple[int, ...], pores: int, limit: float | None) -> No
 
 def pore_labels(pore: Any, image: VoxelImage, given: Any) -> tuple[int, ...]:
     """Return the labels of the pores: numbers, names, or True of an array of booleans."""
-    if pore is None and isinstance(given, np.ndarray) and given.dtype == np.bool_:
+    booleans = isinstance(given, np.ndarray) and given.dtype == np.bool_
+    if pore is None and (booleans or image.source.get("dtype") == "bool"):
         pore = 1  # True is the pore, as PoreSpy and OpenPNM have it
     if pore is None:
         raise PhaseError(
             "pore",
             got="no label",
             wanted=f"the label or labels of the pores, among {_listed(image.phases)}",
-            cure="pass pore=0, or an array of booleans that is True in the pores",
+            cure="pass pore=0 (--pore 0; `scalebridge inspect` tells which labels there are), or an array of "
+            "booleans that is True in the pores",
         )
     if isinstance(pore, np.ndarray):
         pore = pore.ravel().tolist()

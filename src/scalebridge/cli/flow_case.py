@@ -8,7 +8,7 @@ from scalebridge.cli.case_tables import ImageTable, StudyOutputTable, Table
 
 Pores = Annotated[
     int | str | Annotated[list[int | str], Field(min_length=1)],
-    Field(description="label or labels of the pores, or their names"),
+    Field(description="label or labels of the pores, or their names; booleans are pores where true"),
 ]
 
 
@@ -53,7 +53,7 @@ class PermeabilityCase(Table):
     task: Literal["permeability"]
     title: str | None = None
     image: ImageTable
-    pore: Pores
+    pore: Pores | None = None
     solve: FlowSolveTable = Field(default_factory=FlowSolveTable)
     output: FlowOutputTable = Field(default_factory=FlowOutputTable)
 
@@ -85,6 +85,6 @@ class PermeabilityRveCase(Table):
     task: Literal["permeability-rve"]
     title: str | None = None
     image: ImageTable
-    pore: Pores
+    pore: Pores | None = None
     study: PermeabilityStudyTable = Field(default_factory=PermeabilityStudyTable)
     output: StudyOutputTable = Field(default_factory=StudyOutputTable)
