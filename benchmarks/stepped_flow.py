@@ -202,7 +202,7 @@ def course(stepper: Stepper, most: int, *, first: float = _FIRST_STEP, change: f
 
 
 def read_distribution(text: str, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return classes and densities of the velocity along an axis, in Darcy velocities, of a published file."""
+    """Return classes and densities of the velocity along an axis, in Darcy velocities, as published."""
     lines = text.splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith(f"x=U_{'xyz'[axis]}/U_D")) + 1
     rows = []
