@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from benchmarks.collocated_flow import directional_permeability
 from benchmarks.klinkenberg_pairs import compared, power_law, predicted, read_pairs, scatter, shape_number
-from benchmarks.rock_distribution import corner_of, page, published, summary
+from benchmarks.rock_distribution import corner_of, page, paired, published, summary
 from benchmarks.stepped_flow import Stepper, carried, course, read_distribution
 
 from scalebridge.core.units import DARCY
@@ -67,6 +67,16 @@ def test_pairs_are_read_and_compared(tmp_path):
     table, notes = compared(pairs, {"pipes": np.sqrt(2 * pairs["porosity"])}, 65e-9)
     assert "50 pairs; in 50" in notes[0]
     assert "| 0.1 to 1 " in table
+
+
+def test_pairs_of_the_same_cubes():
+    rng = np.random.default_rng(1)
+    same = np.exp(rng.normal(-3.0, 0.4, (200, 3)))
+    found = paired(1.2 * same**1.1 * np.exp(rng.normal(0.0, 0.02, same.shape)), same)
+    for name, wanted in (("slope", 1.1), ("spread", 0.1 * 0.4), ("log ratio", np.log(1.2) - 0.3)):
+        value, error = found[name]
+        assert abs(value - wanted) < 4 * error + 0.005  # spread and mean of the sample are not its own
+        assert 0.0 < error < 0.01
 
 
 def test_steps_in_time_end_where_their_equations_do():
