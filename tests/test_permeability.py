@@ -120,6 +120,16 @@ def test_slip_is_monotone_and_concave_and_has_units():
     assert metres.derivatives["slip length"][0, 0] == pytest.approx(in_voxels * 2e-6, rel=1e-5)
 
 
+@pytest.mark.parametrize("slip", [1e4, 1e7])
+def test_walls_that_slip_far_are_not_answered_with_nothing(slip):
+    """A flow that hardly anything holds back, 1e-7 of the stiffest, was left out, with K 1e-12 of this."""
+    channel = np.zeros((4, 40), bool)
+    channel[:, 4:36] = True
+    found = scalebridge.permeability(channel, voxel="cubic", slip_length=slip, budget="none", throw=False)
+    exact = ((32**2 + 2) / 12 + 32 * slip / 2) * 32 / 40
+    assert found.value[0, 0] == pytest.approx(exact, rel=1e-5)  # rounding of 1e-16 over 1e-10
+
+
 def test_a_pipe_of_voxels_converges_with_its_radius():
     errors = []
     for radius in (4.0, 8.0, 16.0):
