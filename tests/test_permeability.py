@@ -200,6 +200,20 @@ def test_throats_of_one_voxel_are_reported_with_their_share():
     assert ask(slit(2)).stats["one-voxel throats"] == 0.0
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "mirrored", "sealed"])
+def test_narrow_pores_say_how_much_too_open_they_are(boundary):
+    """Between planes all is dissipated at one width: (H^2 + 2)/12 is too much by 2/(H^2 + 2) of itself."""
+    channel = np.zeros((6, 8), bool)
+    channel[:, 2:6] = True
+    found = scalebridge.permeability(channel, voxel="cubic", boundary=boundary, budget="quick", rtol=1e-10)
+    assert found.stats["excess of narrow pores"] == pytest.approx([2 / 18, 0.0], rel=1e-6)
+    assert any("11.1%" in note for note in found.notes)
+    wide = np.pad(np.ones((2, 40), bool), ((0, 0), (2, 2)))
+    assert not any(
+        "Narrow" in note for note in scalebridge.permeability(wide, voxel="cubic", budget="quick").notes
+    )
+
+
 def test_walls_of_voxels_have_no_derivative_by_the_slip_length():
     result = ask(sphere(8, 0.3))
     assert result.derivatives["slip length"] is None

@@ -25,6 +25,7 @@ from scalebridge.cells.permeability_job import (
 )
 from scalebridge.cells.permeability_on_device import device_permeability
 from scalebridge.cells.permeability_result import (
+    excess_note,
     flow_fields,
     flow_inputs,
     flow_notes,
@@ -217,7 +218,7 @@ def permeability(
         stats={**stats, **assessed.stats},
         provenance=flow_provenance(job, clock),
         fields=kept,
-        notes=(*flow_notes(job, value, narrow), *assessed.notes),
+        notes=(*flow_notes(job, value, narrow), *excess_note(stats), *assessed.notes),
         inputs=flow_inputs(job),
         subject=known,
     )
