@@ -46,6 +46,26 @@ def test_json_is_the_answer_of_the_python_face(image):
     assert told["unit"] == "m^2"
 
 
+def test_shifts_of_arrays_may_be_asked_for(tmp_path):
+    flat = np.ones((8, 8), bool)
+    flat[2:5, 2:6] = False
+    path = save(tmp_path, flat)
+    found = invoke("permeability", path, *QUICK, "--json", "--solver", "matrix-free")
+    assert found.exit_code == 0, found.output
+    told = json.loads(found.stdout)
+    assert told["provenance"]["settings"]["solver"] == "matrix-free"
+    plain = permeability(flat, voxel="2 um", budget="quick").value
+    np.testing.assert_allclose(told["value"], plain, atol=1e-3 * plain.max())  # of both solvers, 1e-4
+
+
+def test_booleans_in_a_file_are_pores_where_they_are_true(image, tmp_path):
+    np.save(tmp_path / "booleans.npy", pores() > 0)
+    named = invoke("permeability", image, "--pore", 1, *QUICK, "--json")
+    found = invoke("permeability", tmp_path / "booleans.npy", *QUICK, "--json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["value"] == json.loads(named.stdout)["value"]
+
+
 def test_text_shows_tensor_checks_and_millidarcy(image):
     found = invoke("permeability", image, "--pore", 1, *QUICK)
     assert found.exit_code == 0, found.output
@@ -88,7 +108,7 @@ def test_slip_and_boundary_are_handed_on(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ((), ("--pore", "none", "inspect")),
+        ((), ("--pore", "no label", "inspect")),
         (("--pore", "7"), ("pore", "7", "inspect")),
         (("--pore", "1", "--slip-length", "1 um"), ("slip_length", "voxel faces", "cut cells")),
         (("--pore", "1", "--rtol", "2"), ("rtol", "2")),

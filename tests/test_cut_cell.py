@@ -252,7 +252,7 @@ def test_impossible_slip_lengths_are_refused(slip):
 
 def test_a_cell_without_walls_is_refused():
     with pytest.raises(ImageError, match="no wall"):
-        CutCell(Channel(3.0, (1.0, 1.0), (0, 1)), 8)
+        CutCell(AroundBalls(np.empty((0, 2)), [], (1.0, 1.0)), 8)
 
 
 def test_lattices_that_overlap_are_refused():

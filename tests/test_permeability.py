@@ -120,6 +120,16 @@ def test_slip_is_monotone_and_concave_and_has_units():
     assert metres.derivatives["slip length"][0, 0] == pytest.approx(in_voxels * 2e-6, rel=1e-5)
 
 
+@pytest.mark.parametrize("slip", [1e4, 1e7])
+def test_walls_that_slip_far_are_not_answered_with_nothing(slip):
+    """A flow that hardly anything holds back, 1e-7 of the stiffest, was left out, with K 1e-12 of this."""
+    channel = np.zeros((4, 40), bool)
+    channel[:, 4:36] = True
+    found = scalebridge.permeability(channel, voxel="cubic", slip_length=slip, budget="none", throw=False)
+    exact = ((32**2 + 2) / 12 + 32 * slip / 2) * 32 / 40
+    assert found.value[0, 0] == pytest.approx(exact, rel=1e-5)  # rounding of 1e-16 over 1e-10
+
+
 def test_a_pipe_of_voxels_converges_with_its_radius():
     errors = []
     for radius in (4.0, 8.0, 16.0):
@@ -188,6 +198,20 @@ def test_throats_of_one_voxel_are_reported_with_their_share():
     assert result.stats["one-voxel throats"] == 1.0
     assert any("one voxel wide" in note for note in result.notes)
     assert ask(slit(2)).stats["one-voxel throats"] == 0.0
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "mirrored", "sealed"])
+def test_narrow_pores_say_how_much_too_open_they_are(boundary):
+    """Between planes all is dissipated at one width: (H^2 + 2)/12 is too much by 2/(H^2 + 2) of itself."""
+    channel = np.zeros((6, 8), bool)
+    channel[:, 2:6] = True
+    found = scalebridge.permeability(channel, voxel="cubic", boundary=boundary, budget="quick", rtol=1e-10)
+    assert found.stats["excess of narrow pores"] == pytest.approx([2 / 18, 0.0], rel=1e-6)
+    assert any("11.1%" in note for note in found.notes)
+    wide = np.pad(np.ones((2, 40), bool), ((0, 0), (2, 2)))
+    assert not any(
+        "Narrow" in note for note in scalebridge.permeability(wide, voxel="cubic", budget="quick").notes
+    )
 
 
 def test_walls_of_voxels_have_no_derivative_by_the_slip_length():

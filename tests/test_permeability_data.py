@@ -4,8 +4,10 @@ import re
 
 import numpy as np
 import pytest
+from benchmarks.collocated_flow import directional_permeability
 from benchmarks.klinkenberg_pairs import compared, power_law, predicted, read_pairs, scatter, shape_number
-from benchmarks.rock_distribution import corner_of, page, published, summary
+from benchmarks.rock_distribution import corner_of, page, paired, published, summary
+from benchmarks.stepped_flow import Stepper, carried, course, read_distribution
 
 from scalebridge.core.units import DARCY
 
@@ -65,3 +67,35 @@ def test_pairs_are_read_and_compared(tmp_path):
     table, notes = compared(pairs, {"pipes": np.sqrt(2 * pairs["porosity"])}, 65e-9)
     assert "50 pairs; in 50" in notes[0]
     assert "| 0.1 to 1 " in table
+
+
+def test_pairs_of_the_same_cubes():
+    rng = np.random.default_rng(1)
+    same = np.exp(rng.normal(-3.0, 0.4, (200, 3)))
+    found = paired(1.2 * same**1.1 * np.exp(rng.normal(0.0, 0.02, same.shape)), same)
+    for name, wanted in (("slope", 1.1), ("spread", 0.1 * 0.4), ("log ratio", np.log(1.2) - 0.3)):
+        value, error = found[name]
+        assert abs(value - wanted) < 4 * error + 0.005  # spread and mean of the sample are not its own
+        assert 0.0 < error < 0.01
+
+
+def test_steps_in_time_end_where_their_equations_do():
+    """The published loop and the saddle-point system of the same scheme, two programs that share the mesh."""
+    rng = np.random.default_rng(4)
+    pores = np.kron(rng.random((4, 4, 4)) < 0.7, np.ones((3, 3, 3), bool))
+    stepper = Stepper(pores, 0, alpha=0.5, wall_factor=0.25)
+    stepper.begin()
+    *_, last = course(stepper, 250)
+    assert last[-1]  # the published rule had stopped it
+    wanted = directional_permeability(pores, 0, relaxation=0.5, wall_factor=0.25, rounds=30, rtol=1e-9)
+    assert stepper.permeability() == pytest.approx(wanted, rel=2e-3)  # of pressures to 0.8 %, again and again
+
+
+def test_published_velocities_are_held_against_others():
+    text = "K\n\nx=U_y/U_D \t PDF \t dV/Vdx\n0.5 0.25 1\n1.5 0.5 1\n2.5 0.25 1\n\nx=U_z/U_D\n9 9 9\n"
+    values, density = read_distribution(text, 1)
+    assert values.tolist() == [0.5, 1.5, 2.5]
+    assert density.tolist() == [0.25, 0.5, 0.25]
+    # Named half a width too high: the classes' middles are 0, 1 and 2.
+    assert carried(np.array([0.0, 1.0, 1.0, 2.0]), 1.0, values, density) == pytest.approx(1.0)
+    assert carried(np.array([0.0, 0.0, 2.0, 2.0]), 2.0, values, density) == pytest.approx(2.0)

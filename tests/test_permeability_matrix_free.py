@@ -77,6 +77,40 @@ def test_a_full_channel_of_filling_obeys_brinkman():
     assert float(found) == pytest.approx(exact, rel=5e-3)  # 1.6e-3 seen; (1/4)^2/12 of the layer's curvature
 
 
+def test_the_plain_question_without_matrices():
+    pores = np.ones((12, 16), bool)
+    pores[2:6, 3:9] = False
+    options = {"voxel": ("2 um", "3 um"), "rtol": 1e-10, "fields": True}  # compiled for the test above
+    plain = sb.permeability(pores, **options)
+    found = sb.permeability(pores, solver="matrix-free", max_steps=5000, **options)
+    scale = plain.value.max()
+    np.testing.assert_allclose(found.value, plain.value, atol=1e-8 * scale)
+    assert found.passed, str(found)
+    assert found.spec == plain.spec
+    assert found.provenance.settings["solver"] == "matrix-free"
+    np.testing.assert_allclose(found.std, plain.std, rtol=1e-3)  # the voxels' part, of the same coarse images
+    for name, field in plain.fields.items():  # of first order: 1e-10 ** 0.5
+        np.testing.assert_allclose(found.fields[name], field, atol=1e-4 * np.abs(field).max())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"boundary": "sealed"}, "sealed"),
+        ({"boundary": "mirrored"}, "numpy.pad"),
+        ({"walls": "smooth"}, "smooth"),
+        ({"slip_length": "1 um"}, "slip"),
+        ({"slip_curve": ["1 um"]}, "slip"),
+    ],
+)
+def test_what_needs_the_assembled_system_is_said(options, words):
+    slit = np.zeros((4, 6), bool)
+    slit[:, 2:4] = True
+    with pytest.raises(InputError, match=words) as caught:
+        sb.permeability(slit, voxel="1 um", solver="matrix-free", **options)
+    assert caught.value.argument == "solver"
+
+
 @pytest.mark.parametrize(
     ("pores", "options", "error"),
     [

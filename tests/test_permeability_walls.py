@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scalebridge as sb
-from scalebridge.core.errors import InputError, ResourceError
+from scalebridge.core.errors import ImageError, InputError, ResourceError
 from scalebridge.grids.image import VoxelImage
 from scalebridge.grids.pore_shapes import cylinder_array
 
@@ -83,6 +83,41 @@ def test_a_geometry_is_asked_like_an_image():
     np.testing.assert_allclose(found.value[0, 0], EXACT[0.1] * 1e-10, rtol=0.01)
     with pytest.raises(InputError, match="cells=64"):
         sb.permeability(pores)
+    kept = sb.permeability(pores, cells=16, budget="none", fields=True)
+    assert np.mean(kept.fields["velocity_x"][0]) == pytest.approx(kept.value[0, 0], rel=1e-2)  # rtol ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("pore", 0), ("voxel", "1 um"), ("threshold", 0.5), ("boundary", "sealed"), ("memory_limit", 1e9),
+     ("solver", "matrix-free")],
+)  # fmt: skip
+def test_what_is_for_images_is_refused_beside_exact_pores(argument, value):
+    with pytest.raises(InputError, match="is for images") as caught:
+        sb.permeability(cylinder_array("square", SHARE), cells=16, **{argument: value})
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize(
+    ("build", "argument"),
+    [
+        (lambda: sb.geometry.Pipe(0.7, (1.0, 1.0, 1.0), 0), "radius"),
+        (lambda: sb.geometry.Pipe(float("nan"), (1.0, 1.0, 1.0), 0), "radius"),
+        (lambda: sb.geometry.Pipe(0.3, (1.0, 1.0, 1.0), 5), "along"),
+        (lambda: sb.geometry.Channel(0.3, (1.0, 1.0), (0, 0.5)), "across"),
+        (lambda: sb.geometry.Channel(0.3, (1.0, 1.0), (0, 0)), "across"),
+        (lambda: sb.geometry.Channel(1.3, (1.0, 1.0), (0, 1)), "width"),
+        (lambda: sb.geometry.Duct((1.3, 0.5), (1.0, 1.0, 1.0), 0), "sides"),
+        (lambda: sb.geometry.sphere_lattice("sc", 0.2, "1 um"), "edge"),
+        (lambda: sb.geometry.cylinder_array("square", 0.2, -1.0), "edge"),
+        (lambda: sb.geometry.MinimalSurface("gyroid", float("inf")), "edge"),
+    ],
+)
+def test_shapes_that_cannot_be_are_refused(build, argument):
+    """A channel at a fractional slope is not periodic, and was answered as if it were."""
+    with pytest.raises(ImageError) as caught:
+        build()
+    assert caught.value.argument == argument
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from scalebridge.upscaling.schemes import estimate_bruggeman, estimate_maxwell
     from scalebridge.upscaling.symmetry import anisotropy
 
-    from . import report
+    from . import geometry, report
 
 _HOMES = {
     "cells.conductivity": ("effective_conductivity",),
@@ -298,6 +298,7 @@ __all__ = [
     "fuse",
     "gas_slip",
     "gaussian_field_image",
+    "geometry",
     "graded_stiffness",
     "homogenize_lattice",
     "image_statistics",
@@ -341,8 +342,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "report":
-        return import_module("scalebridge.report")
+    if name in ("geometry", "report"):
+        return import_module(f"scalebridge.{name}")
     if name == "__version__":
         return import_module("importlib.metadata").version("scalebridge")
     if name in _HOME_OF:

@@ -22,15 +22,22 @@ def shared_checks(
         slope: (dim, dim) dK/d(slip length); None where it does not exist.
         rtol: the tolerance that the solver was given.
     """
+    algebraic = Check(
+        "algebraic error",
+        tangent.algebraic_error,
+        rtol,
+        meaning="estimated relative error of the tensor's diagonal when the solver stopped",
+    )
     value, answers = np.asarray(tangent.value), np.asarray(tangent.from_answers)
+    return [algebraic, *shared_checks_of(value, answers, dissipated, slope, rtol)]
+
+
+def shared_checks_of(
+    value: np.ndarray, answers: np.ndarray, dissipated: np.ndarray, slope: np.ndarray | None, rtol: float
+) -> list[Check]:
+    """Return the same checks of bare tensors: the stationary form, mean velocities, the power taken."""
     scale = _scale(value)
     found = [
-        Check(
-            "algebraic error",
-            tangent.algebraic_error,
-            rtol,
-            meaning="estimated relative error of the tensor's diagonal when the solver stopped",
-        ),
         Check(
             "mean velocity against dissipation",
             float(np.max(np.abs(answers - dissipated))) / scale,

@@ -9,20 +9,23 @@ import numpy as np
 
 from scalebridge.cells.flow_checks import flow_checks
 from scalebridge.cells.image_input import SHAPE_ONLY, Threshold, as_given, as_image
-from scalebridge.cells.permeability_budget import assess_flow
+from scalebridge.cells.permeability_budget import algebraic_part, assess_flow
 from scalebridge.cells.permeability_job import (
     FlowBoundary,
     FlowBudget,
     FlowJob,
     FlowSettings,
+    FlowSolver,
     FlowWalls,
     parse_slip,
     parse_slips,
     pore_labels,
-    refuse_memory,
+    refuse_early,
     refuse_unknown_size,
 )
+from scalebridge.cells.permeability_on_device import device_permeability
 from scalebridge.cells.permeability_result import (
+    excess_note,
     flow_fields,
     flow_inputs,
     flow_notes,
@@ -56,6 +59,7 @@ def permeability(
     slip_curve: Sequence[str | float] | None = None,
     boundary: FlowBoundary = "periodic",
     walls: FlowWalls = "voxel",
+    solver: FlowSolver = "assembled",
     rtol: float = 1e-4,
     max_steps: int = 2000,
     fields: bool = False,
@@ -76,7 +80,8 @@ def permeability(
         image: a VoxelImage, an integer or boolean array with axes (x, y) or (x, y, z), or a path; or pores
             with surfaces for walls, edges in metres, from `grids.pore_shapes` and `grids.minimal_surfaces`.
         cells: number of voxels along each axis for such pores, one number or one for each; of the other
-            arguments they take `slip_length`, `slip_curve`, `rtol`, `max_steps`, `budget` and `throw`.
+            arguments they take `slip_length`, `slip_curve`, `rtol`, `max_steps`, `budget`, `fields`,
+            `progress` and `throw`, and refuse those that are for images. Not for images.
         pore: label or labels of the pores, or their names. Not needed for an array of booleans, which is
             True in the pores (as PoreSpy and OpenPNM have it).
         voxel: edge length of a voxel with its unit ("3 um"), or one an axis; overrules the file. "cubic" says
@@ -93,6 +98,8 @@ def permeability(
             holder, which is too low for a small sample.
         walls: "voxel": on the voxels' faces; "smooth": surfaces that the steps are smoothed to, which cut the
             voxels (`ImagePores`), for slip and for the derivative by it on any image.
+        solver: "assembled", the one to use on a processor; "matrix-free" works by shifts of arrays in JAX, on
+            the device that JAX chooses, for periodic voxel images without slip (`matrix_free_permeability`).
         rtol: wanted relative error of the tensor, of the solver alone.
         max_steps: limit of iterations.
         fields: whether to keep velocity (m^2, of a unit force and viscosity) and pressure (m), in voxels.
@@ -139,7 +146,7 @@ def permeability(
          [0. 0.]]
     """
     clock = Stopwatch()
-    settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget, walls)
+    settings = FlowSettings(boundary, 0.0, rtol, max_steps, budget, walls, solver=solver)
     if is_traced({"slip": slip_length, "voxel": voxel}):
         if isinstance(image, PoreGeometry):
             return traced_surface(image, cells, slip_length, settings)
@@ -150,9 +157,18 @@ def permeability(
         return traced_permeability(job, slip_length, voxel, memory_limit)
     if isinstance(image, PoreGeometry):
         settings = replace(settings, slip_curve=curve_lengths(slip_curve, "m"))
-        return surface_permeability(image, cells, slip_length, settings, throw=throw)
-    if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
-        refuse_memory(image.shape, 0, memory_limit)
+        others = {"pore": pore, "voxel": voxel, "threshold": threshold, "read_options": read_options}
+        return surface_permeability(
+            image,
+            cells,
+            slip_length,
+            settings,
+            fields=fields,
+            progress=progress,
+            throw=throw,
+            others={**others, "memory_limit": memory_limit, "study": study},
+        )
+    refuse_early(image, cells, memory_limit)
     given = as_given(image, voxel=voxel, threshold_at=threshold, read_options=read_options)
     known = cast("VoxelImage", given.image)  # interfaces stay sharp
     refuse_unknown_size(known, voxel)
@@ -167,15 +183,18 @@ def permeability(
     job = FlowJob(known, pores, settings)
     job.refuse_impossible(memory_limit)
     clock.lap("preparing")
+    known_from = {"origin": given.segmentation, "study": study}
     if walls == "smooth":
-        known_from = {"origin": given.segmentation, "study": study}
         return smooth_permeability(job, clock, **known_from, fields=fields, progress=progress, throw=throw)
+    if solver == "matrix-free":
+        return device_permeability(job, clock, **known_from, fields=fields, throw=throw)
     model = job.model()
     with metered(1, "permeability", progress) as meter:
         tangent = flow_tangent(model, job.axes, meter)
         meter.next_case()
         clock.lap("solving")
-        assessed = assess_flow(job, tangent, given.segmentation, study, meter)
+        left = algebraic_part(tangent)
+        assessed = assess_flow(job, np.asarray(tangent.value), left, given.segmentation, study, meter)
         clock.lap("error budget")
     outcome = worst_outcome(tangent.codes)
     if throw:
@@ -199,7 +218,7 @@ def permeability(
         stats={**stats, **assessed.stats},
         provenance=flow_provenance(job, clock),
         fields=kept,
-        notes=(*flow_notes(job, value, narrow), *assessed.notes),
+        notes=(*flow_notes(job, value, narrow), *excess_note(stats), *assessed.notes),
         inputs=flow_inputs(job),
         subject=known,
     )

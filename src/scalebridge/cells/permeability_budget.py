@@ -41,21 +41,26 @@ class FlowAssessment:
 
 
 def assess_flow(
-    job: FlowJob, tangent: Tangent, origin: Segmentation | None, study: Any, watch: Watch | None
+    job: FlowJob,
+    value: np.ndarray,
+    algebraic: Contribution,
+    origin: Segmentation | None,
+    study: Any,
+    watch: Watch | None,
 ) -> FlowAssessment:
     """Assess every part that the settings ask for.
 
     Args:
         job: the job.
-        tangent: its answer.
+        value: its answer.
+        algebraic: what the solver leaves.
         origin: the segmentation that made the image, if it was done here.
         study: an RVE study, whose spread is the sample size's part.
         watch: called while solving.
     """
     found, budget = FlowAssessment(), job.settings.budget
-    value = np.asarray(tangent.value)
     if budget != "none":
-        found.parts["algebraic"] = algebraic_part(tangent)
+        found.parts["algebraic"] = algebraic
     if budget in ("standard", "full"):
         _add_voxels(job, value, found, watch)
     assess_sample(job, origin, study, found, lambda changed: tensor_of(changed, watch))

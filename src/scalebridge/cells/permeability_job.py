@@ -22,9 +22,12 @@ from scalebridge.solvers.saddle_minres import Stop
 FlowBoundary = Literal["periodic", "mirrored", "sealed"]
 FlowBudget = Literal["none", "quick", "standard", "full"]
 FlowWalls = Literal["voxel", "smooth"]
+FlowSolver = Literal["assembled", "matrix-free"]
 
+_LEAST_AREA = 1e-290  # m^2, below which permeabilities would be rounded to nothing
 _VOXEL_BYTES = 40.0  # a voxel of the image, at the peak
 _CUT_BYTES = 16000.0  # the same where walls cut the voxels; a third of it and more was seen
+_SHIFTED_BYTES = 1000.0  # a voxel of the image where nothing is assembled; 985 were seen, over 0.6 GB
 _PORE_BYTES = 2600.0  # a pore voxel in 3-D with three load cases; 1900 to 2000 were seen (Berea, 200^3)
 
 
@@ -43,10 +46,12 @@ class FlowSettings:
     walls: FlowWalls = "voxel"
     slip_curve: tuple[float, ...] = ()
     wall_slips: tuple[tuple[int, float], ...] = ()
+    solver: FlowSolver = "assembled"
 
     def __post_init__(self):
         one_of("boundary", self.boundary, get_args(FlowBoundary))
         one_of("walls", self.walls, get_args(FlowWalls))
+        one_of("solver", self.solver, get_args(FlowSolver))
         one_of("budget", self.budget, get_args(FlowBudget))
         in_range("rtol", self.rtol, 0.0, 1.0)
         integer_from("max_steps", self.max_steps, 1)
@@ -173,6 +178,9 @@ class FlowJob:
                 cure="look at percolation with `scalebridge inspect`, or correct the threshold; blind pores "
                 "carry no flow",
             )
+        if self.settings.solver == "matrix-free":
+            self._refuse_matrix_free(memory_limit)
+            return
         if self.settings.walls == "smooth":
             self._refuse_smooth(memory_limit)
             return
@@ -207,12 +215,55 @@ class FlowJob:
         shown = " x ".join(map(str, self.image.shape))
         refuse_too_large(needed, f"image of {shown} voxels with smooth walls", memory_limit)
 
+    def _refuse_matrix_free(self, memory_limit: float | None) -> None:
+        settings = self.settings
+        slips = settings.slip_length > 0.0 or settings.wall_slips or settings.slip_curve
+        asked = {
+            "slip": bool(slips),
+            f"boundary={settings.boundary!r}": settings.boundary != "periodic",
+            f"walls={settings.walls!r}": settings.walls != "voxel",
+        }
+        wrong = [name for name, there in asked.items() if there]
+        if wrong:
+            raise InputError(
+                "solver",
+                got=f"'matrix-free' with {' and '.join(wrong)}",
+                wanted="a periodic image with walls on the voxels' faces, without slip",
+                cure="pass solver='assembled'; a mirrored sample may be reflected by numpy.pad",
+            )
+        shown = " x ".join(map(str, self.image.shape))
+        needed = _SHIFTED_BYTES * self.image.size
+        refuse_too_large(needed, f"image of {shown} voxels, without matrices", memory_limit)
+
     def _systems(self) -> list[int]:
         return [0] if self.settings.boundary == "periodic" else self.axes
 
 
+def refuse_early(image: object, cells: object, memory_limit: float | None) -> None:
+    """Refuse a number of voxels beside an image, which has its own, and an image far too large."""
+    if isinstance(image, VoxelImage | np.ndarray):  # before anything of its size is made
+        refuse_memory(image.shape, 0, memory_limit)
+    if cells is not None:
+        raise InputError(
+            "cells",
+            got=repr(cells),
+            wanted="nothing: an image has voxels of its own, `cells` is for exact pores",
+            cure="leave it out; `sb.coarsen` makes an image coarser",
+        )
+
+
 def refuse_unknown_size(image: VoxelImage, voxel: object) -> None:
     """Refuse an image without a voxel size, unless "cubic" says that only the voxels' shape matters."""
+    if (
+        image.voxel is not None
+        and not _LEAST_AREA < min(image.voxel) ** 2 <= max(image.voxel) ** 2 < math.inf
+    ):
+        raise ImageError(
+            "voxel",
+            got=f"{min(image.voxel):g} to {max(image.voxel):g} m",
+            wanted="edges whose squares are numbers: a permeability is an area",
+            cure="check the unit of the voxel's edge",
+        )
     if image.voxel is None and voxel != SHAPE_ONLY:
         raise ImageError(
             "voxel",
@@ -231,15 +282,19 @@ def refuse_memory(shape: tuple[int, ...], pores: int, limit: float | None) -> No
 
 def pore_labels(pore: Any, image: VoxelImage, given: Any) -> tuple[int, ...]:
     """Return the labels of the pores: numbers, names, or True of an array of booleans."""
-    if pore is None and isinstance(given, np.ndarray) and given.dtype == np.bool_:
+    booleans = isinstance(given, np.ndarray) and given.dtype == np.bool_
+    if pore is None and (booleans or image.source.get("dtype") == "bool"):
         pore = 1  # True is the pore, as PoreSpy and OpenPNM have it
     if pore is None:
         raise PhaseError(
             "pore",
             got="no label",
             wanted=f"the label or labels of the pores, among {_listed(image.phases)}",
-            cure="pass pore=0, or an array of booleans that is True in the pores",
+            cure="pass pore=0 (--pore 0; `scalebridge inspect` tells which labels there are), or an array of "
+            "booleans that is True in the pores",
         )
+    if isinstance(pore, np.ndarray):
+        pore = pore.ravel().tolist()
     wanted = [pore] if isinstance(pore, str) or not isinstance(pore, Sequence) else list(pore)
     names = {name: label for label, name in image.names.items()}
     found = [names.get(item, item) if isinstance(item, str) else item for item in wanted]

@@ -7,6 +7,7 @@ theorem without a further solve.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -63,29 +64,72 @@ def matrix_free_permeability(
         >>> matrix_free_permeability(channel, rtol=1e-10)[0].round(6).tolist()
         [1.0, 0.0]
     """
+    found = matrix_free_solution(pores, spacing, drag=drag, rtol=rtol, max_steps=max_steps)
+    if not is_traced({0: found.done}) and not bool(found.done):
+        raise SolverError(f"the permeability did not converge within {max_steps} steps")
+    return jnp.where(found.done, found.value, jnp.nan)
+
+
+@dataclass(frozen=True)
+class MatrixFreeFlow:
+    """What was solved without matrices.
+
+    Args:
+        value: (dim, dim), in its stationary form.
+        means: (dim, dim), <w_i . e_j>: the error is of first order in the fields'.
+        spent: (dim, dim), what viscosity and the filling take, of first order too.
+        flows: of each axis along which pores lead, velocities (dim, *shape) on upper faces.
+        heads: of the same, pressures (*shape).
+        steps: of the same.
+        done: whether all converged.
+    """
+
+    value: Array
+    means: Array
+    spent: Array
+    flows: dict[int, Array]
+    heads: dict[int, Array]
+    steps: dict[int, Array]
+    done: Array
+
+
+def matrix_free_solution(
+    pores: np.ndarray,
+    spacing: Sequence[float] | None = None,
+    *,
+    drag: Any = 0.0,
+    rtol: float = 1e-4,
+    max_steps: int = 5000,
+) -> MatrixFreeFlow:
+    """Solve as `matrix_free_permeability` does, and return all of it, converged or not."""
     image = np.asarray(pores)
     edges = (1.0,) * image.ndim if spacing is None else tuple(float(h) for h in spacing)
     _refuse(image, edges)
     _refuse_settings(image.shape, drag, rtol)
     open_to = image & ~isolated(image, periodic=True)
     axes = [axis for axis, leads in enumerate(percolation(open_to).directions) if leads]
-    if not axes:
-        return jnp.zeros((image.ndim,) * 2)
     flow = masked_flow(open_to, edges, drag)
     held = jax.lax.stop_gradient(flow)
-    solved = [_solve(held, axis, rtol, max_steps) for axis in axes]
-    done = jnp.stack([found[2] for found in solved])
-    if not is_traced({0: done}) and not bool(done.all()):
-        raise SolverError(f"the permeability did not converge within {max_steps} steps")
-    tensor = jnp.zeros((image.ndim,) * 2)
-    for row, (first, _, _) in zip(axes, solved, strict=True):
-        for column, (second, _, _) in zip(axes, solved, strict=True):
+    solved = {axis: _solve(held, axis, rtol, max_steps) for axis in axes}
+    value, means, spent = (jnp.zeros((image.ndim,) * 2) for _ in range(3))
+    for row, (first, _, _) in solved.items():
+        for column, (second, _, _) in solved.items():
             powers = jnp.vdot(flow.load(row), second[0]) + jnp.vdot(flow.load(column), first[0])
             form = _product(flow, second)
-            spent = jnp.vdot(first[0], form[0]) + jnp.vdot(first[1], form[1])
-            tensor = tensor.at[row, column].set(powers - spent)
+            both = jnp.vdot(first[0], form[0]) + jnp.vdot(first[1], form[1])
+            value = value.at[row, column].set(powers - both)
+            means = means.at[row, column].set(jnp.vdot(flow.load(row), second[0]))
+            spent = spent.at[row, column].set(jnp.vdot(first[0], flow.viscous(second[0])))
     volume = image.size * float(np.prod(edges))
-    return jnp.where(done.all(), tensor / volume, jnp.nan)
+    return MatrixFreeFlow(
+        value / volume,
+        means / volume,
+        spent / volume,
+        {axis: found[0][0] for axis, found in solved.items()},
+        {axis: found[0][1] for axis, found in solved.items()},
+        {axis: found[1] for axis, found in solved.items()},
+        jnp.stack([jnp.asarray(True), *(found[2] for found in solved.values())]).all(),
+    )
 
 
 def _product(flow: MaskedFlow, z: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """The permeability of a segmented image whose walls are smoothed: slip needs walls without steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -111,7 +111,10 @@ def surface_permeability(
     slip_length: Any,
     settings: FlowSettings,
     *,
+    fields: bool,
+    progress: bool | None,
     throw: bool,
+    others: Mapping[str, Any],
 ) -> Upscaled:
     """Answer `permeability` about pores whose walls are surfaces.
 
@@ -120,12 +123,16 @@ def surface_permeability(
         cells: number of voxels along each axis.
         slip_length: text or a number in metres; None for walls without slip.
         settings: tolerances and budget.
+        fields: whether to keep velocities and pressures.
+        progress: whether to draw a bar; on a terminal unless given.
         throw: whether to raise when the solver does not converge.
+        others: arguments that are for images, by name; none may be given.
 
     Raises:
-        InputError: no number of voxels, and as `geometry_permeability`.
+        InputError: no number of voxels, an argument that is for images, and as `geometry_permeability`.
     """
     refuse_no_cells(cells)
+    refuse_for_images(settings, others)
     slip = parse_quantity(slip_length, "m", "slip_length") if isinstance(slip_length, str) else slip_length
     return geometry_permeability(
         geometry,
@@ -135,8 +142,32 @@ def surface_permeability(
         rtol=settings.rtol,
         max_steps=settings.max_steps,
         halved=settings.budget in ("standard", "full"),
+        fields=fields,
+        progress=progress,
         throw=throw,
     )
+
+
+def refuse_for_images(settings: FlowSettings, others: Mapping[str, Any]) -> None:
+    """Refuse arguments of images beside exact pores: they would be passed over.
+
+    Args:
+        settings: of the question.
+        others: further arguments by name, None where they were not given.
+    """
+    asked = {
+        **others,
+        "boundary": None if settings.boundary == "periodic" else settings.boundary,
+        "solver": None if settings.solver == "assembled" else settings.solver,
+    }
+    given = [name for name, value in asked.items() if value is not None]
+    if given:
+        raise InputError(
+            given[0],
+            got=repr(asked[given[0]]),
+            wanted="nothing: it is for images, and these pores are a periodic cell in metres",
+            cure="leave it out; cells with planes of symmetry: `geometry_permeability(..., mirrored=True)`",
+        )
 
 
 def refuse_no_cells(cells: int | Sequence[int] | None) -> None:

@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from scalebridge.cells.permeability_job import FlowJob, FlowSettings
 from scalebridge.cells.permeability_result import plane_point
-from scalebridge.cells.permeability_smooth import refuse_no_cells, smooth_pores
+from scalebridge.cells.permeability_smooth import refuse_for_images, refuse_no_cells, smooth_pores
 from scalebridge.cells.phases import is_traced
 from scalebridge.cells.slip_curve import Point
 from scalebridge.cells.smooth_walls import slip_solver
@@ -109,6 +109,7 @@ def traced_surface(geometry: PoreGeometry, cells: Any, slip_length: Any, setting
         InputError: no number of voxels, and as `geometry_permeability`.
     """
     refuse_no_cells(cells)
+    refuse_for_images(settings, {})
     solve = slip_solver(geometry, cells, rtol=settings.rtol, max_steps=settings.max_steps)
     dim = geometry.edges.size
     spec = Spec("permeability", "m^2", (dim, dim), symmetric=True)

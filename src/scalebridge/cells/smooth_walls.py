@@ -18,7 +18,7 @@ from scalebridge.core.spec import Spec
 from scalebridge.core.upscaled import ALGEBRAIC, Contribution, Upscaled
 from scalebridge.engine.progress import metered
 from scalebridge.grids.cut_fields import voxel_pressures, voxel_velocities
-from scalebridge.grids.cut_recession import recession_slope
+from scalebridge.grids.cut_recession import recession_density, recession_slope
 from scalebridge.grids.cut_system import CutCell, SlipLength
 from scalebridge.grids.staggered import StaggeredSystem
 from scalebridge.grids.walls import PoreGeometry, ShiftedPores
@@ -200,14 +200,29 @@ def piece_solver(cell: CutCell, *, rtol: float, max_steps: int) -> Callable[[np.
         model = _model(cell, slips, stop)
         tangent = flow_tangent(model, list(cell.axes))
         require_converged(worst_outcome(tangent.codes), "permeability")
-        velocities, pressures = _parts(tangent)
-        in_metres = [x * min(cell.grid.spacing) ** 2 for x in velocities]
-        density = cell.slip_density(slips, in_metres, pressures, cell.axes)
+        density = cell.slip_density(slips, *_in_metres(cell, tangent), cell.axes)
         slopes = np.zeros((len(density), cell.grid.dim, cell.grid.dim))
         slopes[np.ix_(range(len(density)), cell.axes, cell.axes)] = density
         return np.asarray(tangent.value), slopes
 
     return solve
+
+
+def moving_walls(
+    cell: CutCell, slip_length: SlipLength, *, rtol: float, max_steps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the permeability, and its slopes by each piece of wall that recedes, and by how it turns.
+
+    Arguments and the slopes are those of `recession_density`, (pieces, dim, dim) and (pieces, dim, dim, dim).
+    """
+    tangent = flow_tangent(_model(cell, slip_length, _stop(rtol, max_steps)), list(cell.axes))
+    require_converged(worst_outcome(tangent.codes), "permeability")
+    parts = recession_density(cell, slip_length, *_in_metres(cell, tangent), cell.axes)
+    dim, every = cell.grid.dim, np.ix_(cell.axes, cell.axes)
+    whole = [np.zeros((*part.shape[:-2], dim, dim)) for part in parts]
+    for found, part in zip(whole, parts, strict=True):
+        found[(..., *every)] = part
+    return np.asarray(tangent.value), whole[0], whole[1]
 
 
 def _point(cell: CutCell, slip_length: SlipLength, stop: Stop) -> Point:
@@ -271,10 +286,14 @@ def _slopes(cell: CutCell, model: StokesCell, tangent: Tangent) -> np.ndarray:
 
 
 def _recession(cell: CutCell, slip_length: SlipLength, tangent: Tangent) -> np.ndarray:
+    return _placed(cell, recession_slope(cell, slip_length, *_in_metres(cell, tangent), cell.axes))
+
+
+def _in_metres(cell: CutCell, tangent: Tangent) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the velocities and pressures of the cases that were solved, in m^2 and m."""
     velocities, pressures = _parts(tangent)
     edge = min(cell.grid.spacing)
-    in_metres = [x * edge**2 for x in velocities], [p * edge for p in pressures]
-    return _placed(cell, recession_slope(cell, slip_length, *in_metres, cell.axes))
+    return [x * edge**2 for x in velocities], [p * edge for p in pressures]
 
 
 def _voxel_fields(cell: CutCell, tangent: Tangent) -> dict[str, np.ndarray]:

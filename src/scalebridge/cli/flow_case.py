@@ -8,7 +8,7 @@ from scalebridge.cli.case_tables import ImageTable, StudyOutputTable, Table
 
 Pores = Annotated[
     int | str | Annotated[list[int | str], Field(min_length=1)],
-    Field(description="label or labels of the pores, or their names"),
+    Field(description="label or labels of the pores, or their names; booleans are pores where true"),
 ]
 
 
@@ -26,6 +26,10 @@ class FlowSolveTable(Table):
     boundary: Literal["periodic", "mirrored", "sealed"] = "periodic"
     walls: Literal["voxel", "smooth"] = Field(
         default="voxel", description="where walls are: on the voxels' faces, or on surfaces that cut voxels"
+    )
+    solver: Literal["assembled", "matrix-free"] = Field(
+        default="assembled",
+        description="'matrix-free' by shifts of arrays on the device that JAX chooses, periodic voxel images",
     )
     rtol: float = Field(default=1e-4, description="wanted relative error of the tensor, of the solver alone")
     max_steps: int = Field(default=2000, description="limit of iterations")
@@ -49,7 +53,7 @@ class PermeabilityCase(Table):
     task: Literal["permeability"]
     title: str | None = None
     image: ImageTable
-    pore: Pores
+    pore: Pores | None = None
     solve: FlowSolveTable = Field(default_factory=FlowSolveTable)
     output: FlowOutputTable = Field(default_factory=FlowOutputTable)
 
@@ -81,6 +85,6 @@ class PermeabilityRveCase(Table):
     task: Literal["permeability-rve"]
     title: str | None = None
     image: ImageTable
-    pore: Pores
+    pore: Pores | None = None
     study: PermeabilityStudyTable = Field(default_factory=PermeabilityStudyTable)
     output: StudyOutputTable = Field(default_factory=StudyOutputTable)

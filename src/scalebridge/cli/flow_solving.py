@@ -75,21 +75,13 @@ def slip_from(text: str | None) -> str | dict[str, str] | None:
     return dict(parts)
 
 
-def pores_from(texts: list[str] | None) -> list[int | str]:
-    """Return the labels or names that options give.
-
-    Raises:
-        InputError: none is given.
+def pores_from(texts: list[str] | None) -> list[int | str] | None:
+    """Return the labels or names that options give; None where none is given, which booleans do without.
 
     Example:
         >>> pores_from(["0", "clay"])
         [0, 'clay']
     """
     if not texts:
-        raise InputError(
-            "--pore",
-            got="none",
-            wanted="the label of the pores",
-            cure="give --pore 0; `scalebridge inspect IMAGE` tells which labels there are",
-        )
+        return None
     return [int(text) if text.lstrip("+-").isdigit() else text for text in texts]

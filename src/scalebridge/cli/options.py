@@ -115,6 +115,13 @@ class FlowWalls(StrEnum):
     smooth = "smooth"
 
 
+class FlowSolver(StrEnum):
+    """How the flow in pores is solved."""
+
+    assembled = "assembled"
+    matrix_free = "matrix-free"
+
+
 class Order(StrEnum):
     """Order of a raw array: last or first axis fastest."""
 
@@ -313,6 +320,13 @@ FlowBoundary_ = Annotated[
 FlowWalls_ = Annotated[
     FlowWalls,
     typer.Option("--walls", help="smooth lets surfaces cut the voxels: for slip on walls of any shape."),
+]
+FlowSolver_ = Annotated[
+    FlowSolver,
+    typer.Option(
+        "--solver",
+        help="matrix-free works by shifts of arrays on the device that JAX chooses: periodic voxel images.",
+    ),
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Do it again, even if the outputs are there and finished.")

@@ -16,7 +16,7 @@ Sources: C. Batty and R. Bridson (2008), Proc. ACM SIGGRAPH/Eurographics Symp. C
 weights); E. Burman (2010), C. R. Math. 348, 1217, doi:10.1016/j.crma.2010.10.006 (the penalty).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -208,15 +208,14 @@ class CutCell:
         growth = opening.section * self.grid.voxel_volume / self.grid.spacing[axis]
         return opening.cut, growth * self.grid.part((axis,))[opening.cut]
 
-    def strain_growth(self) -> np.ndarray:
-        """Return how the weights of the strains in the dissipation grow as walls recede."""
-        growth = np.zeros(self.strain.weights.size)
+    def strain_growth(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield the numbers of strains, their points, and how their weights grow as walls recede."""
         for family, numbers in self.strain.numbers.items():
-            found = self._middle if len(family) == 1 else self._distances.boxes(family)
-            factor = self.grid.voxel_volume * (2.0 if len(family) == 1 else 1.0)
-            part = self.grid.part(() if len(family) == 1 else family)[found.cut]
-            np.add.at(growth, numbers[found.cut], factor * part * found.section)
-        return growth
+            normal = len(family) == 1
+            found = self._middle if normal else self._distances.boxes(family)
+            part = self.grid.part(() if normal else family)[found.cut]
+            growth = self.grid.voxel_volume * (2.0 if normal else 1.0) * part * found.section
+            yield numbers[found.cut], self.grid.points(found.cut, () if normal else family), growth
 
     @cached_property
     def own(self) -> np.ndarray:

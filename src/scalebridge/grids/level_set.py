@@ -9,7 +9,7 @@ import numpy as np
 
 from scalebridge.core import precision as _precision  # noqa: F401
 from scalebridge.core.errors import ImageError
-from scalebridge.grids.walls import NearestWall, PoreGeometry, unit_vectors
+from scalebridge.grids.walls import NearestWall, PoreGeometry, checked_edges, unit_vectors
 
 _ROUNDS = 2  # towards the foot of each point; the distance errs by the curvature times its cube
 _LEAST = 1e-12  # of the squared gradient; in the middle of pores, where no wall is near
@@ -37,7 +37,7 @@ class LevelSetPores(PoreGeometry):
     """
 
     def __init__(self, level: Callable[[Any], Any], edges: Sequence[float]):
-        self.edges = np.array(edges, dtype=float)
+        self.edges = checked_edges(edges)
         shape = jax.eval_shape(level, jax.ShapeDtypeStruct((7, self.edges.size), jnp.float64)).shape
         if shape != (7,):
             got, wanted = f"shape {shape} for 7 points", "one number for each point"

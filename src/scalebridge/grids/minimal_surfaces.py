@@ -3,7 +3,7 @@
 import numpy as np
 
 from scalebridge.core.errors import ImageError
-from scalebridge.grids.walls import NearestWall, PoreGeometry, unit_vectors
+from scalebridge.grids.walls import NearestWall, PoreGeometry, checked_edges, unit_vectors
 
 _LEAST_STEEP = 0.05  # squared slope by the phase; less only far from walls, where the side alone counts
 _STEEPEST = np.sqrt(3.0)  # no slope of the functions by the phase is larger
@@ -48,7 +48,7 @@ class MinimalSurface(PoreGeometry):
         if not low < level < high:
             wanted = f"a number between {low} and {high}"
             raise ImageError("level", got=repr(level), wanted=wanted, cure="pass 0.0 for halves")
-        self.edges = np.full(3, float(edge))
+        self.edges = checked_edges([edge] * 3, "edge")
         self.kind, self.level, self._function = kind, float(level), function
 
     def nearest(self, points: np.ndarray) -> NearestWall:

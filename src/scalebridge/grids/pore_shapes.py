@@ -7,7 +7,7 @@ import numpy as np
 from scalebridge.core.errors import ImageError
 from scalebridge.grids.box import checked_fraction
 from scalebridge.grids.geometry import nearest_image
-from scalebridge.grids.walls import NearestWall, PoreGeometry, unit_vectors
+from scalebridge.grids.walls import NearestWall, PoreGeometry, checked_edges, unit_vectors
 
 
 class AroundBalls(PoreGeometry):
@@ -32,7 +32,7 @@ class AroundBalls(PoreGeometry):
         along: int | None = None,
         labels: Sequence[int] | None = None,
     ):
-        self.edges = np.array(edges, dtype=float)
+        self.edges = checked_edges(edges)
         self.centres = np.array(centres, dtype=float)
         self.radii = np.array(radii, dtype=float)
         self.along = along
@@ -53,11 +53,22 @@ class AroundBalls(PoreGeometry):
 
 
 class Pipe(PoreGeometry):
-    """A round pipe along an axis, in the middle of its cell. Arguments: radius, edges, axis."""
+    """A round pipe along an axis, in the middle of its cell.
+
+    Args:
+        radius: of the pipe, at most half of the cell's edges across it.
+        edges: of the cell, (dim,).
+        along: the pipe's axis.
+
+    Raises:
+        ImageError: a radius that is no length or too large, edges or an axis that cannot be.
+    """
 
     def __init__(self, radius: float, edges: Sequence[float], along: int):
-        self.radius, self.along = radius, along
-        self.edges = np.array(edges, dtype=float)
+        self.edges = checked_edges(edges)
+        across = _across(along, self.edges.size)
+        self.radius = _fitting("radius", [radius], self.edges[across] / 2)[0]
+        self.along = along
 
     def nearest(self, points: np.ndarray) -> NearestWall:
         vector = nearest_image(points - self.edges / 2, self.edges)
@@ -76,12 +87,24 @@ class Channel(PoreGeometry):
             m . (x / edges) is a whole number; (0, 1) is one channel along x, (1, 1) one along the diagonal.
 
     The lower plate has label 0, the upper one 1. The middle of a channel passes through the cell's middle.
+
+    Raises:
+        ImageError: a width that leaves no plates, edges that cannot be, or numbers that are not whole.
     """
 
     def __init__(self, width: float, edges: Sequence[float], across: Sequence[int]):
-        self.edges = np.array(edges, dtype=float)
-        wave = np.array(across, dtype=float) / self.edges
-        self.width, self.period = width, float(1 / np.linalg.norm(wave))
+        self.edges = checked_edges(edges)
+        repeats = np.array(across, dtype=float)
+        if repeats.shape != self.edges.shape or not repeats.any() or np.any(repeats != np.round(repeats)):
+            raise ImageError(
+                "across",
+                got=repr(across),
+                wanted=f"{self.edges.size} whole numbers, not all zero: others are not periodic",
+                cure="write (0, 1) for a channel along x, (1, 1) for one along the diagonal",
+            )
+        wave = repeats / self.edges
+        self.period = float(1 / np.linalg.norm(wave))
+        self.width = _fitting("width", [width], np.array([self.period]))[0]
         self.direction = wave * self.period
 
     def nearest(self, points: np.ndarray) -> NearestWall:
@@ -99,12 +122,15 @@ class Duct(PoreGeometry):
         sides: of the open section, along the two axes that are not `along`, in their order.
         edges: of the cell, (3,).
         along: the duct's axis.
+
+    Raises:
+        ImageError: sides that are no lengths or longer than the cell's, edges or an axis that cannot be.
     """
 
     def __init__(self, sides: Sequence[float], edges: Sequence[float], along: int):
-        self.edges = np.array(edges, dtype=float)
-        self.sides = np.array(sides, dtype=float)
-        self.section = [axis for axis in range(3) if axis != along]
+        self.edges = checked_edges(edges)
+        self.section = _across(along, self.edges.size)
+        self.sides = np.array(_fitting("sides", sides, self.edges[self.section]))
 
     def nearest(self, points: np.ndarray) -> NearestWall:
         place = nearest_image(points - self.edges / 2, self.edges)[:, self.section]
@@ -119,6 +145,31 @@ class Duct(PoreGeometry):
         normal = np.zeros(points.shape)
         normal[:, self.section] = across
         return NearestWall(distance, normal, np.zeros(len(points), dtype=int))
+
+
+def _across(along: int, dim: int) -> list[int]:
+    """Return the axes across one, or refuse what is none."""
+    if along not in range(dim):
+        got, wanted = repr(along), f"an axis from 0 to {dim - 1}"
+        raise ImageError("along", got=got, wanted=wanted, cure="pass 0 for x")
+    return [axis for axis in range(dim) if axis != along]
+
+
+def _fitting(argument: str, lengths: Sequence[float], limits: np.ndarray) -> list[float]:
+    """Return positive lengths up to their limits, one limit for each or the least for one, or refuse them."""
+    most = limits.tolist() if len(lengths) == len(limits) else [float(limits.min())] * len(lengths)
+    right = all(
+        isinstance(length, int | float | np.number) and 0 < length <= limit
+        for length, limit in zip(lengths, most, strict=True)
+    )
+    if not right or (len(lengths) > 1 and len(lengths) != len(limits)):
+        raise ImageError(
+            argument,
+            got=", ".join(map(repr, lengths)),
+            wanted=f"a length above 0, at most {', '.join(f'{limit:g}' for limit in most)} in this cell",
+            cure="lower it, or make the cell larger",
+        )
+    return [float(length) for length in lengths]
 
 
 def sphere_lattice(lattice: str, solid_fraction: float, edge: float = 1.0) -> AroundBalls:
@@ -146,6 +197,7 @@ def sphere_lattice(lattice: str, solid_fraction: float, edge: float = 1.0) -> Ar
         solid_fraction, "solid_fraction", limit, f"spheres of this lattice ({lattice}) touch"
     )
     radius = (share * 0.75 / np.pi / len(places)) ** (1 / 3)
+    (edge,) = checked_edges([edge], "edge").tolist()
     return AroundBalls(places * edge, np.full(len(places), radius * edge), (edge,) * 3)
 
 
@@ -171,6 +223,7 @@ def cylinder_array(array: str, solid_fraction: float, edge: float = 1.0) -> Arou
     limit = len(places) * np.pi / 4 / edges[1]
     share = checked_fraction(solid_fraction, "solid_fraction", limit, "cylinders of this array touch")
     radius = np.sqrt(share * edges[1] / np.pi / len(places))
+    (edge,) = checked_edges([edge], "edge").tolist()
     return AroundBalls(
         np.array(places) * edges * edge, np.full(len(places), radius * edge), tuple(edges * edge)
     )

@@ -1,6 +1,7 @@
 """Pores as a signed distance from their walls: what a discretisation that cuts voxels needs of them."""
 
 import abc
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +84,23 @@ class ShiftedPores(PoreGeometry):
 
     def nearest(self, points: np.ndarray) -> NearestWall:
         return self.pores.nearest(points + self.shift)
+
+
+def checked_edges(edges: Sequence[float], argument: str = "edges") -> np.ndarray:
+    """Return the edges of a cell as numbers, or refuse them.
+
+    Raises:
+        ImageError: no numbers, or not positive and finite.
+    """
+    given = list(edges)
+    if all(isinstance(edge, int | float | np.number) and 0 < edge < np.inf for edge in given):
+        return np.array(given, dtype=float)
+    raise ImageError(
+        argument,
+        got=", ".join(map(repr, given)),
+        wanted="positive, finite numbers, in metres where a permeability is wanted in m^2",
+        cure="write for example 1e-5 for ten micrometres",
+    )
 
 
 def checked_places(points: ArrayLike, dim: int) -> tuple[np.ndarray, tuple[int, ...]]:
