@@ -20,7 +20,8 @@ from benchmarks.environments import ROOT
 from scalebridge.cells.path_medium import PathMedium
 from scalebridge.core.compiled import exact_kernel
 from scalebridge.core.lanes import lanes_of_width, load, muladd, store
-from scalebridge.core.threads import VARIABLE, cuts, in_slabs, thread_count
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import VARIABLE, cuts, thread_count
 from scalebridge.laws.elastic import IsotropicElastic
 from scalebridge.laws.hardening import LinearHardening
 from scalebridge.laws.plastic import J2Plasticity

@@ -442,7 +442,7 @@ def test_energies_from_residuals_are_those_from_products(kind):
 
 @pytest.mark.parametrize("kind", ["isotropic", "general"])
 def test_a_planar_sample_is_held_on_its_edges_alone(kind):
-    """Strains across it are uniform as in a periodic cell; fixed nodes on its faces would leave Voigt's mean."""
+    """Strains across it are uniform as in a periodic cell; fixed nodes on its faces would leave Voigt's."""
     rng = np.random.default_rng(18)
     labels = rng.integers(0, 2, (6, 1, 7))
     stiffness = table(kind, rng)[:2]

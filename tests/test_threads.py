@@ -9,7 +9,8 @@ import weakref
 import numpy as np
 import pytest
 
-from scalebridge.core.threads import cuts, in_slabs
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import cuts
 
 
 def spans(start, stop, piece, *more):

@@ -1,7 +1,11 @@
 """How loops are compiled: without the interpreter's lock, kept on disk, and, row by row, without aliases."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.extending import intrinsic
 
 _FASTMATH = {"contract", "reassoc", "nsz"}  # sums may be regrouped; NaN and infinity keep their meaning
 
@@ -16,7 +20,7 @@ class _NoAlias(CompilerBase):
 
 # A division by zero gives infinity, as in NumPy: the branch that would raise keeps loops from vectorising.
 kernel = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
-"""Compile a loop over a slab; see `threads.in_slabs`."""
+"""Compile a loop over a slab; see `slabs.in_slabs`."""
 
 row_kernel = numba.njit(
     nogil=True,
@@ -34,3 +38,8 @@ exact_kernel = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 inlined = numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 """Compile a piece of such a loop that becomes part of its caller: its tuples of `lanes` are registers."""
+
+
+def instructions(typed: Callable[..., Any]) -> Any:
+    """Make a function of compiled code from its maker, which is given a context that the function is not."""
+    return intrinsic(typed)

@@ -17,7 +17,9 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.extending import intrinsic, models, overload, register_model
+from numba.core.extending import models, overload, register_model
+
+from scalebridge.core.compiled import instructions
 
 _FASTMATH = ("contract", "reassoc", "nsz")  # as core.compiled has it
 
@@ -65,12 +67,7 @@ def _vector(count: int, bits: int) -> ir.VectorType:
     return ir.VectorType(ir.DoubleType() if bits == 64 else ir.FloatType(), count)
 
 
-def _compiled(typed: Callable[..., Any]) -> Any:
-    """Make a function of compiled code, which is not given the context that its maker is."""
-    return intrinsic(typed)
-
-
-@_compiled
+@instructions
 def load(_context, array, index, lanes):
     """Read lanes from a flat array, from an index on."""
 
@@ -81,7 +78,7 @@ def load(_context, array, index, lanes):
     return Lanes(lanes.count, array.dtype.bitwidth)(array, types.intp, lanes), generate
 
 
-@_compiled
+@instructions
 def store(_context, array, index, value):
     """Write lanes into a flat array, from an index on."""
 
@@ -93,7 +90,7 @@ def store(_context, array, index, value):
     return types.void(array, types.intp, value), generate
 
 
-@_compiled
+@instructions
 def spread(_context, number, lanes):
     """Return lanes that all have one number."""
 
@@ -107,7 +104,7 @@ def spread(_context, number, lanes):
     return Lanes(lanes.count, number.bitwidth)(number, lanes), generate
 
 
-@_compiled
+@instructions
 def widened(_context, value):
     """Return lanes as lanes of float64."""
 
@@ -119,7 +116,7 @@ def widened(_context, value):
     return Lanes(value.count)(value), generate
 
 
-@_compiled
+@instructions
 def muladd(_context, a, b, c):
     """Return a b + c, rounded once where the processor can."""
 
@@ -132,7 +129,7 @@ def muladd(_context, a, b, c):
     return a(a, b, c), generate
 
 
-@_compiled
+@instructions
 def following(_context, before, value):
     """Return lanes moved up by one place; the last one of `before` comes first."""
 
@@ -144,25 +141,25 @@ def following(_context, before, value):
     return value(before, value), generate
 
 
-@_compiled
+@instructions
 def plus(_context, a, b):
     """Return a + b."""
     return a(a, b), lambda _target, builder, _sig, given: builder.fadd(*given, flags=_FASTMATH)
 
 
-@_compiled
+@instructions
 def minus(_context, a, b):
     """Return a - b."""
     return a(a, b), lambda _target, builder, _sig, given: builder.fsub(*given, flags=_FASTMATH)
 
 
-@_compiled
+@instructions
 def times(_context, a, b):
     """Return a b."""
     return a(a, b), lambda _target, builder, _sig, given: builder.fmul(*given, flags=_FASTMATH)
 
 
-@_compiled
+@instructions
 def aligned_frame(_context):
     """Have the lanes that registers do not hold kept where lines of the cache begin.
 
@@ -180,7 +177,7 @@ def aligned_frame(_context):
     return types.void(), generate
 
 
-@_compiled
+@instructions
 def fetch(_context, array, index):
     """Have the line of the cache of a number brought near, without waiting for it; any index may be given.
 
@@ -202,22 +199,22 @@ def fetch(_context, array, index):
     return types.void(array, types.intp), generate
 
 
-@_compiled
+@instructions
 def _sum(_context, a, b):
     return a(a, b), lambda _target, builder, _sig, given: builder.fadd(*given)
 
 
-@_compiled
+@instructions
 def _difference(_context, a, b):
     return a(a, b), lambda _target, builder, _sig, given: builder.fsub(*given)
 
 
-@_compiled
+@instructions
 def _product(_context, a, b):
     return a(a, b), lambda _target, builder, _sig, given: builder.fmul(*given)
 
 
-@_compiled
+@instructions
 def _negative(_context, a):
     return a(a), lambda _target, builder, _sig, given: builder.fneg(*given)
 

@@ -8,7 +8,8 @@ at a time (dot and descend took five and nine times as long).
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 
 _BLOCK = 2048
 

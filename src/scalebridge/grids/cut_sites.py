@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 from scalebridge.grids.cut_kernels import cut_boxes
 from scalebridge.grids.walls import NearestWall, PoreGeometry
 

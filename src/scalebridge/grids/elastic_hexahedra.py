@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scalebridge.core.threads import cuts, in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import cuts, threads_for
 from scalebridge.core.vectors import dot
 from scalebridge.grids import elastic_kernels, hexahedra, isotropic_kernels
 from scalebridge.grids.transforms import FIXED, PERIODIC, Inverse, SineCosineInverse, wave_angles

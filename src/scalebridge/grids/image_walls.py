@@ -7,7 +7,8 @@ import numpy as np
 from scipy import ndimage, optimize
 
 from scalebridge.core.errors import ImageError, InputError
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 from scalebridge.grids.cut_kernels import cut_boxes
 from scalebridge.grids.spline_kernels import nearest_on_level
 from scalebridge.grids.walls import NearestWall, PoreGeometry

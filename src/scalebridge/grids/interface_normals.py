@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scalebridge.core.compiled import kernel
-from scalebridge.core.threads import in_slabs
+from scalebridge.core.slabs import in_slabs
 
 _SMOOTH = np.array([1.0, 3.0, 3.0, 1.0]) / 8
 _SLOPE = np.array([-1.0, -1.0, 1.0, 1.0]) / 4

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scalebridge.core.lanes import lanes_of_width
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 from scalebridge.grids import point_kernels, tangent_kernels
 from scalebridge.grids.compact_kernels import compact_products
 from scalebridge.grids.elastic_hexahedra import ENGINEERING

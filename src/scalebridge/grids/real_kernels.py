@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.extending import intrinsic
 
-from scalebridge.core.compiled import kernel, row_kernel
+from scalebridge.core.compiled import instructions, kernel, row_kernel
 
 REGISTER = 64
 """Bytes of a square's side: fewer points along either axis are not for these loops."""
@@ -215,12 +214,7 @@ def _unite_all(waves, points, n, turns, cr, ci):
             _unite(waves[2 * k], waves[2 * k + 1], waves[2 * (points - k)], waves[2 * (points - k) + 1], turns[0, k], turns[1, k], cr[a : a + n], ci[a : a + n], cr[b : b + n], ci[b : b + n])  # fmt: skip  # noqa: E501
 
 
-def _compiled(typed: Any) -> Any:
-    """Make a function of compiled code, which is not given the context that its maker is."""
-    return intrinsic(typed)
-
-
-@_compiled
+@instructions
 def _turn_square(_context, source, of, step, target, to, stride):
     """Transpose a square whose side is a register: rows `step` apart from `of`, to rows `stride` apart."""
 

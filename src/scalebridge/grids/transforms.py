@@ -13,7 +13,8 @@ import ducc0
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 from scalebridge.core.vectors import dot
 from scalebridge.grids.line_transforms import LineTransform
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 from scalebridge.core.vectors import dot
 from scalebridge.grids.line_transforms import LineTransform
 from scalebridge.grids.real_transforms import RealTransform

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 from scalebridge.core.vectors import dot
 from scalebridge.grids import finite_volumes, hexahedra, hexahedra_kernels, volumes_kernels
 from scalebridge.grids.transforms import (

@@ -54,7 +54,7 @@ def flow_along_first_axis(shape: tuple[int, ...]) -> Callable[[np.ndarray], floa
         floor = jnp.min(cells) / middle * (1 - 1e-9)
         cell = ConductionCell(grid, field, jnp.eye(len(shape)), floor, _SOLVER)
         found = cell.respond(along)
-        return middle * cell.energy(found.fields, found.fields), found.result
+        return middle * cell.energy(found.fields, found.fields), jnp.asarray(found.result)
 
     def flow(cells: np.ndarray) -> float:
         value, code = solved(jnp.asarray(cells))

@@ -14,7 +14,8 @@ that the state's numbers are of one size.
 import numpy as np
 
 from scalebridge.core.compiled import kernel
-from scalebridge.core.threads import in_slabs, thread_count
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import thread_count
 
 
 @kernel

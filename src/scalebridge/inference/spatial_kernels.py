@@ -16,7 +16,8 @@ from functools import lru_cache
 import numpy as np
 
 from scalebridge.core.compiled import kernel
-from scalebridge.core.threads import in_slabs, thread_count
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import thread_count
 
 NEAREST, EXACT = 30, 200
 """Rows that a row is regressed on, and samples of a group up to which all are."""

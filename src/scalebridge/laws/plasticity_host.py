@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 from scalebridge.laws.hardening import LinearHardening, VoceHardening
 from scalebridge.laws.path_law import PathLaw
 from scalebridge.laws.plastic import J2Plasticity

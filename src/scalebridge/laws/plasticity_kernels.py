@@ -125,7 +125,7 @@ def return_slab(start, stop, piece, parameters, wants_tangent, strain, plastic, 
     on where slabs begin and end: any number of threads gives the same to the last digit.
 
     Args:
-        start, stop, piece: the slab, as `threads.in_slabs` cuts it.
+        start, stop, piece: the slab, as `slabs.in_slabs` cuts it.
         parameters: as above.
         wants_tangent: whether s, g and n are filled; else they may be empty.
         strain, plastic, accumulated: strain (6, points) at the end of the step, and the state before it.

@@ -17,7 +17,7 @@ import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.core.results import require_converged
-from scalebridge.core.threads import in_slabs
+from scalebridge.core.slabs import in_slabs
 from scalebridge.reactor.circle_slopes import area_slopes, circles_by_interfaces, interfaces, length_slopes
 from scalebridge.reactor.lattice import Lattice
 from scalebridge.reactor.materials import MultigroupMaterial

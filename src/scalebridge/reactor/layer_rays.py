@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from scalebridge.core.threads import in_slabs, thread_count
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import thread_count
 from scalebridge.reactor.layer_kernels import respond
 
 Curved = Literal["cylinder", "sphere"]

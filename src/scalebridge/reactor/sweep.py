@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.lanes import lanes_of
-from scalebridge.core.threads import in_slabs, thread_count
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import thread_count
 from scalebridge.reactor.lattice import Lattice
 from scalebridge.reactor.linear_sources import linear_regions
 from scalebridge.reactor.materials import MultigroupMaterial

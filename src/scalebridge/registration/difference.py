@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from scalebridge.core.threads import in_slabs
+from scalebridge.core.slabs import in_slabs
 from scalebridge.registration.descriptors import DESCRIPTORS
 from scalebridge.registration.difference_kernels import compare_channels
 from scalebridge.registration.frame import Frame

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from scalebridge.core.errors import ImageError
-from scalebridge.core.threads import in_slabs
+from scalebridge.core.slabs import in_slabs
 from scalebridge.registration.descent import descend
 from scalebridge.registration.matching import Pairing, Step
 from scalebridge.registration.pyramid import Layer, nearest_layer

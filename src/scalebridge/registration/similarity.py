@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from scalebridge.core.threads import cuts, in_slabs
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import cuts
 from scalebridge.registration.similarity_kernels import (
     carry_back,
     fill_histogram,

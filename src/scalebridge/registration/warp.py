@@ -11,7 +11,8 @@ import tifffile
 
 from scalebridge.core.errors import InputError
 from scalebridge.core.files import atomic_path
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 from scalebridge.engine.memory import refuse_too_large
 from scalebridge.registration.composition import Chain
 from scalebridge.registration.frame import Frame

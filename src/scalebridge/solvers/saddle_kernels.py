@@ -9,7 +9,8 @@ row is written out wherever it stands: as a function of its own it took 1.8 time
 import numpy as np
 
 from scalebridge.core.compiled import kernel
-from scalebridge.core.threads import in_slabs, threads_for
+from scalebridge.core.slabs import in_slabs
+from scalebridge.core.threads import threads_for
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Starts, columns and values of a matrix in compressed rows."""

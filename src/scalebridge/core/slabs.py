@@ -1,4 +1,4 @@
-"""Threads that stand by between short pieces of work.
+"""Slabs of a field in several threads, which stand by between short pieces of work.
 
 A thread that sleeps takes some ten microseconds to wake, and whoever waits for it as long again. A step of a
 solve has four pieces of some hundred microseconds, so that would be a tenth of its time. Threads here look
@@ -6,6 +6,7 @@ out for work for a little longer before they sleep, and the caller likewise for 
 interpreter's lock: in between two pieces of a step nobody falls asleep.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -13,19 +14,34 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numba.core.extending import intrinsic
 
-from scalebridge.core.compiled import kernel
+from scalebridge.core.compiled import instructions, kernel
+from scalebridge.core.threads import cuts, thread_count
 
+_CREWS: "dict[int, Crew]" = {}
+_MAKING = threading.Lock()
 _LOOKS = 1 << 18  # how often a thread looks before it sleeps: some eighty microseconds
 
 
-def _compiled(typed: Callable[..., Any]) -> Any:
-    """Make a function of compiled code, which is not given the context that its maker is."""
-    return intrinsic(typed)
+def in_slabs(
+    kernel: Callable[..., Any], length: int, *arguments: Any, threads: int | None = None
+) -> list[Any]:
+    """Run kernel(start, stop, piece, *arguments) for every slab at once; return what each gave, in order.
+
+    Args:
+        kernel: compiled code that releases the interpreter's lock.
+        length: what is cut into slabs.
+        arguments: handed on as they are.
+        threads: number of slabs; `thread_count` unless given. Called from several threads at once, or from a
+            slab, the later call does its slabs one after the other.
+    """
+    pieces = cuts(length, thread_count() if threads is None else threads)
+    tasks = [(kernel, (start, stop, piece, *arguments)) for piece, (start, stop) in enumerate(pieces)]
+    found = _crew(len(pieces) - 1).run(tasks) if len(pieces) > 1 else None
+    return [task(*given) for task, given in tasks] if found is None else found
 
 
-@_compiled
+@instructions
 def _peek(_context, counter):
     """Read a number that another thread writes, anew each time."""
 
@@ -127,3 +143,14 @@ class Crew:
             if error is not None:
                 raise error
         return [first, *(value for value, _ in others)]
+
+
+def _crew(size: int) -> Crew:
+    with _MAKING:
+        if size not in _CREWS:
+            _CREWS[size] = Crew(size)
+        return _CREWS[size]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_CREWS.clear)  # threads do not live in the child
