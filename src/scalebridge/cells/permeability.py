@@ -23,6 +23,7 @@ from scalebridge.cells.permeability_job import (
     refuse_early,
     refuse_unknown_size,
 )
+from scalebridge.cells.permeability_narrow import narrow_excess
 from scalebridge.cells.permeability_on_device import device_permeability
 from scalebridge.cells.permeability_result import (
     excess_note,
@@ -194,13 +195,13 @@ def permeability(
         meter.next_case()
         clock.lap("solving")
         left = algebraic_part(tangent)
-        assessed = assess_flow(job, np.asarray(tangent.value), left, given.segmentation, study, meter)
+        excess = narrow_excess(job, model, tangent) if settings.budget != "none" else None
+        assessed = assess_flow(job, np.asarray(tangent.value), left, given.segmentation, study, meter, excess)
         clock.lap("error budget")
-    outcome = worst_outcome(tangent.codes)
     if throw:
-        require_converged(outcome, "permeability")
+        require_converged(worst_outcome(tangent.codes), "permeability")
     value, narrow = np.asarray(tangent.value), job.narrow_share()
-    slope, stats = slip_slope(job, model, tangent), flow_stats(job, model, tangent, narrow)
+    slope, stats = slip_slope(job, model, tangent), flow_stats(job, model, tangent, narrow, excess)
     checks = flow_checks(job, model, tangent, slope)
     kept = flow_fields(job, model, tangent) if fields else {}
     if settings.slip_curve:
@@ -214,7 +215,7 @@ def permeability(
         derivatives={"slip length": slope, **assessed.derivatives},
         checks=tuple(checks),
         uncertainty=assessed.parts,
-        outcome=outcome,
+        outcome=worst_outcome(tangent.codes),
         stats={**stats, **assessed.stats},
         provenance=flow_provenance(job, clock),
         fields=kept,

@@ -6,7 +6,6 @@ from typing import Any, cast
 import numpy as np
 
 from scalebridge.cells.permeability_job import FlowJob
-from scalebridge.cells.permeability_narrow import narrow_excess
 from scalebridge.cells.slip_curve import Point, SlipCurve, plain_slips, solved_curve
 from scalebridge.cells.stokes import StokesCell, flow_tangent
 from scalebridge.core.provenance import Provenance, Stopwatch, installed_versions, this_machine
@@ -101,9 +100,10 @@ def pressure_field(system: StaggeredSystem, p: np.ndarray) -> np.ndarray:
     return found
 
 
-def flow_stats(job: FlowJob, model: StokesCell, tangent: Tangent, narrow: float) -> dict[str, Any]:
+def flow_stats(
+    job: FlowJob, model: StokesCell, tangent: Tangent, narrow: float, excess: list[float] | None
+) -> dict[str, Any]:
     """Return what is known about the work and the pores."""
-    excess = narrow_excess(job, model, tangent) if job.settings.budget != "none" else None
     total = job.image.size
     asked = [r for r in tangent.responses if r is not None]
     return {
@@ -194,8 +194,8 @@ def excess_note(stats: dict[str, Any]) -> list[str]:
     shown = ", ".join(f"{share:.1%}" for share in excess)
     return [
         f"Narrow pores alone let {shown} too much through on this grid (2/H^2 between planes H voxels apart, "
-        "by their share of the dissipation); in rock the whole error was 1.4 to 3.5 times as large, and the "
-        "part of the voxels' size in the uncertainty need not hold it."
+        "by their share of the dissipation); in rock the whole error was 1.4 to 3.5 times as large, which "
+        "the part of the voxels' size in a standard budget allows for."
     ]
 
 
