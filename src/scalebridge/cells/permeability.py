@@ -219,7 +219,7 @@ def permeability(
         stats={**stats, **assessed.stats},
         provenance=flow_provenance(job, clock),
         fields=kept,
-        notes=(*flow_notes(job, value, narrow), *excess_note(stats), *assessed.notes),
+        notes=(*flow_notes(job, value, narrow), *excess_note(excess), *assessed.notes),
         inputs=flow_inputs(job),
         subject=known,
     )

@@ -79,6 +79,7 @@ class MatrixFreeFlow:
         means: (dim, dim), <w_i . e_j>: the error is of first order in the fields'.
         spent: (dim, dim), what viscosity and the filling take, of first order too.
         flows: of each axis along which pores lead, velocities (dim, *shape) on upper faces.
+        losses: of the same, what each voxel's upper faces spend (*shape), in any unit.
         heads: of the same, pressures (*shape).
         steps: of the same.
         done: whether all converged.
@@ -88,6 +89,7 @@ class MatrixFreeFlow:
     means: Array
     spent: Array
     flows: dict[int, Array]
+    losses: dict[int, Array]
     heads: dict[int, Array]
     steps: dict[int, Array]
     done: Array
@@ -126,6 +128,7 @@ def matrix_free_solution(
         means / volume,
         spent / volume,
         {axis: found[0][0] for axis, found in solved.items()},
+        {axis: jnp.sum(found[0][0] * flow.viscous(found[0][0]), axis=0) for axis, found in solved.items()},
         {axis: found[0][1] for axis, found in solved.items()},
         {axis: found[1] for axis, found in solved.items()},
         jnp.stack([jnp.asarray(True), *(found[2] for found in solved.values())]).all(),

@@ -15,9 +15,7 @@ from scalebridge.upscaling.tangent import Tangent
 
 def narrow_excess(job: FlowJob, model: StokesCell, tangent: Tangent) -> list[float]:
     """Return by what share K along each axis is too large by its narrow pores; 0 where nothing flows."""
-    widths = narrowest_widths(job.flowing, job.settings.boundary).ravel()
-    share = 2.0 / (widths.astype(float) ** 2 + 2.0)
-    found = [0.0] * job.dim
+    losses = {}
     for axis, response in enumerate(tangent.responses):
         if response is None:
             continue
@@ -25,7 +23,17 @@ def narrow_excess(job: FlowJob, model: StokesCell, tangent: Tangent) -> list[flo
         spent = x * (system.viscous @ x)
         faces = np.concatenate([np.where(part < 0, ~part, part) for part in system.faces])
         order = np.concatenate([np.arange(spent.size)[part] for part in system.parts])
-        found[axis] = float(spent[order] @ share[faces] / max(spent.sum(), np.finfo(float).tiny))
+        losses[axis] = np.bincount(faces, spent[order], minlength=job.image.size)
+    return excess_of_losses(job, losses)
+
+
+def excess_of_losses(job: FlowJob, losses: dict[int, np.ndarray]) -> list[float]:
+    """Return the same from what each voxel's upper faces spend, by axis, in any unit."""
+    widths = narrowest_widths(job.flowing, job.settings.boundary).ravel()
+    share = 2.0 / (widths.astype(float) ** 2 + 2.0)
+    found = [0.0] * job.dim
+    for axis, spent in losses.items():
+        found[axis] = float(spent.ravel() @ share / max(spent.sum(), np.finfo(float).tiny))
     return found
 
 

@@ -9,7 +9,14 @@ from scalebridge.cells.image_input import Segmentation
 from scalebridge.cells.permeability_budget import assess_flow
 from scalebridge.cells.permeability_job import FlowJob
 from scalebridge.cells.permeability_matrix_free import MatrixFreeFlow, matrix_free_solution
-from scalebridge.cells.permeability_result import flow_inputs, flow_notes, flow_provenance, flow_spec
+from scalebridge.cells.permeability_narrow import excess_of_losses
+from scalebridge.cells.permeability_result import (
+    excess_note,
+    flow_inputs,
+    flow_notes,
+    flow_provenance,
+    flow_spec,
+)
 from scalebridge.core.provenance import Stopwatch
 from scalebridge.core.results import Outcome, require_converged
 from scalebridge.core.upscaled import Contribution, Upscaled
@@ -56,7 +63,9 @@ def device_permeability(
         settings.rtol * np.sqrt(np.outer(diagonal, diagonal)),
         "the tolerance at which the solver stopped, on twice how far the stationary form still moved",
     )
-    assessed = assess_flow(job, value, left, origin, study, None)
+    losses = {axis: np.asarray(loss) for axis, loss in found.losses.items()}
+    excess = excess_of_losses(job, losses) if settings.budget != "none" else None
+    assessed = assess_flow(job, value, left, origin, study, None, excess)
     clock.lap("error budget")
     narrow, inner = job.narrow_share(), np.ix_(job.axes, job.axes)
     checks = [
@@ -79,11 +88,12 @@ def device_permeability(
             "porosity": float(np.count_nonzero(job.open) / job.image.size),
             "porosity that flows": float(np.count_nonzero(job.flowing) / job.image.size),
             "one-voxel throats": narrow,
+            **({} if excess is None else {"excess of narrow pores": excess}),
             **assessed.stats,
         },
         provenance=flow_provenance(job, clock),
         fields=_fields(job, found) if fields else {},
-        notes=(_NOTE, *flow_notes(job, value, narrow), *assessed.notes),
+        notes=(_NOTE, *flow_notes(job, value, narrow), *excess_note(excess), *assessed.notes),
         inputs=flow_inputs(job),
         subject=job.image,
     )

@@ -186,10 +186,9 @@ def flow_notes(job: FlowJob, value: np.ndarray, narrow: float) -> list[str]:
     return notes
 
 
-def excess_note(stats: dict[str, Any]) -> list[str]:
+def excess_note(excess: list[float] | None) -> list[str]:
     """Return what narrow pores do to the answer, where it is more than a percent along an axis."""
-    excess = stats.get("excess of narrow pores", [0.0])
-    if max(excess) < _TOLD:
+    if excess is None or max(excess) < _TOLD:
         return []
     shown = ", ".join(f"{share:.1%}" for share in excess)
     return [
