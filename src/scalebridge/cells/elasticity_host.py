@@ -192,6 +192,7 @@ class HostElasticity(HostLinearModel):
         self._inverses: dict[Any, Inverse] = {}
         self.starts: dict[int, np.ndarray] = {}  # a first iterate by load case, if any
         self._rooms: list[np.ndarray] = []  # memory of solves that ended, for the next one
+        self._places: list[np.ndarray] = []  # for displacements to come
         self._ended: list[_Ended] = []
 
     @property
@@ -224,7 +225,7 @@ class HostElasticity(HostLinearModel):
         scale = self._energy_at_rest(load) * voxels
         room = self._rooms.pop() if self._rooms else None
         if self.boundary == "uniform-stress":
-            return begin(problem, self.kernels.nodes, 0.0, 0.0, self.dtype, room=room)
+            return begin(problem, self.kernels.nodes, 0.0, 0.0, self.dtype, room=room, place=self._place())
         return begin(
             problem,
             self.kernels.nodes,
@@ -235,7 +236,18 @@ class HostElasticity(HostLinearModel):
             least=_VANISHING * scale,
             solver=self.solver,
             room=room,
+            place=None if start is not None else self._place(),
         )
+
+    def _place(self) -> np.ndarray:
+        """Return memory for a displacement.
+
+        All cases have theirs in one piece, which systems give in large pages: displacements by themselves
+        took a tenth of a solve to come by. What is not written to yet takes no memory.
+        """
+        if not self._places:
+            self._places = list(np.empty((self.asks.size, *self.kernels.nodes)))
+        return self._places.pop()
 
     def load_of(self, load: np.ndarray, out: np.ndarray) -> None:
         """Write the forces of a load case to `out`, of the type of its fields."""
@@ -274,20 +286,33 @@ class HostElasticity(HostLinearModel):
             return self._noted_energies(ended, fields)
         room = self._rooms.pop().reshape(-1).view(float)[:size] if self._rooms else np.empty(size)
         room = room.reshape(self.kernels.nodes)
+        if self.boundary == "uniform-stress":
+            return self._energies_under_stress([u for u, _ in fields], [load for _, load in fields], room)
         found = np.zeros((len(fields), len(fields)))
         heat = [self._heat(case) for case in fields]
         for j, (u, load) in enumerate(fields):
-            strain, own = self._strain(load), self._own(load)
-            if self.boundary == "uniform-stress":  # the stress of the load itself is no part of the energy
-                strain, own = np.zeros(6), None
-            stress = self.kernels.product(self.solid.table, u, strain, room, own)[1]
-            for i in range(j + 1):
-                other, mean = fields[i]
+            stress = self.kernels.product(self.solid.table, u, self._strain(load), room, self._own(load))[1]
+            for i, (other, mean) in enumerate(fields[: j + 1]):
                 energy = float(self._strain(mean) @ stress) + dot(other, room) / voxels
-                if self.thermal and self.boundary != "uniform-stress" and mean[6] != 0:
-                    energy += float(mean[6] * heat[j])
+                energy += float(mean[6] * heat[j]) if self.thermal else 0.0
                 found[i, j] = found[j, i] = energy
         return found
+
+    def _energies_under_stress(
+        self, fields: list[np.ndarray], loads: list[np.ndarray], room: np.ndarray
+    ) -> np.ndarray:
+        """The same where stresses are given: u . K v + u . (g - K v) + v . (f - K u).
+
+        Of the forces f and g, because u . K v alone is as far off as the fields are. The stress of the load
+        itself is no part of the energy.
+        """
+        spent, left = np.zeros((len(fields),) * 2), np.zeros((len(fields),) * 2)
+        for j, (u, load) in enumerate(zip(fields, loads, strict=True)):
+            for own, found, sign in ((None, spent, 1), (self._own(load), left, -1)):
+                self.kernels.product(self.solid.table, u, None, room, own, sign=sign)
+                for i, other in enumerate(fields):
+                    found[i, j] = dot(other, room)
+        return ((spent + spent.T) / 2 + left + left.T) / math.prod(self.kernels.shape)
 
     def _note(self, u: np.ndarray, stress: np.ndarray, residual: np.ndarray) -> None:
         """Keep what the energies of a case and of those before need of its residual, while it is at hand."""

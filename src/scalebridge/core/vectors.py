@@ -85,6 +85,22 @@ def add_scaled(x: np.ndarray, part: float, field: np.ndarray) -> None:
     in_slabs(_add, x.size, x.reshape(-1), part, field.reshape(-1), threads=threads_for(x.size))
 
 
+@row_kernel
+def _widen_row(x, field):
+    for i in range(x.size):
+        x[i] = field[i]
+
+
+@kernel
+def _widen(start, stop, piece, x, field):
+    _widen_row(x[start:stop], field[start:stop])
+
+
+def widen(x: np.ndarray, field: np.ndarray) -> None:
+    """Write a contiguous field over another one of a wider type."""
+    in_slabs(_widen, x.size, x.reshape(-1), field.reshape(-1), threads=threads_for(x.size))
+
+
 def dot(a: np.ndarray, b: np.ndarray) -> float:
     """Return the product of two contiguous fields of one type."""
     return sum(in_slabs(_dot, a.size, a.reshape(-1), b.reshape(-1), threads=threads_for(a.size)))

@@ -24,7 +24,7 @@ from typing import Protocol
 import numpy as np
 
 from scalebridge.core.results import Outcome
-from scalebridge.core.vectors import add_scaled, advance_and_turn, descend, dot
+from scalebridge.core.vectors import add_scaled, advance_and_turn, descend, dot, widen
 from scalebridge.solvers.conjugate_gradients import ConjugateGradients
 
 _WINDOW = 4  # steps over which the ratio of the falls is taken
@@ -94,6 +94,7 @@ class HostCG:
         checked: true relative residual at the last start.
         code: -1 while running, else an `Outcome`.
         room: the memory of the vectors of the working type, for another solve; None once they are others.
+        fresh: whether nothing was written to x yet.
         verified: whether the operator was last asked for the residual of this very iterate.
         falls: falls of the energy, one a step.
         residuals: relative residual norms, the start included.
@@ -116,6 +117,7 @@ class HostCG:
     checked: float = 1.0
     code: int = -1
     room: np.ndarray | None = None
+    fresh: bool = False
     verified: bool = False
     falls: list[float] = field(default_factory=list)
     residuals: list[float] = field(default_factory=list)
@@ -145,9 +147,14 @@ class HostCG:
 
     def collect(self) -> None:
         """Add what was gathered since the last renewal to the iterate."""
-        if self.single:
+        if not self.single:
+            return
+        if self.fresh:
+            widen(self.x, self.dx)
+        else:
             add_scaled(self.x, 1.0, self.dx)
-            self.dx[...] = 0
+        self.fresh = False
+        self.dx[...] = 0
 
 
 def begin(
@@ -161,6 +168,7 @@ def begin(
     least: float = 0.0,
     solver: ConjugateGradients | None = None,
     room: np.ndarray | None = None,
+    place: np.ndarray | None = None,
 ) -> HostCG:
     """Start from zero, or from a field that is near the solution.
 
@@ -175,6 +183,7 @@ def begin(
         least: energy below which the error is taken relative to it.
         solver: tolerances by which a start may be good enough as it is.
         room: what another solve of the same shape and type has released.
+        place: where the iterate goes, float64, where there is no start.
     """
     if room is None:
         room = np.empty((3 if dtype == np.float64 else 4, *shape), dtype)  # one: in large pages
@@ -182,7 +191,7 @@ def begin(
     operator.load(r)
     norm_b = math.sqrt(dot(r, r))
     if start is None:
-        x = np.zeros(shape)
+        x = np.empty(shape) if place is None else place
     else:
         x, near = start, p
         near[...] = x
@@ -190,13 +199,16 @@ def begin(
         operator.residual(x, r)
         energy -= dot(r, near)  # what is left at x of the energy at rest: less b . x and (b - K x) . x
     dx = more[0] if more else x
-    if more:
+    if more or start is None:
         dx[...] = 0
     rz = operator.preconditioner(dtype).sweep(r, None, lambda _: _copy_to(p))
     state = HostCG(operator, x, dx, r, p, q, rz, floor, _inverse(floor), energy, norm_b, least, room=room)
+    state.fresh = state.single and start is None
     nothing = rz <= _noise(dtype) ** 2 * max(energy, least) or rz == 0.0
     first = 1.0 if start is None else state.relative(r)
     state.code = Outcome.converged if nothing else -1
+    if nothing:
+        state.collect()
     state.residuals.append(0.0 if nothing else first)
     state.errors.append(0.0 if nothing else _relative(rz * _inverse(floor), max(energy, least)))
     if start is not None and solver is not None and state.code < 0:
