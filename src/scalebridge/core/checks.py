@@ -37,7 +37,8 @@ class Check:
         """Whether the number keeps to its tolerance; a number that is not finite never does."""
         if not math.isfinite(self.value):
             return False
-        return self.value <= self.tolerance if self.relation == "at most" else self.value >= self.tolerance
+        within = self.value <= self.tolerance if self.relation == "at most" else self.value >= self.tolerance
+        return bool(within)
 
     def __str__(self) -> str:
         verdict = "pass" if self.passed else "FAIL"
@@ -45,4 +46,4 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, with the verdict, for JSON."""
-        return {**asdict(self), "passed": self.passed}
+        return {**asdict(self), "value": float(self.value), "passed": self.passed}
