@@ -280,23 +280,33 @@ class HostElasticity(HostLinearModel):
     def energies(self, fields: list[Any]) -> np.ndarray:
         """Return the mean of  (e_i - a t_i) : C : (e_j - a t_j)  of all pairs of cases (u, load)."""
         voxels, size = math.prod(self.kernels.shape), math.prod(self.kernels.nodes)
-        ended, self._ended = self._ended, []
-        if len(ended) == len(fields) and all(e.field() is f[0] for e, f in zip(ended, fields, strict=True)):
-            self._rooms.clear()
-            return self._noted_energies(ended, fields)
         room = self._rooms.pop().reshape(-1).view(float)[:size] if self._rooms else np.empty(size)
         room = room.reshape(self.kernels.nodes)
         if self.boundary == "uniform-stress":
             return self._energies_under_stress([u for u, _ in fields], [load for _, load in fields], room)
+        ended, self._ended = self._ended, []
+        known = len(ended) == len(fields) and all(
+            one.field() is u for one, (u, _) in zip(ended, fields, strict=True)
+        )
         found = np.zeros((len(fields), len(fields)))
-        heat = [self._heat(case) for case in fields]
-        for j, (u, load) in enumerate(fields):
-            stress = self.kernels.product(self.solid.table, u, self._strain(load), room, self._own(load))[1]
-            for i, (other, mean) in enumerate(fields[: j + 1]):
-                energy = float(self._strain(mean) @ stress) + dot(other, room) / voxels
-                energy += float(mean[6] * heat[j]) if self.thermal else 0.0
+        for j, case in enumerate(fields):
+            stress, products = (
+                (ended[j].stress, ended[j].products) if known else self._lacks(case, fields[: j + 1], room)
+            )
+            heat = self._heat(case)
+            for i, (_, load) in enumerate(fields[: j + 1]):
+                energy = float(load[:6] @ stress) - products[i] / voxels
+                energy += float(load[6] * heat) if self.thermal else 0.0
                 found[i, j] = found[j, i] = energy
         return found
+
+    def _lacks(self, case: Any, others: list[Any], room: np.ndarray) -> tuple[np.ndarray, list[float]]:
+        """Return a case's mean stress, and the products of its residual with displacements: see `_Ended`."""
+        u, load = case
+        stress = self.kernels.product(
+            self.solid.table, u, self._strain(load), room, self._own(load), sign=-1
+        )[1]
+        return stress, [dot(other, room) for other, _ in others]
 
     def _energies_under_stress(
         self, fields: list[np.ndarray], loads: list[np.ndarray], room: np.ndarray
@@ -319,17 +329,6 @@ class HostElasticity(HostLinearModel):
         before = [(one, field) for one in self._ended if (field := one.field()) is not None]
         products = [dot(field, residual) for _, field in before] + [dot(u, residual)]
         self._ended = [*(one for one, _ in before), _Ended(weakref.ref(u), stress, products)]
-
-    def _noted_energies(self, ended: list[_Ended], fields: list[Any]) -> np.ndarray:
-        """Return the energies without a product: a residual is what K u with the load's part lacks."""
-        found = np.zeros((len(ended), len(ended)))
-        for j, (one, case) in enumerate(zip(ended, fields, strict=True)):
-            heat = self._heat(case)
-            for i, (_, load) in enumerate(fields[: j + 1]):
-                energy = float(load[:6] @ one.stress) - one.products[i] / math.prod(self.kernels.shape)
-                energy += float(load[6]) * heat if self.thermal else 0.0
-                found[i, j] = found[j, i] = energy
-        return found
 
     def slopes(self, first: Any, second: Any) -> np.ndarray:
         """Return two cases' energy's derivative by each row's C and a, (rows, 42): C' (6, 6), then a'."""

@@ -86,14 +86,15 @@ def add_scaled(x: np.ndarray, part: float, field: np.ndarray) -> None:
 
 
 @row_kernel
-def _widen_row(x, field):
-    for i in range(x.size):
-        x[i] = field[i]
+def copy_row(source, target):
+    """Copy a row, to any type."""
+    for k in range(target.size):
+        target[k] = source[k]
 
 
 @kernel
 def _widen(start, stop, piece, x, field):
-    _widen_row(x[start:stop], field[start:stop])
+    copy_row(field[start:stop], x[start:stop])
 
 
 def widen(x: np.ndarray, field: np.ndarray) -> None:

@@ -147,9 +147,7 @@ class ElasticKernels:
 
     def __init__(self, shape: Sequence[int], spacing: Sequence[float], end: int = PERIODIC):
         self.shape, self.spacing = tuple(shape), tuple(spacing)
-        planar = (
-            end == FIXED and self.shape[1] == 1
-        )  # along the axis of one voxel nothing changes: it is free
+        planar = end == FIXED and self.shape[1] == 1  # nothing changes along its axis of one voxel
         self.ends = (end, PERIODIC if planar else end, end)
         x, y, z = (count + int(own != PERIODIC) for count, own in zip(self.shape, self.ends, strict=True))
         self.nodes = (x, 3, y, z)

@@ -18,6 +18,7 @@ that of `grids/elastic_kernels.py`.
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
+from scalebridge.core.vectors import copy_row
 
 NEAR = 0.5 + 0.5 / np.sqrt(3.0)
 FAR = 0.5 - 0.5 / np.sqrt(3.0)
@@ -44,13 +45,6 @@ def plane_length(count_y, count_z, voxels):
     """Length of a padded plane, of which `voxels` places are walked over."""
     stride = count_z + 1
     return max((count_y + 1) * stride, voxels + stride + 1)
-
-
-@row_kernel
-def copy_row(source, target):
-    """Copy a row."""
-    for k in range(target.size):
-        target[k] = source[k]
 
 
 @row_kernel

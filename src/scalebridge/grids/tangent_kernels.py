@@ -10,11 +10,11 @@ compact ones are in `grids/compact_kernels.py`.
 import numpy as np
 
 from scalebridge.core.compiled import kernel, row_kernel
+from scalebridge.core.vectors import copy_row
 from scalebridge.grids.plane_kernels import (
     add_forces_at,
     aligned_rows,
     clear_rows,
-    copy_row,
     copy_run,
     gradients_at,
     pad_planes,

@@ -15,9 +15,7 @@ from scipy.sparse import csr_array, csr_matrix
 from scalebridge.solvers.saddle_kernels import Rows, multiply, residual, rows_of, smooth
 
 _COARSEST = 300  # unknowns that a dense inverse is quick for
-_SINGULAR = (
-    1e-11  # share of the largest eigenvalue below which one counts as zero; far slip leaves 1e-7 of it
-)
+_SINGULAR = 1e-11  # of the largest eigenvalue, below which one counts as zero; far slip leaves 1e-7
 _NOTHING = 1e-10  # of the finest matrix's largest diagonal entry, below which one is rounding
 _SMOOTHED = 4.0  # ratio of the largest eigenvalue to the smallest one that the smoother is to reduce
 _SAFETY = 1.05  # on an eigenvalue that is estimated from below
